@@ -1,0 +1,23 @@
+"""What a user can cause, and how it is said."""
+
+from __future__ import annotations
+
+
+class StudioError(Exception):
+    """A mistake that a user can mend.
+
+    The interface and the command line show it as a message, without a traceback.
+
+    Args:
+        what: What was wrong, with the value, file and line at fault.
+        hint: What to do about it.
+    """
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """Return the message and the hint on a line of its own."""
+        return f"{self.what}\n{self.hint}" if self.hint else self.what

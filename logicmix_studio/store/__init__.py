@@ -1,0 +1,29 @@
+"""The store: journal, ledger, lock, mongod and the FiftyOne data set."""
+
+from logicmix_studio.store.journal import CellChange, CellValue, Journal, Line, new_action_id, read_journal, utc_now
+from logicmix_studio.store.ledger import NEVER, Decision, Ledger, Receipt, Source
+from logicmix_studio.store.lock import ServerInfo, WorkspaceLock, server_of
+from logicmix_studio.store.workspace import Workspace, locate_workspace, read_json, user_data_folder, write_json
+
+__all__ = [
+    "NEVER",
+    "CellChange",
+    "CellValue",
+    "Decision",
+    "Journal",
+    "Ledger",
+    "Line",
+    "Receipt",
+    "ServerInfo",
+    "Source",
+    "Workspace",
+    "WorkspaceLock",
+    "locate_workspace",
+    "new_action_id",
+    "read_journal",
+    "read_json",
+    "server_of",
+    "user_data_folder",
+    "utc_now",
+    "write_json",
+]

@@ -1,0 +1,384 @@
+"""The ledger: what is known of every cell, in memory, backed by the journal."""
+
+from __future__ import annotations
+
+import enum
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from logicmix_studio.errors import StudioError
+from logicmix_studio.labels import UNKNOWN, LabelTable
+from logicmix_studio.store.journal import CellChange, CellValue, Journal, Line, new_action_id, utc_now
+
+NEVER = -1
+"""``unsure_run`` of a cell that nobody was unsure about."""
+
+Listener = Callable[[Line], None]
+
+
+class Source(enum.IntEnum):
+    """Who a cell's state comes from."""
+
+    NOBODY = 0
+    IMPORTED = 1
+    HUMAN = 2
+    ACCEPTED = 3
+    """A person agreed with a pseudo-label."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A person's answer to one cell, as it arrives."""
+
+    image_id: str
+    class_name: str
+    state: int
+    """The state the cell shall have; ignored for "unsure" and "skip"."""
+    answer: str = "set"
+    """accept, reject, unsure, skip or set."""
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of an action."""
+
+    line: Line | None
+    """The journal line; None where nothing had to be written."""
+    repeated: bool = False
+    """Whether the same action had been written before."""
+    skipped: tuple[Decision, ...] = ()
+    """Answers that were left out because somebody else had settled the cell meanwhile."""
+    kept: tuple[CellChange, ...] = ()
+    """Cells that an undo left alone because they were changed again later."""
+
+
+@dataclass
+class _Stacks:
+    undo: list[int] = field(default_factory=list)
+    redo: list[int] = field(default_factory=list)
+
+
+class Ledger:
+    """The states of all cells, their sources, and the only way to change them.
+
+    One action goes: check, append to the journal and wait for the disk, change the arrays, tell the listeners. All
+    methods may be called from any thread.
+
+    Attributes:
+        table: The imported labels; ids, paths, classes and splits are read from it.
+        states: (N, C) int8 in {-1, 0, +1}. Read it; never write to it.
+        sources: (N, C) uint8, values of :class:`Source`.
+        unsure_run: (N, C) int16, the run whose queue the cell left as unsure, or -1.
+    """
+
+    def __init__(self, table: LabelTable, lines: Iterable[Line] = (), journal: Journal | None = None) -> None:
+        """Build the arrays from the import and replay the journal.
+
+        Args:
+            table: The imported labels.
+            lines: The journal's lines, oldest first.
+            journal: Where new lines go; without one the ledger can only be read.
+        """
+        self.table = table
+        self.lock = threading.RLock()
+        self.states: npt.NDArray[np.int8] = table.states.copy()
+        self.sources: npt.NDArray[np.uint8] = np.where(table.states == UNKNOWN, Source.NOBODY, Source.IMPORTED).astype(np.uint8)
+        self.unsure_run: npt.NDArray[np.int16] = np.full(table.states.shape, NEVER, dtype=np.int16)
+        self.row_of: dict[str, int] = {image_id: row for row, image_id in enumerate(table.image_ids)}
+        self.column_of: dict[str, int] = {name: column for column, name in enumerate(table.class_names)}
+        self.lines: list[Line] = []
+        self.orphans = 0
+        """Journal cells whose image or class is no longer in the import; they are kept in the journal."""
+        self._journal = journal
+        self._by_id: dict[str, Line] = {}
+        self._by_seq: dict[int, Line] = {}
+        self._touched: dict[tuple[int, int], list[int]] = defaultdict(list)
+        self._stacks: dict[str, _Stacks] = defaultdict(_Stacks)
+        self._listeners: list[Listener] = []
+        for line in lines:
+            self._take(line)
+
+    # reading -----------------------------------------------------------------
+
+    @property
+    def seq(self) -> int:
+        """The number of the last line; 0 before the first."""
+        return self.lines[-1].seq if self.lines else 0
+
+    def value(self, row: int, column: int) -> CellValue:
+        """Return what is known of one cell."""
+        return CellValue(int(self.states[row, column]), int(self.sources[row, column]), int(self.unsure_run[row, column]))
+
+    def position(self, image_id: str, class_name: str) -> tuple[int, int]:
+        """Return row and column of a cell.
+
+        Raises:
+            StudioError: If there is no such image or class.
+        """
+        row = self.row_of.get(image_id)
+        if row is None:
+            raise StudioError(f"there is no image {image_id!r}", "reload the page: the data set may have changed")
+        column = self.column_of.get(class_name)
+        if column is None:
+            raise StudioError(f"there is no class {class_name!r}", f"classes are: {', '.join(self.table.class_names[:20])}")
+        return row, column
+
+    def history(self, image_id: str, class_name: str) -> list[Line]:
+        """Return the lines that touched one cell, oldest first."""
+        with self.lock:
+            cell = self.position(image_id, class_name)
+            return [self._by_seq[seq] for seq in self._touched.get(cell, ())]
+
+    def line(self, seq: int) -> Line:
+        """Return one line.
+
+        Raises:
+            StudioError: If there is none of that number.
+        """
+        try:
+            return self._by_seq[seq]
+        except KeyError:
+            raise StudioError(f"there is no journal line {seq}", f"the last one is {self.seq}") from None
+
+    def states_at(self, time: str) -> npt.NDArray[np.int8]:
+        """Return the (N, C) int8 states as they were at a time (UTC, ISO 8601)."""
+        with self.lock:
+            past = Ledger(self.table, (line for line in self.lines if line.time <= time))
+            return past.states
+
+    def can_undo(self, who: str) -> int | None:
+        """Return the line that :meth:`undo` would undo for a person."""
+        stack = self._stacks[who].undo
+        return stack[-1] if stack else None
+
+    def can_redo(self, who: str) -> int | None:
+        """Return the line that :meth:`redo` would bring back for a person."""
+        stack = self._stacks[who].redo
+        return stack[-1] if stack else None
+
+    def is_undone(self, seq: int) -> bool:
+        """Return whether a decision stands undone at present."""
+        return seq not in self._stacks[self.line(seq).who].undo
+
+    def listen(self, listener: Listener) -> None:
+        """Have every new line handed over, in order, while the ledger is locked: take it and return at once."""
+        with self.lock:
+            self._listeners.append(listener)
+
+    # changing ----------------------------------------------------------------
+
+    def decide(
+        self,
+        decisions: Sequence[Decision],
+        *,
+        who: str,
+        origin: str,
+        action_id: str | None = None,
+        run: int | None = None,
+        note: str = "",
+        extra: Mapping[str, Any] | None = None,
+    ) -> Receipt:
+        """Write one action of one or many answers.
+
+        An accept or reject of a cell that somebody settled meanwhile is left out and reported, never forced.
+
+        Args:
+            decisions: The answers; all of them are one line and one undo.
+            who: The person.
+            origin: Where the person was (stream, grid, audit, conflicts, browse, blend, fiftyone, python).
+            action_id: The same id twice is one action.
+            run: The run whose pseudo-labels were answered.
+            note: A person's words.
+            extra: Facts beside the cells.
+
+        Raises:
+            StudioError: If an image or class is unknown, a state or answer is none, or the disk refuses.
+        """
+        with self.lock:
+            repeated = self._by_id.get(action_id) if action_id else None
+            if repeated is not None:
+                return Receipt(line=repeated, repeated=True)
+            changes: list[CellChange] = []
+            skipped: list[Decision] = []
+            for decision in _last_per_cell(decisions):
+                change = self._change(decision, run)
+                if change is None:
+                    skipped.append(decision)
+                else:
+                    changes.append(change)
+            if not changes:
+                return Receipt(line=None, skipped=tuple(skipped))
+            line = self._new_line("decide", changes, who, origin, action_id, run=run, note=note, extra=extra)
+            return Receipt(line=self._commit(line), skipped=tuple(skipped))
+
+    def undo(self, who: str, *, action_id: str | None = None, of: int | None = None) -> Receipt:
+        """Undo a person's last action, or any line that is named.
+
+        Cells that were changed again after the line stay as they are and are reported.
+
+        Args:
+            who: The person who undoes.
+            action_id: The same id twice is one action.
+            of: The line to undo; the person's last one unless given.
+
+        Raises:
+            StudioError: If there is nothing to undo.
+        """
+        with self.lock:
+            repeated = self._by_id.get(action_id) if action_id else None
+            if repeated is not None:
+                return Receipt(line=repeated, repeated=True)
+            seq = self.can_undo(who) if of is None else of
+            if seq is None:
+                raise StudioError("there is nothing to undo", "your decisions appear here after the first one")
+            target = self.line(seq)
+            if target.kind != "decide":
+                raise StudioError(f"line {seq} is not a decision but a {target.kind}", "revert the decision itself")
+            if self.is_undone(seq):
+                raise StudioError(f"line {seq} is undone already", "redo brings it back")
+            return self._reverse(target, "undo", who, action_id)
+
+    def redo(self, who: str, *, action_id: str | None = None) -> Receipt:
+        """Bring back the action a person undid last.
+
+        Raises:
+            StudioError: If there is nothing to redo.
+        """
+        with self.lock:
+            repeated = self._by_id.get(action_id) if action_id else None
+            if repeated is not None:
+                return Receipt(line=repeated, repeated=True)
+            seq = self.can_redo(who)
+            if seq is None:
+                raise StudioError("there is nothing to redo", "a new decision clears what had been undone")
+            return self._reverse(self.line(seq), "redo", who, action_id)
+
+    def note(self, text: str, *, who: str, origin: str, extra: Mapping[str, Any] | None = None) -> Receipt:
+        """Write a line without cells: an override and its reason, a finished audit."""
+        with self.lock:
+            line = self._new_line("note", (), who, origin, None, note=text, extra=extra)
+            return Receipt(line=self._commit(line))
+
+    # within ------------------------------------------------------------------
+
+    def _change(self, decision: Decision, run: int | None) -> CellChange | None:
+        row, column = self.position(decision.image_id, decision.class_name)
+        before = self.value(row, column)
+        answer = decision.answer
+        if answer in ("unsure", "skip"):
+            left = NEVER if run is None else run
+            after = before._replace(unsure_run=left if answer == "unsure" else before.unsure_run)
+        elif answer in ("accept", "reject"):
+            if before.state != UNKNOWN:
+                return None
+            source = Source.ACCEPTED if answer == "accept" else Source.HUMAN
+            after = CellValue(_checked_state(decision, known=True), int(source), before.unsure_run)
+        elif answer == "set":
+            state = _checked_state(decision, known=False)
+            source = Source.NOBODY if state == UNKNOWN else Source.HUMAN
+            after = CellValue(state, int(source), before.unsure_run)
+        else:
+            raise StudioError(f"unknown answer {answer!r}", "answers are: accept, reject, unsure, skip, set")
+        return CellChange(decision.image_id, decision.class_name, answer, decision.score, before, after)
+
+    def _reverse(self, target: Line, kind: str, who: str, action_id: str | None) -> Receipt:
+        changes: list[CellChange] = []
+        kept: list[CellChange] = []
+        for cell in target.cells:
+            frm, to = (cell.after, cell.before) if kind == "undo" else (cell.before, cell.after)
+            if cell.image_id not in self.row_of or cell.class_name not in self.column_of:
+                kept.append(cell)
+                continue
+            now = self.value(*self.position(cell.image_id, cell.class_name))
+            if now == frm:
+                changes.append(CellChange(cell.image_id, cell.class_name, kind, cell.score, now, to))
+            else:
+                kept.append(cell)
+        line = self._new_line(kind, changes, who, target.origin, action_id, run=target.run, of=target.seq)
+        return Receipt(line=self._commit(line), kept=tuple(kept))
+
+    def _new_line(
+        self,
+        kind: str,
+        changes: Sequence[CellChange],
+        who: str,
+        origin: str,
+        action_id: str | None,
+        *,
+        run: int | None = None,
+        of: int | None = None,
+        note: str = "",
+        extra: Mapping[str, Any] | None = None,
+    ) -> Line:
+        return Line(
+            seq=self.seq + 1,
+            id=action_id or new_action_id(),
+            kind=kind,
+            time=utc_now(),
+            who=who,
+            origin=origin,
+            cells=tuple(changes),
+            run=run,
+            of=of,
+            note=note,
+            extra=dict(extra or {}),
+        )
+
+    def _commit(self, line: Line) -> Line:
+        if self._journal is None:
+            raise StudioError("this studio was opened for reading only", "open it with read_only=False to decide")
+        self._journal.append(line)
+        self._take(line)
+        for listener in self._listeners:
+            listener(line)
+        return line
+
+    def _take(self, line: Line) -> None:
+        if line.id in self._by_id:
+            return
+        self.lines.append(line)
+        self._by_id[line.id] = line
+        self._by_seq[line.seq] = line
+        self._track(line)
+        for cell in line.cells:
+            row, column = self.row_of.get(cell.image_id), self.column_of.get(cell.class_name)
+            if row is None or column is None:
+                self.orphans += 1
+                continue
+            self.states[row, column], self.sources[row, column], self.unsure_run[row, column] = cell.after
+            self._touched[row, column].append(line.seq)
+
+    def _track(self, line: Line) -> None:
+        if line.kind == "decide":
+            stacks = self._stacks[line.who]
+            stacks.undo.append(line.seq)
+            stacks.redo.clear()
+        elif line.kind in ("undo", "redo") and line.of is not None:
+            owner = self._stacks[self._by_seq[line.of].who]
+            if line.kind == "undo":
+                owner.undo.remove(line.of)
+                self._stacks[line.who].redo.append(line.of)
+            else:
+                self._stacks[line.who].redo.remove(line.of)
+                owner.undo.append(line.of)
+
+
+def _checked_state(decision: Decision, *, known: bool) -> int:
+    allowed = (-1, 1) if known else (-1, 0, 1)
+    if decision.state not in allowed:
+        raise StudioError(
+            f"state of {decision.class_name!r} must be one of {allowed}, got {decision.state!r}",
+            "+1 is positive, -1 negative, 0 unknown",
+        )
+    return int(decision.state)
+
+
+def _last_per_cell(decisions: Sequence[Decision]) -> list[Decision]:
+    return list({(decision.image_id, decision.class_name): decision for decision in decisions}.values())
