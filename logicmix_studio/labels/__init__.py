@@ -1,0 +1,49 @@
+"""States of cells, OR and its reasons, hiding labels, and the table of what is known."""
+
+from logicmix_studio.labels.builder import TableBuilder
+from logicmix_studio.labels.dropping import DEFAULT_SEED, drop_labels, known_proportion
+from logicmix_studio.labels.kleene import OrExplanation, SettlingAnswer, explain_or, kleene_or
+from logicmix_studio.labels.problems import LabelProblems, Problem
+from logicmix_studio.labels.states import (
+    NEGATIVE,
+    POSITIVE,
+    STATE_NAMES,
+    UNKNOWN,
+    as_states,
+    from_targets,
+    to_targets,
+)
+from logicmix_studio.labels.table import (
+    TEST_SPLIT,
+    LabelTable,
+    clean_path,
+    image_id,
+    table_from_arrays,
+    table_to_arrays,
+)
+
+__all__ = [
+    "DEFAULT_SEED",
+    "NEGATIVE",
+    "POSITIVE",
+    "STATE_NAMES",
+    "TEST_SPLIT",
+    "UNKNOWN",
+    "LabelProblems",
+    "LabelTable",
+    "OrExplanation",
+    "Problem",
+    "SettlingAnswer",
+    "TableBuilder",
+    "as_states",
+    "clean_path",
+    "drop_labels",
+    "explain_or",
+    "from_targets",
+    "image_id",
+    "kleene_or",
+    "known_proportion",
+    "table_from_arrays",
+    "table_to_arrays",
+    "to_targets",
+]
