@@ -1,0 +1,173 @@
+"""Settings that describe themselves: range, choices and source beside the default, meaning in a docstring."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import math
+import textwrap
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, cast, get_type_hints
+
+from logicmix_studio.errors import StudioError
+
+Value = bool | int | float | str
+"""What a single setting can hold."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One setting as an interface shows it."""
+
+    name: str
+    """Dotted name, for example ``optimizer.learning_rate``."""
+    type: str
+    """``bool``, ``int``, ``float`` or ``str``."""
+    default: Value
+    """The value the recipe starts from."""
+    low: float | None
+    """Smallest allowed value, if there is one."""
+    high: float | None
+    """Largest allowed value, if there is one."""
+    choices: tuple[Value, ...]
+    """Allowed values; empty where any is."""
+    help: str
+    """What the setting means, in a sentence or two."""
+    source: str
+    """Where the default comes from: ``released``, ``paper``, ``measured`` or ``ours``."""
+
+
+def setting(
+    default: Value,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: Sequence[Value] = (),
+    source: str = "ours",
+) -> Any:
+    """Declare a dataclass field with its range and the source of its default.
+
+    Args:
+        default: The default.
+        low: Smallest allowed value.
+        high: Largest allowed value.
+        choices: Allowed values, where they can be listed.
+        source: Where the default comes from.
+    """
+    return dataclasses.field(
+        default=default,
+        metadata={"low": low, "high": high, "choices": tuple(choices), "source": source},
+    )
+
+
+@lru_cache(maxsize=64)
+def field_help(group: Hashable) -> dict[str, str]:
+    """Return the docstring that stands under each field of a dataclass, by field name.
+
+    Args:
+        group: The dataclass itself.
+    """
+    body = ast.parse(textwrap.dedent(inspect.getsource(cast("type", group)))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found: dict[str, str] = {}
+    for statement, following in zip(body.body, body.body[1:], strict=False):
+        if not (isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)):
+            continue
+        if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
+            found[statement.target.id] = " ".join(str(following.value.value).split())
+    return found
+
+
+def fields_of(group: Any, prefix: str) -> list[Field]:
+    """Describe every setting of one group.
+
+    Args:
+        group: A settings dataclass holding the values to show as defaults.
+        prefix: Name of the group; the dotted names begin with it.
+    """
+    texts = field_help(cast("Hashable", type(group)))
+    types = get_type_hints(type(group))
+    return [
+        Field(
+            name=f"{prefix}.{item.name}",
+            type=types[item.name].__name__,
+            default=getattr(group, item.name),
+            low=item.metadata["low"],
+            high=item.metadata["high"],
+            choices=item.metadata["choices"],
+            help=texts.get(item.name, ""),
+            source=item.metadata["source"],
+        )
+        for item in dataclasses.fields(group)
+    ]
+
+
+def check_field(field: Field, value: object) -> str | None:
+    """Return what is wrong with a value, or nothing."""
+    if not _has_type(value, field.type):
+        return f"{field.name} must be of type {field.type}, not {value!r}"
+    if field.choices and value not in field.choices:
+        return f"{field.name} must be one of {', '.join(map(str, field.choices))}, not {value!r}"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if math.isnan(value):  # it compares with nothing, so no range would catch it
+            return f"{field.name} must be a number, not nan"
+        if field.low is not None and value < field.low:
+            return f"{field.name} must be at least {field.low:g}, not {value:g}"
+        if field.high is not None and value > field.high:
+            return f"{field.name} must be at most {field.high:g}, not {value:g}"
+    return None
+
+
+def convert(field: Field, value: object) -> Value:
+    """Turn a value from a form, a command line or JSON into the field's type.
+
+    Args:
+        field: The setting.
+        value: The value; text is parsed, an int is taken where a float is wanted.
+
+    Raises:
+        StudioError: If the value cannot be read as the field's type.
+    """
+    if isinstance(value, str) and field.type != "str":
+        value = _parse(field, value)
+    if field.type == "float" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if field.type == "int" and isinstance(value, float) and value.is_integer():
+        return int(value)
+    problem = check_field(field, value)
+    if problem is not None:
+        raise StudioError(problem, field.help)
+    assert isinstance(value, bool | int | float | str)
+    return value
+
+
+def _has_type(value: object, name: str) -> bool:
+    if name == "bool":
+        return isinstance(value, bool)
+    if name == "int":
+        return isinstance(value, int) and not isinstance(value, bool)
+    if name == "float":
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, str)
+
+
+def _parse(field: Field, text: str) -> Value:
+    words = {
+        "true": True,
+        "yes": True,
+        "on": True,
+        "1": True,
+        "false": False,
+        "no": False,
+        "off": False,
+        "0": False,
+    }
+    try:
+        if field.type == "bool":
+            return words[text.strip().lower()]
+        return int(text) if field.type == "int" else float(text)
+    except (KeyError, ValueError):
+        raise StudioError(f"{field.name} must be of type {field.type}, not {text!r}", field.help) from None

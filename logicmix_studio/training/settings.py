@@ -1,0 +1,239 @@
+"""Every hyper-parameter of the trainer, in groups; a docstring under each says what it means.
+
+``source`` beside a default says where it comes from: ``released`` (the configuration published with the
+method), ``paper``, ``measured`` (a trial of ours), ``ours`` (a judgement).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from logicmix_studio.errors import StudioError
+from logicmix_studio.training.fields import check_field, fields_of, setting
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of settings that refuses values outside their ranges."""
+
+    def __post_init__(self) -> None:
+        """Refuse a value that is out of range or of the wrong type.
+
+        Raises:
+            StudioError: With every value at fault.
+        """
+        problems = [
+            problem
+            for field in fields_of(self, self.group_name())
+            if (problem := check_field(field, field.default)) is not None
+        ]
+        if problems:
+            raise StudioError("; ".join(problems), "Correct the settings named here.")
+
+    @classmethod
+    def group_name(cls) -> str:
+        """Return the group's name as it begins the dotted names."""
+        return cls.__name__.removesuffix("Settings").lower()
+
+
+@dataclass(frozen=True)
+class BackboneSettings(Group):
+    """Which network looks at the images, and at which size."""
+
+    name: str = setting("tf_efficientnet_lite0")
+    """Name of the network in timm. The default comes with its weights as a Python package."""
+    weights: str = setting("pretrained", choices=("pretrained", "random"))
+    """Start from trained weights on this machine, or from random ones (only for trials)."""
+    image_size: int = setting(224, low=16, high=2048)
+    """Side of the square image in pixels. Smaller is faster; the released configuration uses 448."""
+    resize: str = setting("squash", choices=("squash", "crop"), source="released")
+    """How a photograph becomes square: squashed whole, or its centre cropped."""
+    pooling: str = setting("mean_max", choices=("mean_max", "mean"), source="measured")
+    """What the head sees of the feature map: its mean, or its mean and its maximum."""
+    should_normalize: bool = setting(True)
+    """Normalise images with the backbone's own mean and deviation. The released code does not."""
+
+
+@dataclass(frozen=True)
+class HeadSettings(Group):
+    """How a linear head is trained on cached features."""
+
+    epochs: int = setting(120, low=1, high=10_000, source="measured")
+    """Passes over the features at most."""
+    batch_size: int = setting(256, low=1, high=65_536)
+    """Images in a step."""
+    learning_rate: float = setting(2e-3, low=1e-7, high=1.0)
+    """Peak learning rate of Adam; it falls to zero along a cosine."""
+    weight_decay: float = setting(1e-3, low=0.0, high=10.0)
+    """Decoupled weight decay of the head's matrix."""
+    gamma_positive: float = setting(0.0, low=0.0, high=10.0, source="released")
+    """Focusing exponent on known positives."""
+    gamma_negative: float = setting(4.0, low=0.0, high=10.0, source="released")
+    """Focusing exponent on known negatives."""
+    shift: float = setting(0.05, low=0.0, high=0.9, source="released")
+    """Probability below which a known negative no longer counts."""
+
+
+@dataclass(frozen=True)
+class WarmSettings(Group):
+    """Where a full run's head starts."""
+
+    should_train_head_first: bool = setting(True, source="measured")
+    """Train the head on frozen features before everything is trained, where no earlier run is continued."""
+
+
+@dataclass(frozen=True)
+class AugmentSettings(Group):
+    """Conventional augmentation, drawn anew for every use of an image, before mixing."""
+
+    flip_probability: float = setting(0.5, low=0.0, high=1.0, source="released")
+    """Share of images mirrored left to right."""
+    num_operations: int = setting(2, low=0, high=10, source="released")
+    """RandAugment operations for one image; 0 turns RandAugment off."""
+    magnitude: int = setting(9, low=0, high=30, source="released")
+    """RandAugment strength, of 31 bins."""
+
+
+@dataclass(frozen=True)
+class MixingSettings(Group):
+    """LogicMix: how often and how many images are blended."""
+
+    method: str = setting("logicmix", choices=("logicmix", "none"), source="released")
+    """LogicMix, or no blending at all."""
+    probability: float = setting(0.5, low=0.0, high=1.0, source="released")
+    """Share of training samples that are blends."""
+    min_sources: int = setting(2, low=2, high=16, source="released")
+    """Fewest images in a blend."""
+    max_sources: int = setting(3, low=2, high=16, source="released")
+    """Most images in a blend; every number between is equally likely."""
+    partners: str = setting("dataset", choices=("dataset", "batch"), source="released")
+    """Draw the other sources from the whole data set or from the same batch."""
+
+    def __post_init__(self) -> None:
+        """Refuse a range of sources that is upside down."""
+        super().__post_init__()
+        if self.min_sources > self.max_sources:
+            raise StudioError(
+                f"mixing.min_sources {self.min_sources} is more than mixing.max_sources {self.max_sources}",
+                "Lower the one or raise the other.",
+            )
+
+
+@dataclass(frozen=True)
+class LossSettings(Group):
+    """Decoupled partial asymmetric loss: one triple for photographs, one for blends."""
+
+    original_gamma_positive: float = setting(0.0, low=0.0, high=10.0, source="released")
+    """Focusing exponent on known positives of photographs."""
+    original_gamma_negative: float = setting(4.0, low=0.0, high=10.0, source="released")
+    """Focusing exponent on known negatives of photographs."""
+    original_shift: float = setting(0.05, low=0.0, high=0.9, source="released")
+    """Probability below which a known negative of a photograph no longer counts."""
+    mixed_gamma_positive: float = setting(4.0, low=0.0, high=10.0, source="released")
+    """Focusing exponent on known positives of blends."""
+    mixed_gamma_negative: float = setting(0.0, low=0.0, high=10.0, source="released")
+    """Focusing exponent on known negatives of blends."""
+    mixed_shift: float = setting(0.0, low=0.0, high=0.9, source="released")
+    """Probability below which a known negative of a blend no longer counts."""
+    reduction: str = setting("sum", choices=("sum", "mean"), source="released")
+    """Sum over known cells, divided by the micro-batches in a step (as released), or mean over known
+    cells."""
+
+
+@dataclass(frozen=True)
+class OptimizerSettings(Group):
+    """Adam."""
+
+    learning_rate: float = setting(2e-4, low=1e-8, high=1.0, source="released")
+    """Peak learning rate."""
+    weight_decay: float = setting(1e-4, low=0.0, high=1.0, source="released")
+    """Weight decay on matrices; biases and other vectors have none."""
+    batch_size: int = setting(128, low=1, high=65_536, source="released")
+    """Images behind one optimiser step."""
+    micro_batch: int = setting(32, low=1, high=65_536, source="released")
+    """Images in memory at once; halved by itself where memory runs out. It changes no blend and no label."""
+
+    def __post_init__(self) -> None:
+        """Refuse a micro-batch that is larger than the batch."""
+        super().__post_init__()
+        if self.micro_batch > self.batch_size:
+            raise StudioError(
+                f"optimizer.micro_batch {self.micro_batch} exceeds optimizer.batch_size {self.batch_size}",
+                "Lower the micro-batch or raise the batch size.",
+            )
+
+
+@dataclass(frozen=True)
+class ScheduleSettings(Group):
+    """How long, and how the learning rate goes."""
+
+    epochs: int = setting(60, low=1, high=100_000, source="released")
+    """Passes over the training images."""
+    min_steps: int = setting(600, low=0, high=10_000_000)
+    """A small set gets more epochs, until this many optimiser steps are reached."""
+    warmup_share: float = setting(0.2, low=0.01, high=0.99, source="released")
+    """Share of all steps in which the learning rate rises (OneCycle)."""
+    should_repeat_slip: bool = setting(False)
+    """Step the schedule once per optimiser step but plan it over micro-batches, as the released code does by
+    mistake: the learning rate then never falls."""
+
+
+@dataclass(frozen=True)
+class EmaSettings(Group):
+    """Moving average of the weights; it scores, it is evaluated, it is kept."""
+
+    decay: float = setting(0.999, low=0.0, high=0.999999, source="released")
+    """Share of the average that one optimiser step keeps."""
+    has_warmup: bool = setting(True)
+    """Average shorter at first, so that the fresh head does not linger in it."""
+
+
+@dataclass(frozen=True)
+class PseudoSettings(Group):
+    """Pseudo-labels inside the training."""
+
+    is_enabled: bool = setting(True, source="released")
+    """Fill unknown cells of the training images from the averaged model."""
+    start_share: float = setting(1 / 3, low=0.0, high=1.0, source="released")
+    """Share of the epochs before the first pseudo-labels: epoch E = 20 of 60."""
+    positive_logit: float = setting(4.0, low=0.0, high=100.0, source="released")
+    """A logit above this makes an unknown cell positive; 4 is a probability of 0.982."""
+    negative_logit: float = setting(-4.0, low=-100.0, high=0.0, source="released")
+    """A logit below this makes an unknown cell negative."""
+
+
+@dataclass(frozen=True)
+class SelectionSettings(Group):
+    """What is held out of the training to choose the best epoch and to calibrate scores."""
+
+    heldout_share: float = setting(0.15, low=0.0, high=0.9)
+    """Share of the known cells that is held out, the same cells in every run. Not used where there is a val
+    split."""
+    patience: int = setting(15, low=1, high=100_000)
+    """Epochs without a better result before the run ends; counted only once pseudo-labels are in use."""
+    has_early_stop: bool = setting(True, source="released")
+    """End early when results stay no better for ``patience`` epochs."""
+    can_stop_before_pseudo: bool = setting(False)
+    """Let early stopping end a run before its first pseudo-labels, as the released code does by mistake."""
+
+
+@dataclass(frozen=True)
+class ComputeSettings(Group):
+    """Where and how the run computes."""
+
+    device: str = setting("auto")
+    """auto, cpu, cuda, cuda:1, mps."""
+    devices: int = setting(1, low=1, high=1024)
+    """Processes that train together, one for each GPU."""
+    precision: str = setting("auto", choices=("auto", "float32", "bfloat16", "float16"))
+    """auto takes bfloat16 where a GPU has it, else float16; on a CPU a short trial decides."""
+    is_channels_last: bool = setting(True, source="measured")
+    """Keep images with channels last in memory; faster for convolutions."""
+    is_compiled: bool = setting(False, source="measured")
+    """Compile the model first; pays for long runs on a GPU."""
+    has_tf32: bool = setting(True)
+    """Let a GPU round float32 products to TF32."""
+    checkpoint_seconds: float = setting(60.0, low=0.0, high=86_400.0)
+    """A checkpoint is written at each epoch's end and at least this often; 0 writes one after every step."""
+    scoring_batch: int = setting(64, low=1, high=65_536)
+    """Images scored at once."""
