@@ -10,7 +10,7 @@ from logicmix_studio.training.calibrate import (
     fit_calibration,
     read_calibration,
 )
-from logicmix_studio.training.config import RECIPES, Field, RunConfig, describe, make_config, recipe_help
+from logicmix_studio.training.config import RECIPES, Field, RunConfig, describe, recipe_help
 from logicmix_studio.training.run_folder import RunFolder, RunState, Snapshot, read_events
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "apply_calibration",
     "describe",
     "fit_calibration",
-    "make_config",
     "read_calibration",
     "read_events",
     "recipe_help",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,6 @@ __all__ = [
     "Settings",
     "Value",
     "describe",
-    "make_config",
     "recipe_help",
 ]
 
@@ -109,10 +108,10 @@ class RunConfig:
 
     recipe: str
     """``quick``, ``2wayaug-pl`` or ``2wayaug-pl-released``."""
-    root: str
-    """Folder of the images; the snapshot's paths lie below it."""
-    class_names: tuple[str, ...]
-    """Names of the classes, in column order."""
+    root: str = ""
+    """Folder of the images; the snapshot's paths lie below it. Set when the run is created."""
+    class_names: tuple[str, ...] = ()
+    """Names of the classes, in column order. Set when the run is created."""
     seed: int = DEFAULT_SEED
     """Everything random follows from it."""
     init_from: str | None = None
@@ -128,14 +127,42 @@ class RunConfig:
         if not isinstance(self.settings, kind):
             raise StudioError(
                 f"recipe {self.recipe} takes {kind.__name__}, not {type(self.settings).__name__}",
-                "Make the configuration with make_config().",
+                "Make the configuration with RunConfig.create().",
             )
-        if not self.class_names:
-            raise StudioError("a run needs at least one class", "Add a class, then train.")
         if len(set(self.class_names)) != len(self.class_names):
             raise StudioError("a class name stands twice in the run's class_names", "Rename one of them.")
         if self.seed < 0:
             raise StudioError(f"seed must be 0 or more, not {self.seed}", "Choose another seed.")
+
+    @classmethod
+    def create(
+        cls,
+        recipe: str,
+        *,
+        overrides: Mapping[str, object] | None = None,
+        init_from: int | str | None = None,
+        seed: int = DEFAULT_SEED,
+        root: str = "",
+        class_names: Sequence[str] = (),
+        cache: str | None = None,
+    ) -> RunConfig:
+        """Make a configuration from a recipe and what differs from it.
+
+        Args:
+            recipe: Name of the recipe.
+            overrides: Values by dotted name, as text or in their own type.
+            init_from: Run to start from: its number, or its folder.
+            seed: Seed of everything random.
+            root: Folder of the images; filled in when the run is created.
+            class_names: Names of the classes; filled in when the run is created.
+            cache: Folder of the caches.
+
+        Raises:
+            StudioError: If the recipe or a name does not exist, or a value contradicts its range or another.
+        """
+        settings = _apply(recipe, dict(overrides or {}))
+        start = f"{init_from:04d}" if isinstance(init_from, int) else init_from
+        return cls(recipe, root, tuple(class_names), seed, start, cache, settings)
 
     def to_json(self) -> str:
         """Return the configuration as indented JSON that :meth:`from_json` reads back."""
@@ -156,14 +183,14 @@ class RunConfig:
         overrides = {
             f"{group}.{name}": value for group, values in groups.items() for name, value in values.items()
         }
-        return make_config(
+        return cls.create(
             read["recipe"],
-            root=read["root"],
-            class_names=tuple(read["class_names"]),
-            seed=read["seed"],
-            init_from=read.get("init_from"),
-            cache=read.get("cache"),
             overrides=overrides,
+            init_from=read.get("init_from"),
+            seed=read["seed"],
+            root=read["root"],
+            class_names=read["class_names"],
+            cache=read.get("cache"),
         )
 
     def overrides(self) -> dict[str, Value]:
@@ -174,34 +201,6 @@ class RunConfig:
             for field in _fields(self.settings)
             if field.default != defaults[field.name]
         }
-
-
-def make_config(
-    recipe: str,
-    *,
-    root: str,
-    class_names: tuple[str, ...],
-    seed: int = DEFAULT_SEED,
-    init_from: str | None = None,
-    cache: str | None = None,
-    overrides: Mapping[str, object] | None = None,
-) -> RunConfig:
-    """Make a run's configuration from a recipe and what differs from it.
-
-    Args:
-        recipe: Name of the recipe.
-        root: Folder of the images.
-        class_names: Names of the classes, in column order.
-        seed: Seed of everything random.
-        init_from: Run folder to start from.
-        cache: Folder of the caches.
-        overrides: Values by dotted name, as text or in their own type.
-
-    Raises:
-        StudioError: If the recipe or a name does not exist, or a value contradicts its range or another.
-    """
-    settings = _apply(recipe, dict(overrides or {}))
-    return RunConfig(recipe, root, class_names, seed, init_from, cache, settings)
 
 
 def describe(recipe: str) -> list[Field]:
