@@ -1,0 +1,207 @@
+"""The documents of the data set as MongoDB holds them: fields, entries, samples and the updates of one image.
+
+FiftyOne writes labels one object at a time, by list position; these are what it reads back, written whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from bson import ObjectId
+from pymongo import UpdateOne
+
+from logicmix_studio.labels import STATE_NAMES, TEST_SPLIT
+
+KNOWN: Final = "known"
+PSEUDO: Final = "pseudo"
+CONFLICTS: Final = "conflicts"
+LABEL_FIELDS: Final = (KNOWN, PSEUDO, CONFLICTS)
+
+META: Final = "logicmix_meta"
+"""One document a workspace: which data set, and the last journal line that is in it."""
+RUNS: Final = "logicmix_runs"
+"""One document a run whose proposals were written."""
+FORMAT: Final = 1
+
+SOURCE_TEXT: Final = ("nobody", "imported", "human", "accepted")
+"""By :class:`~logicmix_studio.store.ledger.Source`."""
+MODEL: Final = "model"
+
+Entry = dict[str, Any]
+
+
+@dataclass
+class ImageChange:
+    """What becomes of some cells of one image; a label not named here stays as it is."""
+
+    known: dict[str, Entry | None] = field(default_factory=dict)
+    """By class name: the entry it shall have, None where it becomes unknown."""
+    pseudo: dict[str, Entry] = field(default_factory=dict)
+    """Proposals that come back because their cell is unknown again."""
+
+
+def known_entry(
+    image_id: str,
+    class_name: str,
+    state: int,
+    source: int,
+    *,
+    who: str | None = None,
+    time: datetime | None = None,
+    run: int | None = None,
+    confidence: float | None = None,
+) -> Entry:
+    """Return a known label; empty facts are left out, FiftyOne reads them as None."""
+    facts = {"confidence": confidence, "run": run, "decided_by": who, "decided_at": time}
+    return {
+        **_label(image_id, class_name, KNOWN, state, SOURCE_TEXT[source]),
+        **{key: value for key, value in facts.items() if value is not None},
+    }
+
+
+def claim_entry(
+    image_id: str, class_name: str, state: int, score: float, run: int, label_field: str = PSEUDO
+) -> Entry:
+    """Return a model's claim.
+
+    Args:
+        image_id: 24 hex digits.
+        class_name: The class.
+        state: +1 or -1, what the model says.
+        score: Probability that the class is present, in [0, 1].
+        run: The run that says so.
+        label_field: ``pseudo`` for a proposal, ``conflicts`` for a claim against a known label.
+    """
+    return {
+        **_label(image_id, class_name, label_field, state, MODEL),
+        "confidence": score if state > 0 else 1.0 - score,
+        "run": run,
+    }
+
+
+def labels_document(entries: Sequence[Entry]) -> Entry:
+    """Return entries as the list that FiftyOne reads."""
+    return {"_cls": "Classifications", "classifications": list(entries)}
+
+
+def sample_document(
+    image_id: str, filepath: str, split: str, known: Sequence[Entry], num_classes: int, now: datetime
+) -> Entry:
+    """Return a new image's document, without what belongs to one data set (``_dataset_id``)."""
+    return {
+        "_id": ObjectId(image_id),
+        "_media_type": "image",
+        "_rand": int(image_id[:8], 16) / 2**32,
+        "filepath": filepath,
+        "tags": [split] if split else [],
+        "metadata": None,
+        "created_at": now,
+        "last_modified_at": now,
+        "image_id": image_id,
+        "split": split or None,
+        "num_unknown": num_classes - len(known),
+        KNOWN: labels_document(known),
+        PSEUDO: labels_document([]),
+        CONFLICTS: labels_document([]),
+    }
+
+
+def change_image(image_id: str, change: ImageChange, num_classes: int) -> UpdateOne:
+    """Return the one atomic update that answers some cells of an image; done twice it changes nothing more.
+
+    The answered labels leave ``pseudo`` and ``conflicts`` in the same step as they enter ``known``: no reader
+    ever sees a cell that is both.
+    """
+    answered = list(change.known)
+    known = [entry for entry in change.known.values() if entry is not None]
+    returning = {"$cond": [{"$eq": ["$split", TEST_SPLIT]}, [], _literal(list(change.pseudo.values()))]}
+    lists: Entry = {
+        KNOWN: _joined(_without(KNOWN, answered), _literal(known)),
+        PSEUDO: _joined(_without(PSEUDO, answered), returning),
+        CONFLICTS: _without(CONFLICTS, answered),
+    }
+    stages: list[Entry] = [
+        {
+            "$set": {
+                **{name: _classifications(value) for name, value in lists.items()},
+                "last_modified_at": "$$NOW",
+            }
+        },
+        {"$set": {"num_unknown": {"$subtract": [num_classes, {"$size": "$known.classifications"}]}}},
+    ]
+    return UpdateOne({"_id": ObjectId(image_id)}, stages)
+
+
+def replace_claims(image_id: str, proposals: Sequence[Entry], conflicts: Sequence[Entry]) -> UpdateOne:
+    """Return the update that gives an image a run's proposals, less those whose cell is known by now."""
+    known = {"$ifNull": [f"${KNOWN}.classifications.label", []]}
+    unanswered = {
+        "$filter": {"input": _literal(list(proposals)), "cond": {"$not": [{"$in": ["$$this.label", known]}]}}
+    }
+    claims = {PSEUDO: _classifications(unanswered), CONFLICTS: _literal(labels_document(conflicts))}
+    return UpdateOne({"_id": ObjectId(image_id)}, [{"$set": {**claims, "last_modified_at": "$$NOW"}}])
+
+
+def replace_known(image_id: str, known: Sequence[Entry], num_classes: int, **facts: Any) -> UpdateOne:
+    """Return the update that gives an image exactly these known labels, and drops claims on their cells."""
+    labels = [entry["label"] for entry in known]
+    stage = {
+        KNOWN: _literal(labels_document(known)),
+        PSEUDO: _classifications(_without(PSEUDO, labels)),
+        CONFLICTS: _classifications(_without(CONFLICTS, [])),
+        "num_unknown": num_classes - len(known),
+        "last_modified_at": "$$NOW",
+        **{name: _literal(value) for name, value in facts.items()},
+    }
+    return UpdateOne({"_id": ObjectId(image_id)}, [{"$set": stage}])
+
+
+def clear_claims(image_ids: Iterable[str]) -> tuple[Entry, Entry]:
+    """Return filter and update that take all claims from images that have none any more."""
+    has_some = [{f"{name}.classifications.0": {"$exists": True}} for name in (PSEUDO, CONFLICTS)]
+    where = {"_id": {"$in": [ObjectId(image_id) for image_id in image_ids]}, "$or": has_some}
+    empty = {PSEUDO: labels_document([]), CONFLICTS: labels_document([])}
+    return where, {"$set": empty, "$currentDate": {"last_modified_at": True}}
+
+
+def _label(image_id: str, class_name: str, label_field: str, state: int, source: str) -> Entry:
+    return {
+        "_id": _entry_id(image_id, class_name, label_field),
+        "_cls": "Classification",
+        "tags": [],
+        "label": class_name,
+        "state": STATE_NAMES[state],
+        "source": source,
+    }
+
+
+def _entry_id(image_id: str, class_name: str, label_field: str) -> ObjectId:
+    """Return an id that is the same whenever the data set is made anew."""
+    text = f"{image_id}/{label_field}/{class_name}".encode()
+    return ObjectId(hashlib.blake2b(text, digest_size=12).digest())
+
+
+def _literal(value: object) -> Entry:
+    """Keep class names such as ``$cash`` from being read as expressions."""
+    return {"$literal": value}
+
+
+def _classifications(value: Entry) -> Entry:
+    return {"_cls": "Classifications", "classifications": value}
+
+
+def _joined(*lists: Entry) -> Entry:
+    return {"$concatArrays": list(lists)}
+
+
+def _without(label_field: str, labels: Sequence[str]) -> Entry:
+    stored = {"$ifNull": [f"${label_field}.classifications", []]}
+    if not labels:
+        return stored
+    return {
+        "$filter": {"input": stored, "cond": {"$not": [{"$in": ["$$this.label", _literal(list(labels))]}]}}
+    }
