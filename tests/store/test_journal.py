@@ -1,0 +1,90 @@
+import json
+import os
+
+import pytest
+
+from logicmix_studio.errors import StudioError
+from logicmix_studio.store import CellChange, CellValue, Journal, Line, read_journal
+
+
+def a_line(seq: int = 1, **changes: object) -> Line:
+    cell = CellChange("a" * 24, "dög, <b>", "accept", 0.97, CellValue(0, 0, -1), CellValue(1, 3, -1))
+    content = {"seq": seq, "id": f"action-{seq}", "kind": "decide", "time": "2026-01-01T00:00:00.000000+00:00"}
+    return Line(**{**content, "who": "ann", "origin": "stream", "cells": (cell,), "run": 2, "extra": {"ms": 812}, **changes})
+
+
+def test_line_survives_the_file(tmp_path):
+    journal = Journal(tmp_path / "journal.jsonl")
+    lines = [a_line(1), a_line(2, kind="undo", of=1), a_line(3, kind="note", cells=(), note="why")]
+    for line in lines:
+        journal.append(line)
+    assert list(read_journal(journal.path)) == lines
+
+
+def test_one_line_is_one_json_object(tmp_path):
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append(a_line())
+    (text,) = journal.path.read_text().splitlines()
+    assert json.loads(text)["cells"] == [["a" * 24, "dög, <b>", "accept", 0.97, [0, 0, -1], [1, 3, -1]]]
+
+
+def test_missing_journal_has_no_lines(tmp_path):
+    assert list(read_journal(tmp_path / "none.jsonl")) == []
+
+
+def test_unfinished_last_line_is_set_aside(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    Journal(path).append(a_line(1))
+    with path.open("ab") as file:
+        file.write(b'{"seq": 2, "id": "ha')
+    assert [line.seq for line in read_journal(path)] == [1]
+
+    journal = Journal(path)
+    journal.append(a_line(2))
+
+    assert [line.seq for line in read_journal(path)] == [1, 2]
+    assert path.with_suffix(".torn").read_bytes() == b'{"seq": 2, "id": "ha\n'
+
+
+def test_broken_line_in_the_middle_names_file_and_line(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    journal.append(a_line(1))
+    with path.open("ab") as file:
+        file.write(b"not json\n")
+    Journal(path).append(a_line(2))
+    with pytest.raises(StudioError, match=r"journal\.jsonl:2: broken journal line"):
+        list(read_journal(path))
+
+
+def test_line_without_its_fields_is_refused():
+    with pytest.raises(ValueError, match="not a journal line"):
+        Line.from_json('{"seq": 1}')
+
+
+def test_failed_write_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    journal.append(a_line(1))
+    before = path.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StudioError, match="No space left"):
+        journal.append(a_line(2))
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    journal.append(a_line(2))
+    assert [line.seq for line in read_journal(path)] == [1, 2]
+
+
+def test_append_waits_for_the_disk(tmp_path, monkeypatch):
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    sizes = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (sizes.append(os.fstat(descriptor).st_size), real(descriptor)))
+    journal.append(a_line())
+    assert sizes == [path.stat().st_size]

@@ -1,0 +1,127 @@
+import json
+import os
+import subprocess
+import sys
+from collections import namedtuple
+
+import numpy as np
+import psutil
+import pytest
+
+from logicmix_studio.errors import StudioError
+from logicmix_studio.labels import LabelTable, image_id
+from logicmix_studio.store import Settings, WorkspaceLock, load_table, locate_workspace, read_json, save_table, server_of, write_json
+from logicmix_studio.store import workspace as module
+
+Partition = namedtuple("Partition", "device mountpoint fstype opts")
+
+
+def test_workspace_lies_beside_the_images(tmp_path):
+    assert locate_workspace(tmp_path).folder == tmp_path / ".logicmix"
+    assert not (tmp_path / ".logicmix").exists()
+
+
+def test_workspace_can_be_named(tmp_path):
+    assert locate_workspace(tmp_path, tmp_path / "else").folder == tmp_path / "else"
+
+
+def test_missing_folder_is_said(tmp_path):
+    with pytest.raises(StudioError, match="nowhere is not a folder"):
+        locate_workspace(tmp_path / "nowhere")
+
+
+def test_network_folder_goes_to_the_users_data(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    images = tmp_path / "images"
+    images.mkdir()
+    partitions = [Partition("x", "/", "ext4", ""), Partition("server:/x", str(tmp_path), "nfs4", "")]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: partitions)
+    folder = locate_workspace(images).folder
+    assert folder.parent == tmp_path / "data" / "logicmix-studio"
+    assert folder.name.startswith("images-")
+
+
+def test_read_only_folder_goes_to_the_users_data(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr(module, "_is_writable", lambda folder: False)
+    assert locate_workspace(tmp_path).folder.is_relative_to(tmp_path / "data")
+
+
+def test_info_of_no_workspace_says_what_to_do(tmp_path):
+    with pytest.raises(StudioError, match="import the images first"):
+        locate_workspace(tmp_path).info()
+
+
+def test_info_of_a_later_format(tmp_path):
+    place = locate_workspace(tmp_path)
+    write_json(place.info_file, {"format": 99})
+    with pytest.raises(StudioError, match="has format 99, expected 1"):
+        place.info()
+
+
+def test_broken_json_names_file_and_line(tmp_path):
+    (tmp_path / "x.json").write_text('{\n"a": }')
+    with pytest.raises(StudioError, match=r"x\.json:2: not valid JSON"):
+        read_json(tmp_path / "x.json")
+
+
+def test_lock_is_for_one(tmp_path):
+    place = locate_workspace(tmp_path)
+    lock = WorkspaceLock(place)
+    lock.publish(url="http://127.0.0.1:7860", token="t")
+    program = (
+        "import sys; from pathlib import Path; from logicmix_studio.store import *;\n"
+        "try: WorkspaceLock(locate_workspace(Path(sys.argv[1])))\n"
+        "except Exception as error: print(error)"
+    )
+    said = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True).stdout
+    assert f"in use by process {os.getpid()}, at http://127.0.0.1:7860" in said
+    assert "logicmix-studio stop" in said
+    lock.release()
+    WorkspaceLock(place).release()
+
+
+def test_server_file_is_for_its_owner_only(tmp_path):
+    place = locate_workspace(tmp_path)
+    lock = WorkspaceLock(place)
+    assert place.server_file.stat().st_mode & 0o077 == 0
+    assert server_of(place).pid == os.getpid()
+    lock.release()
+    assert server_of(place) is None
+
+
+def test_dead_server_is_nobody(tmp_path):
+    place = locate_workspace(tmp_path)
+    write_json(place.server_file, {"pid": os.getpid(), "process_started": 1.0, "url": "", "token": ""})
+    assert server_of(place) is None
+
+
+def test_table_survives_the_file(tmp_path):
+    table = LabelTable(
+        image_ids=(image_id("ü/1.jpg"),), paths=("ü/1.jpg",), class_names=("🐕", "<b>"), states=np.array([[1, 0]], np.int8), splits=("test",)
+    )
+    save_table(tmp_path / "labels.npz", table)
+    assert load_table(tmp_path / "labels.npz") == table
+    assert [path.name for path in tmp_path.iterdir()] == ["labels.npz"]
+
+
+def test_broken_table_says_what_to_do(tmp_path):
+    (tmp_path / "labels.npz").write_bytes(b"PK no archive")
+    with pytest.raises(StudioError, match="import the images again"):
+        load_table(tmp_path / "labels.npz")
+
+
+def test_settings_are_kept(tmp_path):
+    settings = Settings(tmp_path / "settings.json")
+    settings.update({"keys": {"accept": "a"}, "chosen_run": 3})
+    settings.update({"chosen_run": None})
+    assert Settings(tmp_path / "settings.json").all() == {"keys": {"accept": "a"}}
+    assert settings.version == 2
+    assert json.loads((tmp_path / "settings.json").read_text()) == {"keys": {"accept": "a"}}
+
+
+def test_settings_hand_out_copies(tmp_path):
+    settings = Settings(tmp_path / "settings.json")
+    settings.update({"keys": {"accept": "a"}})
+    settings.get("keys")["accept"] = "b"
+    assert settings.get("keys") == {"accept": "a"}
