@@ -143,6 +143,7 @@ def train(
     ] = None,
     init_from: Annotated[int | None, typer.Option(help="A run to start warm from.", show_default=False)] = None,
     resume: Annotated[int | None, typer.Option(help="Go on with a run that was stopped.", show_default=False)] = None,
+    seed: Annotated[int, typer.Option(help="Everything random follows from it.", min=0)] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     devices: Annotated[int, typer.Option(help="How many processes, one a GPU.", min=1)] = 1,
     detach: Annotated[bool, typer.Option("--detach", help="Return at once; watch it in the browser or with status.")] = False,
@@ -155,10 +156,9 @@ def train(
     if recipe_help:
         commands.print_recipe(recipe, as_json)
         return
-    overrides = {**_assignments(changes or []), **({"device": device} if device != "auto" else {})}
-    if devices > 1:
-        overrides["devices"] = devices
-    result = commands.run_training(dataset, workspace, recipe, overrides, init_from, resume, detach)
+    overrides = {**_assignments(changes or []), "compute.device": device, "compute.devices": devices}
+    plan = commands.TrainingPlan(recipe, overrides, init_from=init_from, seed=seed, resume=resume, detach=detach)
+    result = commands.run_training(dataset, workspace, plan)
     _print(result, as_json, commands.describe_run)
 
 

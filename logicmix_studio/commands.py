@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,23 +61,30 @@ def describe_import(found: Mapping[str, Any]) -> str:
     return "\n".join([*lines, f"workspace: {found['workspace']}"])
 
 
-def run_training(
-    dataset: Path,
-    workspace: Path | None,
-    recipe: str,
-    overrides: Mapping[str, Any],
-    init_from: int | None,
-    resume: int | None,
-    detach: bool,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What ``train`` was asked for."""
+
+    recipe: str
+    overrides: Mapping[str, Any]
+    """Hyper-parameters by dotted name."""
+    init_from: int | None = None
+    seed: int = 0
+    resume: int | None = None
+    """Go on with this run instead of starting one."""
+    detach: bool = False
+    """Return as soon as the run has started."""
+
+
+def run_training(dataset: Path, workspace: Path | None, plan: TrainingPlan) -> dict[str, Any]:
     """Start or resume a run and, unless detached, wait for its end; Ctrl-C cancels it."""
     studio = Studio.open(dataset, workspace=workspace, read_only=True)
-    if resume is None:
-        run = studio.start_run(recipe, overrides, init_from)
+    if plan.resume is None:
+        run = studio.start_run(plan.recipe, plan.overrides, plan.init_from, seed=plan.seed)
     else:
-        run = resume
+        run = plan.resume
         studio.jobs.resume(run)
-    if detach:
+    if plan.detach:
         return _run_json(studio.jobs.info(run))
     try:
         with progress_bar() as progress:

@@ -343,7 +343,12 @@ class Studio:
     # training ----------------------------------------------------------------
 
     def start_run(
-        self, recipe: str = "quick", overrides: Mapping[str, Any] | None = None, init_from: int | None = None
+        self,
+        recipe: str = "quick",
+        overrides: Mapping[str, Any] | None = None,
+        init_from: int | None = None,
+        *,
+        seed: int = 0,
     ) -> int:
         """Start the trainer process on a snapshot of today's labels and return the run's number at once.
 
@@ -351,6 +356,7 @@ class Studio:
             recipe: quick, 2wayaug-pl or 2wayaug-pl-released.
             overrides: Hyper-parameters by dotted name.
             init_from: A run to start warm from.
+            seed: Everything random follows from it.
 
         Raises:
             StudioError: If the recipe or a value is wrong, nothing is known yet, or a run is on its way already.
@@ -361,7 +367,7 @@ class Studio:
                 "there is nothing to learn from: no positive or no negative cell is known outside split test",
                 "answer a few cells of each kind in Browse first",
             )
-        config = RunConfig.create(recipe, overrides=overrides or {}, init_from=init_from)
+        config = RunConfig.create(recipe, overrides=overrides or {}, init_from=init_from, seed=seed)
         run = self.jobs.create(config, root=self.workspace.root, table=self.table, states=self.ledger.states.copy())
         self.jobs.start(run)
         self.refresh()
