@@ -1,0 +1,217 @@
+"""Make a workspace's FiftyOne data set: ``python -m logicmix_studio.store.fiftyone_setup WORKSPACE URI``.
+
+Only this module and the plugin import FiftyOne, this one always in a process of its own. FiftyOne makes the
+data set, its schema, colours and views; the images are written by pymongo, some twenty times faster. Doing it
+again changes nothing; new images and classes are added, images that are gone are taken out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from bson import ObjectId
+from pymongo import WriteConcern
+from pymongo.database import Database
+
+from logicmix_studio.environment import prepare_environment
+from logicmix_studio.errors import StudioError
+from logicmix_studio.labels import LabelTable
+from logicmix_studio.store.fo_attach import Identity, identity_of, import_digest
+from logicmix_studio.store.fo_documents import (
+    FORMAT,
+    META,
+    RUNS,
+    Entry,
+    known_entry,
+    replace_known,
+    sample_document,
+)
+from logicmix_studio.store.fo_schema import add_views, declare_fields, set_appearance
+from logicmix_studio.store.ledger import Source
+from logicmix_studio.store.mirror import connect
+from logicmix_studio.store.tables import load_table
+from logicmix_studio.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    import fiftyone as fo
+
+INFO_KEY = "logicmix"
+Item = TypeVar("Item")
+IMAGES_A_WRITE = 1000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the set-up; progress and errors go to standard output, one JSON object a line.
+
+    Returns:
+        0, or 1 for what a user can mend.
+    """
+    parser = argparse.ArgumentParser(description="Make the FiftyOne data set of a workspace.")
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("uri")
+    parser.add_argument("--root", type=Path, help="the folder of the images, if it has moved")
+    parser.add_argument("--rebuild", action="store_true", help="delete the data set first")
+    options = parser.parse_args(arguments)
+    prepare_environment(database_uri=options.uri)
+    try:
+        place = _open_workspace(options.workspace, options.root)
+        name = set_up(place, options.uri, rebuild=options.rebuild)
+    except StudioError as error:
+        print(json.dumps({"error": error.what, "hint": error.hint}), flush=True)
+        return 1
+    print(json.dumps({"dataset": name}), flush=True)
+    return 0
+
+
+def set_up(workspace: Workspace, uri: str, *, rebuild: bool = False) -> str:
+    """Make the data set or bring it in line with the import.
+
+    The switches of :mod:`logicmix_studio.environment` must have been set, with this ``uri``.
+
+    Args:
+        workspace: The workspace, imported.
+        uri: Where the database listens.
+        rebuild: Delete the data set first.
+
+    Returns:
+        The data set's name.
+    """
+    table = load_table(workspace.labels_file)
+    identity = identity_of(workspace)
+    client = connect(uri)
+    try:
+        database = client[identity.database]
+        _say(0, 1, "starting FiftyOne")
+        import fiftyone as fo  # noqa: PLC0415  # after the switches are set, and in this process only
+
+        if rebuild:
+            _forget(fo, database, identity)
+        dataset = _find(fo, database, identity) or _create(fo, str(workspace.info()["name"]))
+        _describe(fo, dataset, workspace, table, identity)
+        meta = database.get_collection(META, write_concern=WriteConcern(j=True))
+        place = {"format": FORMAT, "dataset": dataset.name, "dataset_id": str(dataset._doc.id)}
+        meta.update_one(
+            {"_id": identity.id}, {"$set": {**place, "import": "", "applied_seq": 0}}, upsert=True
+        )
+        _synchronise(database, dataset, workspace, table)
+        meta.update_one({"_id": identity.id}, {"$set": {"import": import_digest(workspace)}})
+        return str(dataset.name)
+    finally:
+        client.close()
+
+
+def _open_workspace(folder: Path, root: Path | None) -> Workspace:
+    folder = folder.resolve()
+    info = Workspace(root=folder, folder=folder).info()
+    return Workspace(root=root.resolve() if root else Path(info["root"]), folder=folder)
+
+
+# the data set ----------------------------------------------------------------
+
+
+def _find(fiftyone: Any, database: Database[Entry], identity: Identity) -> fo.Dataset | None:
+    document = database["datasets"].find_one({f"info.{INFO_KEY}.id": identity.id})
+    return None if document is None else fiftyone.load_dataset(document["name"])
+
+
+def _forget(fiftyone: Any, database: Database[Entry], identity: Identity) -> None:
+    dataset = _find(fiftyone, database, identity)
+    if dataset is not None:
+        dataset.delete()
+    database[META].delete_one({"_id": identity.id})
+    database[RUNS].delete_many({"workspace": identity.id})
+
+
+def _create(fiftyone: Any, wanted: str) -> fo.Dataset:
+    """Create a data set named after the folder, with a number where the name is taken."""
+    for number in range(1, 1000):
+        name = wanted if number == 1 else f"{wanted}-{number}"
+        try:
+            return fiftyone.Dataset(name, persistent=True)
+        except ValueError as error:  # taken, or a name that FiftyOne can make no address of
+            if not fiftyone.dataset_exists(name) and number > 1:
+                raise StudioError(
+                    f"FiftyOne refuses the name {wanted!r}: {error}",
+                    "Rename the folder to letters and digits.",
+                ) from error
+    raise StudioError(f"A thousand data sets are named {wanted!r}.", "Delete some in the FiftyOne App.")
+
+
+def _describe(
+    fiftyone: Any, dataset: fo.Dataset, workspace: Workspace, table: LabelTable, identity: Identity
+) -> None:
+    """Declare fields, colours, views and facts; all of it may stand already."""
+    _say(0, 1, "declaring fields and views")
+    declare_fields(fiftyone, dataset)
+    set_appearance(fiftyone, dataset)
+    add_views(dataset)
+    dataset.default_classes = list(table.class_names)
+    dataset.info[INFO_KEY] = {
+        "id": identity.id,
+        "format": FORMAT,
+        "workspace": str(workspace.folder),
+        "root": str(workspace.root),
+    }
+    dataset.save()
+
+
+# the images ------------------------------------------------------------------
+
+
+def _synchronise(
+    database: Database[Entry], dataset: fo.Dataset, workspace: Workspace, table: LabelTable
+) -> None:
+    """Write each image's known labels as imported, add new images and take out those that are gone."""
+    samples = database[dataset._sample_collection_name]
+    stored = {str(document["_id"]) for document in samples.find({}, {"_id": 1})}
+    gone = stored.difference(table.image_ids)
+    for chunk in _chunks(iter([ObjectId(image_id) for image_id in gone])):
+        samples.delete_many({"_id": {"$in": chunk}})
+    dataset_id, now = dataset._doc.id, datetime.now(UTC)
+    for rows in _chunks(iter(range(table.num_images))):
+        fresh, updates = [], []
+        for row in rows:
+            image_id, known = table.image_ids[row], _imported(table, row)
+            filepath, split = os.path.join(workspace.root, table.paths[row]), table.splits[row]
+            if image_id in stored:
+                updates.append(
+                    replace_known(image_id, known, table.num_classes, filepath=filepath, split=split or None)
+                )
+            else:
+                document = sample_document(image_id, filepath, split, known, table.num_classes, now)
+                fresh.append({**document, "_dataset_id": dataset_id})
+        if fresh:
+            samples.insert_many(fresh, ordered=False)
+        if updates:
+            samples.bulk_write(updates, ordered=False)
+        _say(rows[-1] + 1, table.num_images, "writing images into the FiftyOne data set")
+
+
+def _imported(table: LabelTable, row: int) -> list[Entry]:
+    image_id, states = table.image_ids[row], table.states[row]
+    return [
+        known_entry(image_id, table.class_names[column], int(states[column]), Source.IMPORTED)
+        for column in np.flatnonzero(states).tolist()
+    ]
+
+
+def _chunks(items: Iterator[Item]) -> Iterator[list[Item]]:
+    while chunk := list(islice(items, IMAGES_A_WRITE)):
+        yield chunk
+
+
+def _say(done: int, total: int, what: str) -> None:
+    print(json.dumps({"done": done, "total": total, "what": what}), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
