@@ -1,0 +1,232 @@
+"""The files of a pixel cache: shards of raw rows, and the index that says which row is whose."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from logicmix_studio.errors import StudioError
+
+SHARD_BYTES: Final = 2 << 30
+"""Largest size of one file of pixels."""
+
+_CHANNELS: Final = 3
+
+
+class CacheFiles:
+    """Rows of (3, S, S) bytes, spread over files of at most `SHARD_BYTES`.
+
+    Reading and writing different rows from several threads is safe.
+
+    Args:
+        directory: Folder of the files.
+        name: Beginning of their names; tells size and rule.
+        size: S.
+        shard_bytes: Largest size of one file.
+    """
+
+    def __init__(self, directory: Path, name: str, size: int, shard_bytes: int = SHARD_BYTES) -> None:
+        self.size = size
+        self.row_bytes = _CHANNELS * size * size
+        self._rows_a_shard = max(1, shard_bytes // self.row_bytes)
+        self._directory = directory
+        self._name = name
+        self._maps: dict[int, NDArray[np.uint8]] = {}
+        self._touched: set[int] = set()
+
+    def write(self, row: int, pixels: NDArray[np.uint8]) -> None:
+        """Write one row.
+
+        Args:
+            row: Its number.
+            pixels: (3, S, S), contiguous.
+
+        Raises:
+            OSError: If the disk is full or the file cannot be written.
+        """
+        shard, offset = divmod(row, self._rows_a_shard)
+        # A plain write answers a full disk with an error; writing to a memory map would kill the process.
+        handle = os.open(self._path(shard), os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            content = pixels.data.cast("B")
+            start = offset * self.row_bytes
+            while content:
+                count = os.pwrite(handle, content, start)
+                content, start = content[count:], start + count
+        finally:
+            os.close(handle)
+        self._touched.add(shard)
+
+    def read(self, rows: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
+        """Copy rows into an array.
+
+        Args:
+            rows: (n,) numbers of rows; those below 0 are passed over.
+            out: (n, 3, S, S).
+        """
+        shards, offsets = np.divmod(rows, self._rows_a_shard)
+        for position, (row, shard, offset) in enumerate(
+            zip(rows.tolist(), shards.tolist(), offsets.tolist(), strict=True)
+        ):
+            if row >= 0:
+                out[position] = self._map(shard, offset)[offset]
+
+    def sync(self) -> None:
+        """Make what was written durable."""
+        for shard in sorted(self._touched):
+            handle = os.open(self._path(shard), os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        self._touched.clear()
+
+    def _map(self, shard: int, offset: int) -> NDArray[np.uint8]:
+        """Return a shard as (rows, 3, S, S), mapped anew if it has grown past what was mapped."""
+        mapped = self._maps.get(shard)
+        if mapped is None or offset >= len(mapped):
+            flat = np.memmap(self._path(shard), dtype=np.uint8, mode="r")
+            num_rows = len(flat) // self.row_bytes
+            # A plain view: indexing a memmap object costs several times as much.
+            mapped = np.asarray(flat)[: num_rows * self.row_bytes].reshape(
+                num_rows, _CHANNELS, self.size, self.size
+            )
+            self._maps[shard] = mapped
+        return mapped
+
+    def _path(self, shard: int) -> Path:
+        """Return the file of a shard."""
+        return self._directory / f"{self._name}-{shard:05d}.u8"
+
+
+class CacheIndex:
+    """Which row belongs to which image, and the state of the file that it was made of.
+
+    R rows, some of which may be claimed and not yet written.
+
+    Args:
+        path: The npz file.
+        image_ids: (R,) bytes.
+        sizes: (R,) file sizes, -1 for a row that was not written.
+        times: (R,) times of change in nanoseconds.
+    """
+
+    def __init__(
+        self, path: Path, image_ids: NDArray[np.bytes_], sizes: NDArray[np.int64], times: NDArray[np.int64]
+    ) -> None:
+        self._path = path
+        self._image_ids = image_ids
+        self._sizes = sizes
+        self._times = times
+        self._row_by_id: dict[bytes, int] = {name: row for row, name in enumerate(image_ids.tolist())}
+
+    @classmethod
+    def load(cls, path: Path) -> CacheIndex:
+        """Read an index; one that is missing or damaged counts as empty, as the pixels can be made again.
+
+        Args:
+            path: The npz file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                ids, sizes, times = arrays["image_ids"], arrays["sizes"], arrays["times"]
+        except (FileNotFoundError, BadZipFile, ValueError, KeyError, EOFError):
+            return cls(path, np.empty(0, "S24"), np.empty(0, np.int64), np.empty(0, np.int64))
+        return cls(path, ids, sizes, times)
+
+    def rows_of(self, image_ids: Sequence[str]) -> NDArray[np.int64]:
+        """Return the row of each image, (n,), -1 where it has none.
+
+        Args:
+            image_ids: n ids.
+        """
+        rows = (self._row_by_id.get(name.encode(), -1) for name in image_ids)
+        return np.fromiter(rows, np.int64, len(image_ids))
+
+    def matches(
+        self, rows: NDArray[np.int64], sizes: NDArray[np.int64], times: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Tell which rows were made of the files as they are now, (n,).
+
+        Args:
+            rows: (n,) rows, -1 for none.
+            sizes: (n,) file sizes now.
+            times: (n,) times of change now.
+        """
+        result = np.zeros(len(rows), dtype=bool)
+        has_row = rows >= 0
+        own = rows[has_row]
+        same = (self._sizes[own] == sizes[has_row]) & (self._times[own] == times[has_row])
+        result[has_row] = same & (sizes[has_row] >= 0)
+        return result
+
+    def claim(self, image_ids: Sequence[str], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give a row to each image that has none, and mark all these rows as not written.
+
+        Args:
+            image_ids: n ids.
+            rows: (n,) their rows, -1 for none.
+
+        Returns:
+            (n,) rows, none below 0.
+        """
+        claimed = rows.copy()
+        new_names = [name for name, row in zip(image_ids, rows.tolist(), strict=True) if row < 0]
+        first = len(self._image_ids)
+        claimed[rows < 0] = np.arange(first, first + len(new_names))
+        self._row_by_id.update({name.encode(): first + i for i, name in enumerate(new_names)})
+        blank = np.full(len(new_names), -1, np.int64)
+        self._image_ids = np.concatenate([self._image_ids, np.array(new_names, "S24")])
+        self._sizes = np.concatenate([self._sizes, blank])
+        self._times = np.concatenate([self._times, blank])
+        self._sizes[claimed] = -1
+        return claimed
+
+    def enter(self, rows: NDArray[np.int64], sizes: NDArray[np.int64], times: NDArray[np.int64]) -> None:
+        """Note that rows are written.
+
+        Args:
+            rows: (n,) rows.
+            sizes: (n,) sizes of the files they were made of.
+            times: (n,) times of change of these files.
+        """
+        self._sizes[rows] = sizes
+        self._times[rows] = times
+
+    def save(self) -> None:
+        """Write the index in one step."""
+        part = self._path.with_name(f".{self._path.name}.part")
+        with part.open("wb") as file:
+            np.savez(file, image_ids=self._image_ids, sizes=self._sizes, times=self._times)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, self._path)
+
+
+@contextmanager
+def lock_cache(path: Path) -> Iterator[None]:
+    """Hold the right to build one cache; it ends with the process.
+
+    Args:
+        path: The lock file.
+
+    Raises:
+        StudioError: If another process holds it.
+    """
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StudioError(
+                f"another process is building the image cache {path.with_suffix('').name}",
+                "Wait until the other run has prepared its images, then start again.",
+            ) from error
+        yield

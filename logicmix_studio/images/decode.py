@@ -1,0 +1,241 @@
+"""Find image files and decode them to RGB, whatever they are stored as."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from logicmix_studio.errors import StudioError
+
+IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
+"""File name endings, in lower case, that count as images."""
+
+MAX_PIXELS: Final = 300_000_000
+"""The largest image that is decoded; it needs 0.9 GB of memory as RGB."""
+
+Progress = Callable[[int, int, str], None]
+"""Called with (done, total, message) while something long goes on."""
+
+_DEEP_GREY: Final = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+_CHECK_BLOCK: Final = 256
+
+
+class UnreadableImage(StudioError):  # noqa: N818 (named like the other things a user mends)
+    """An image file that cannot be decoded.
+
+    Args:
+        path: The file.
+        reason: What the decoder said.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"cannot read the image {path}: {reason}",
+            "Replace or remove the file, or import the rest with --skip-bad.",
+        )
+        self.path = path
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class ImageScan:
+    """What was found below a folder."""
+
+    images: list[Path]
+    """Image files, sorted by their path below the root; not resolved."""
+    refused: list[Path]
+    """Links that lead out of the root; they are never opened."""
+
+
+def open_rgb(path: Path, at_least: int | None = None) -> Image.Image:
+    """Decode one image to 8-bit RGB, turned upright as its EXIF data says.
+
+    The first frame of an animation is taken. Transparent parts become white. Grey levels deeper than 8 bits
+    are scaled from 8, 12 or 16 bits, the smallest of them that holds the brightest pixel.
+
+    Args:
+        path: The image file.
+        at_least: If given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as long as neither side
+            becomes shorter than this. Much faster for camera files.
+
+    Returns:
+        An image of mode RGB.
+
+    Raises:
+        UnreadableImage: If the file is missing, broken, no image or larger than `MAX_PIXELS`.
+    """
+    # Pillow warns from 89 megapixels on and refuses from 179: our own limit below takes its place.
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    try:
+        with Image.open(path) as image:
+            return _to_upright_rgb(image, path, at_least)
+    except UnreadableImage:
+        raise
+    # Pillow's decoders answer a broken file with any of these.
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        TypeError,
+        IndexError,
+        KeyError,
+        OverflowError,
+        MemoryError,
+        EOFError,
+        NotImplementedError,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ) as error:
+        raise UnreadableImage(path, _reason(error)) from error
+
+
+def scan_images(root: Path) -> ImageScan:
+    """List the image files below a folder.
+
+    Hidden files and folders (among them `.logicmix`) are passed over. Linked folders inside the root are not
+    entered, as their images are found under their own path.
+
+    Args:
+        root: The folder.
+
+    Returns:
+        The images, and the links that lead out of the root.
+
+    Raises:
+        StudioError: If the root is no folder.
+    """
+    if not root.is_dir():
+        raise StudioError(f"{root} is not a folder", "Give the folder that holds the images.")
+    real_root = root.resolve()
+    images: list[Path] = []
+    refused: list[Path] = []
+    for entry in _visible_entries(root):
+        path = Path(entry.path)
+        if entry.is_symlink():
+            is_inside = path.resolve().is_relative_to(real_root)
+            if not is_inside and (entry.is_dir() or _is_image_name(entry.name)):
+                refused.append(path)
+                continue
+        if _is_image_name(entry.name) and entry.is_file():
+            images.append(path)
+    return ImageScan(sorted(images, key=lambda path: path.relative_to(root).as_posix()), sorted(refused))
+
+
+def find_images(root: Path) -> list[Path]:
+    """Return the image files below a folder, sorted.
+
+    Args:
+        root: The folder.
+
+    Returns:
+        Paths that begin with `root`.
+
+    Raises:
+        StudioError: If the root is no folder, or a link below it leads out of it.
+    """
+    scan = scan_images(root)
+    if scan.refused:
+        raise StudioError(
+            f"{len(scan.refused)} links below {root} lead out of it, the first is {scan.refused[0]}",
+            "Copy the images into the folder, or open the folder that holds them.",
+        )
+    return scan.images
+
+
+def check_images(
+    paths: Sequence[Path], progress: Progress | None = None, workers: int | None = None
+) -> list[UnreadableImage]:
+    """Decode every image once and return the failures.
+
+    Args:
+        paths: Image files.
+        progress: Called now and then with the number of images checked.
+        workers: Threads; the number of processors if None.
+
+    Returns:
+        One error a broken file, in the order of `paths`.
+    """
+    failures: list[UnreadableImage] = []
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        for start in range(0, len(paths), _CHECK_BLOCK):
+            block = paths[start : start + _CHECK_BLOCK]
+            failures += [failure for failure in pool.map(_failure, block) if failure is not None]
+            if progress is not None:
+                progress(start + len(block), len(paths), "checking images")
+    return failures
+
+
+def _failure(path: Path) -> UnreadableImage | None:
+    """Return why an image cannot be decoded, or None if it can."""
+    try:
+        open_rgb(path, at_least=1)
+    except UnreadableImage as error:
+        return error
+    return None
+
+
+def _to_upright_rgb(image: Image.Image, path: Path, at_least: int | None) -> Image.Image:
+    """Return an opened image as RGB; see `open_rgb`."""
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise UnreadableImage(
+            path, f"{width} x {height} pixels are more than the {MAX_PIXELS:,} that are decoded"
+        )
+    if at_least is not None:
+        image.draft(None, (at_least, at_least))
+    image.load()
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode in _DEEP_GREY:
+        return _from_deep_grey(upright)
+    if upright.has_transparency_data:
+        layer = upright.convert("RGBA")
+        ground = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(ground, layer).convert("RGB")
+    return upright.convert("RGB")
+
+
+def _from_deep_grey(image: Image.Image) -> Image.Image:
+    """Scale grey levels of more than 8 bits, or of floats, to 8 bits."""
+    levels = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
+    brightest = float(levels.max(initial=0.0))
+    if image.mode == "F" and brightest <= 1.0:
+        full = 1.0
+    else:
+        full = next((full for full in (255.0, 4095.0, 65535.0) if brightest <= full), brightest)
+    return Image.fromarray(np.clip(levels * (255.0 / full), 0, 255).astype(np.uint8)).convert("RGB")
+
+
+def _reason(error: BaseException) -> str:
+    """Put a decoder's error in one line."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return "not an image that can be decoded" if "cannot identify" in text else text
+
+
+def _visible_entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield the files and links below a folder, hidden ones left out."""
+    pending = [os.fspath(folder)]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+                else:
+                    yield entry
+
+
+def _is_image_name(name: str) -> bool:
+    """Tell whether a file name ends like an image's."""
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES

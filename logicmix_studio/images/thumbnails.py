@@ -1,0 +1,110 @@
+"""Small and large JPEG copies of images for the browser, kept on disk."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+
+from logicmix_studio.images.decode import UnreadableImage, open_rgb
+
+MEDIA_TYPE: Final = "image/jpeg"
+"""What `thumbnail` and `display_image` return."""
+
+_THUMBNAIL_QUALITY: Final = 82
+_DISPLAY_QUALITY: Final = 90
+
+
+def thumbnail(path: Path, size: int, cache_dir: Path, image_id: str) -> bytes:
+    """Return a small copy of an image, from the disk where it was made before.
+
+    Args:
+        path: The image file.
+        size: Longest side in pixels; smaller images keep their size.
+        cache_dir: Folder of the copies; made where missing.
+        image_id: 24 hex digits.
+
+    Returns:
+        A JPEG.
+
+    Raises:
+        UnreadableImage: If the image is missing or broken.
+    """
+    return _copy(path, size, cache_dir, image_id, _THUMBNAIL_QUALITY)
+
+
+def display_image(path: Path, max_side: int, cache_dir: Path, image_id: str) -> bytes:
+    """Return an upright copy of an image for the large view, from the disk where it was made before.
+
+    Args:
+        path: The image file.
+        max_side: Longest side in pixels; smaller images keep their size.
+        cache_dir: Folder of the copies; made where missing.
+        image_id: 24 hex digits.
+
+    Returns:
+        A JPEG.
+
+    Raises:
+        UnreadableImage: If the image is missing or broken.
+    """
+    return _copy(path, max_side, cache_dir, image_id, _DISPLAY_QUALITY)
+
+
+def version_of(path: Path) -> str:
+    """Return a short text that changes when the file does: its size and time of change.
+
+    It suits as an ETag or as part of an address.
+
+    Args:
+        path: The image file.
+
+    Raises:
+        UnreadableImage: If the file is missing.
+    """
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise UnreadableImage(path, "there is no such file") from error
+    return f"{stat.st_size:x}-{stat.st_mtime_ns:x}"
+
+
+def _copy(path: Path, max_side: int, cache_dir: Path, image_id: str, quality: int) -> bytes:
+    """Return the copy of one size, made anew if the image has changed."""
+    folder = cache_dir / image_id[:2]
+    stem = f"{image_id}-{max_side}q{quality}-"
+    kept = folder / f"{stem}{version_of(path)}.jpg"
+    try:
+        return kept.read_bytes()
+    except FileNotFoundError:
+        content = _encode(path, max_side, quality)
+    for outdated in folder.glob(f"{stem}*.jpg"):
+        outdated.unlink(missing_ok=True)
+    _write_whole(kept, content)
+    return content
+
+
+def _encode(path: Path, max_side: int, quality: int) -> bytes:
+    """Scale an image down and encode it as JPEG."""
+    image = open_rgb(path, at_least=2 * max_side)
+    image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def _write_whole(target: Path, content: bytes) -> None:
+    """Write a file so that others see all of it or nothing."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
