@@ -1,0 +1,184 @@
+"""From scores to probabilities: applying a calibration, and checking one.
+
+A calibration is fitted elsewhere, on held-out known cells. It has the form of a run's `calibration.json`:
+`{"positive": {"slope", "intercept"}, "negative": {"slope", "intercept"}}`, two lines from the raw logit of
+a score to the logit of the calibrated probability of presence. Where the positive line is at 0 or above it
+holds; elsewhere the negative one does, as far as it is below 0. So the order of scores is kept, also by
+lines that do not meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from logicmix_studio.errors import StudioError
+from logicmix_studio.labels import NEGATIVE, POSITIVE
+from logicmix_studio.review.intervals import DEFAULT_LEVEL, clopper_pearson
+
+_ALL_BITS = 65536
+LOGIT_LIMIT = 20.0
+"""Raw logits are read no farther out than this, which is where scores of exactly 0 and 1 count."""
+
+_CHUNK_ROWS = 16384
+
+NUM_BINS = 10
+"""Bins of a reliability curve."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A straight line in logits."""
+
+    slope: float = 1.0
+    """More than 0."""
+    intercept: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse a line that does not rise."""
+        if not (self.slope > 0 and np.isfinite([self.slope, self.intercept]).all()):
+            raise StudioError(
+                f"A calibration has slope {self.slope} and intercept {self.intercept}.",
+                "The slope must be above 0: remove calibration.json from the run's folder.",
+            )
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How scores become probabilities; the default changes nothing."""
+
+    positive: Line = Line()
+    """Where it is at 0 or above: the calibrated probability is 0.5 or more."""
+    negative: Line = Line()
+    """Elsewhere."""
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Calibration:
+        """Return the calibration of a run's `calibration.json`; other keys are passed over.
+
+        Raises:
+            StudioError: If a number is missing or the slope is not above 0.
+        """
+        try:
+            sides = [
+                Line(float(saved[side]["slope"]), float(saved[side]["intercept"]))
+                for side in ("positive", "negative")
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            raise StudioError(
+                f"A calibration lacks a number: {error!r}.", "Remove calibration.json from the run's folder."
+            ) from error
+        return cls(*sides)
+
+    def to_json(self) -> dict[str, dict[str, float]]:
+        """Return the form that `from_json` reads."""
+        return {
+            side: {"slope": line.slope, "intercept": line.intercept}
+            for side, line in (("positive", self.positive), ("negative", self.negative))
+        }
+
+
+def calibrate(scores: NDArray[np.floating[Any]], calibration: Calibration) -> NDArray[np.float64]:
+    """Return calibrated probabilities, by the formula.
+
+    Args:
+        scores: Any shape, in [0, 1].
+        calibration: The two lines.
+    """
+    logits = np.clip(logit(np.asarray(scores, dtype=np.float64)), -LOGIT_LIMIT, LOGIT_LIMIT)
+    positive = calibration.positive.slope * logits + calibration.positive.intercept
+    negative = calibration.negative.slope * logits + calibration.negative.intercept
+    calibrated: NDArray[np.float64] = expit(np.where(positive >= 0, positive, np.minimum(negative, 0.0)))
+    return calibrated
+
+
+def apply_calibration(
+    scores: NDArray[np.float16],
+    calibration: Calibration | None = None,
+    out: NDArray[np.float16] | None = None,
+) -> NDArray[np.float16]:
+    """Return calibrated scores, all in [0, 1].
+
+    There are only 65,536 float16 numbers, so the formula is worked out once for each and looked up: 8
+    million scores take some hundredths of a second. Numbers outside [0, 1] become 0 or 1, and nan (an image
+    that could not be read) becomes 0.5, which claims nothing.
+
+    Args:
+        scores: (N, C) float16, as a run wrote them; may be a memory map.
+        calibration: None for none.
+        out: (N, C) float16 to write to; may be `scores` itself.
+    """
+    if scores.dtype != np.float16:
+        raise StudioError(f"Scores must be float16, but are {scores.dtype}.", "Train once more.")
+    table = _calibration_table(calibration or Calibration())
+    result = np.empty(scores.shape, dtype=np.float16) if out is None else out
+    for start in range(0, len(scores), _CHUNK_ROWS):
+        rows = slice(start, start + _CHUNK_ROWS)
+        result[rows] = table[np.ascontiguousarray(scores[rows]).view(np.uint16)]
+    return result
+
+
+def _calibration_table(calibration: Calibration) -> NDArray[np.float16]:
+    given = np.arange(_ALL_BITS, dtype=np.uint16).view(np.float16)
+    is_number = ~np.isnan(given)
+    table = np.full(_ALL_BITS, 0.5, dtype=np.float16)
+    inside = np.clip(given[is_number], 0.0, 1.0)
+    if calibration == Calibration():
+        table[is_number] = inside
+    else:
+        table[is_number] = calibrate(inside, calibration).astype(np.float16)
+    return table
+
+
+@dataclass(frozen=True)
+class ReliabilityCurve:
+    """What was claimed against what was so, bin by bin; B bins with at least one cell."""
+
+    claimed: NDArray[np.float64]
+    """(B,) mean score of the bin."""
+    observed: NDArray[np.float64]
+    """(B,) share of its cells that are positive."""
+    total: NDArray[np.int64]
+    """(B,) number of its cells."""
+    lower: NDArray[np.float64]
+    """(B,) lower end of the interval of `observed`."""
+    upper: NDArray[np.float64]
+    """(B,) upper end."""
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error: the mean distance of claimed and observed, weighted by cells."""
+        if not len(self.total):
+            return 0.0
+        return float(np.average(np.abs(self.claimed - self.observed), weights=self.total))
+
+
+def reliability_curve(
+    scores: NDArray[np.floating[Any]],
+    states: NDArray[np.int8],
+    num_bins: int = NUM_BINS,
+    level: float = DEFAULT_LEVEL,
+) -> ReliabilityCurve:
+    """Return how often scores were right on known cells.
+
+    Args:
+        scores: Any shape, in [0, 1].
+        states: The same shape; unknown cells are left out.
+        num_bins: Number of bins of equal width.
+        level: Of the exact two-sided intervals.
+    """
+    is_known = (states == POSITIVE) | (states == NEGATIVE)
+    claimed = np.asarray(scores, dtype=np.float64)[is_known]
+    bins = np.minimum((claimed * num_bins).astype(np.int64), num_bins - 1)
+    total = np.bincount(bins, minlength=num_bins)
+    present = np.bincount(bins, weights=states[is_known] == POSITIVE, minlength=num_bins)
+    sums = np.bincount(bins, weights=claimed, minlength=num_bins)
+    is_filled = total > 0
+    total, present, sums = total[is_filled], present[is_filled], sums[is_filled]
+    lower, upper = clopper_pearson(present, total, level)
+    return ReliabilityCurve(sums / total, present / total, total, lower, upper)

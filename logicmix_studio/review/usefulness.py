@@ -1,0 +1,110 @@
+r"""How much an answer is worth to training with LogicMix.
+
+A blend of K sources has an open label for a class where no source is positive and not all are negative.
+Answering an unknown cell settles the open labels of the blends that contain it:
+
+* answered positive: every blend with it becomes positive, if no source was positive already;
+* answered negative: a blend with it becomes negative, if all its other sources are negative.
+
+Let N images be trained on, `n_pos` and `n_neg` of them known positive and negative for the class, and let
+every slot of a blend hold each image with the same chance (the anchors of an epoch are each image once,
+partners are drawn with replacement). Then the expected number of labels settled in an epoch with N draws,
+each mixed with probability `p`, is
+
+    positive:  N p [ (1 - n_pos/N)^K - (1 - (n_pos + 1)/N)^K ]
+    negative:  N p [ ((n_neg + 1)/N)^K - (n_neg/N)^K ]
+
+averaged over the K in use: exact, because the first bracket is the chance of "no positive source, but this
+cell among them" and the second that of "all sources negative or this cell, and this cell among them". With
+the model's score q, the usefulness of a cell is
+
+    (q * positive + (1 - q) * negative) * H(q)
+
+where H is the entropy of q in bits: 1 for a coin toss, 0 for a score of 0 or 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from logicmix_studio.labels import NEGATIVE, POSITIVE
+from logicmix_studio.review.score_bits import score_values
+
+MIX_PROBABILITY = 0.5
+"""Share of training draws that are blends (released configuration of LogicMix)."""
+
+NUM_SOURCES = (2, 3)
+"""Numbers of sources of a blend, equally likely (released configuration of LogicMix)."""
+
+
+@dataclass(frozen=True)
+class AnswerGains:
+    """Open labels of blends that an answer is expected to settle in one epoch, class by class."""
+
+    positive: NDArray[np.float64]
+    """(C,) where the answer is positive."""
+    negative: NDArray[np.float64]
+    """(C,) where the answer is negative."""
+
+
+def answer_gains(
+    states: NDArray[np.int8],
+    excluded_rows: NDArray[np.bool_] | None = None,
+    num_sources: Sequence[int] = NUM_SOURCES,
+    mix_probability: float = MIX_PROBABILITY,
+) -> AnswerGains:
+    """Return what settling one unknown cell of each class is worth.
+
+    Args:
+        states: (N, C).
+        excluded_rows: (N,) True for images that are not trained on (split `test`).
+        num_sources: The K in use, equally likely, each 1 or more.
+        mix_probability: Share of draws that are blends.
+    """
+    trained = states if excluded_rows is None or not excluded_rows.any() else states[~excluded_rows]
+    num_images = max(len(trained), 1)
+    positive = np.count_nonzero(trained == POSITIVE, axis=0) / num_images
+    negative = np.count_nonzero(trained == NEGATIVE, axis=0) / num_images
+    one = 1.0 / num_images
+    # A class without any unknown cell has nothing to gain; its "one more positive" would fall below zero.
+    rest = np.maximum(1.0 - positive - one, 0.0)
+    gain_positive = np.mean([(1.0 - positive) ** k - rest**k for k in num_sources], axis=0)
+    gain_negative = np.mean([(negative + one) ** k - negative**k for k in num_sources], axis=0)
+    draws = len(trained) * mix_probability
+    return AnswerGains(draws * gain_positive, draws * gain_negative)
+
+
+@cache
+def entropy_of_bits() -> NDArray[np.float32]:
+    """Return (15361,) the entropy in bits of every score; read-only."""
+    chance = score_values()[1:-1]
+    inner = -(chance * np.log2(chance) + (1.0 - chance) * np.log2(1.0 - chance))
+    entropy = np.concatenate([[0.0], inner, [0.0]]).astype(np.float32)
+    entropy.setflags(write=False)
+    return entropy
+
+
+def usefulness(
+    bits: NDArray[np.uint16], classes: NDArray[np.integer[Any]], gains: AnswerGains
+) -> NDArray[np.float32]:
+    """Return how useful an answer to each cell is, 0 or more.
+
+    Args:
+        bits: (M,) the bits of the cells' scores; see `score_bits`.
+        classes: (M,) the cells' classes.
+        gains: For all classes.
+    """
+    chance = score_values().astype(np.float32)[bits]
+    base = gains.negative.astype(np.float32)
+    slope = (gains.positive - gains.negative).astype(np.float32)
+    expected: NDArray[np.float32] = slope[classes]
+    expected *= chance
+    expected += base[classes]
+    expected *= entropy_of_bits()[bits]
+    return expected
