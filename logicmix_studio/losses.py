@@ -1,0 +1,395 @@
+"""Losses for labels of which only a part is known.
+
+With p the score of a class, q = 1 - p, and s a state, the partial asymmetric loss of one cell is
+
+- positive:  q^gamma_positive * -log p
+- negative:  (1 - q')^gamma_negative * -log q',  with q' = min(q + shift, 1)
+- unknown:   0
+
+The power is a weight: no gradient flows through it (Ridnik et al., "Asymmetric Loss For Multi-Label
+Classification", https://arxiv.org/abs/2009.14119). Everything is computed from the logit x in closed form,
+
+- -log p = softplus(-x),  q = sigmoid(-x): exact where 1 - p has no digits left;
+- -log q' = -log1p(-t) with t = max(p - shift, 0): well conditioned, as q' >= shift;
+- derivative by x: -q^(gamma_positive + 1) for a positive, t^gamma_negative * p * q / q' for a negative with
+  p > shift,
+
+so no probability is clamped and the gradient of a hopelessly wrong cell is not lost. Values below half
+precision are avoided by computing in float32, whatever the precision of the logits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+__all__ = [
+    "MIXED_SETTINGS",
+    "ORIGINAL_SETTINGS",
+    "AsymmetricSettings",
+    "DecoupledPartialAsymmetricLoss",
+    "assume_negative_bce",
+    "decoupled_partial_asymmetric_loss",
+    "partial_asymmetric_loss",
+    "partial_bce",
+    "partial_bce_with_targets",
+]
+
+Reduction = Literal["none", "sum", "mean"]
+
+
+@dataclass(frozen=True, slots=True)
+class AsymmetricSettings:
+    """Focusing of the partial asymmetric loss, with a check of its ranges."""
+
+    gamma_positive: float
+    """Focusing power of positives, 0 or more; 0 weighs all alike."""
+
+    gamma_negative: float
+    """Focusing power of negatives, 0 or more."""
+
+    shift: float
+    """Score in [0, 1) up to which a negative costs nothing."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.gamma_positive < 0 or self.gamma_negative < 0:
+            raise ValueError(
+                f"focusing powers must be 0 or more, not {self.gamma_positive} and {self.gamma_negative}"
+            )
+        if not 0 <= self.shift < 1:
+            raise ValueError(f"shift must lie in [0, 1), not {self.shift}")
+
+
+ORIGINAL_SETTINGS: Final = AsymmetricSettings(gamma_positive=0, gamma_negative=4, shift=0.05)
+"""Released values for samples that are not mixed: few positives, so easy negatives weigh less."""
+
+MIXED_SETTINGS: Final = AsymmetricSettings(gamma_positive=4, gamma_negative=0, shift=0)
+"""Released values for blends, the mirror image: OR makes positives plenty, so easy ones weigh less."""
+
+
+def partial_asymmetric_loss(
+    logits: Tensor,
+    states: Tensor,
+    gamma_positive: float,
+    gamma_negative: float,
+    shift: float,
+    reduction: Reduction = "sum",
+) -> Tensor:
+    """Return the asymmetric loss over known cells.
+
+    B images, C classes.
+
+    Args:
+        logits: (B, C), any float type.
+        states: (B, C), values in {-1, 0, 1}; unknown cells (0) cost nothing and get no gradient.
+        gamma_positive: Focusing power of positives, 0 or more.
+        gamma_negative: Focusing power of negatives, 0 or more.
+        shift: Score in [0, 1) up to which a negative costs nothing.
+        reduction: "none" for the loss of each cell (B, C), "sum", or "mean" over the known cells (0 where
+            nothing is known).
+
+    Returns:
+        float32, or float64 for float64 logits.
+
+    Raises:
+        ValueError: Shapes differ, or a setting lies outside its range.
+    """
+    _check_shapes(logits, states)
+    settings = AsymmetricSettings(gamma_positive, gamma_negative, shift)
+    cells: Tensor = _ClosedForm.apply(logits, states, ((None, settings),), loss_and_gradient)
+    return _reduce(cells, states, reduction)
+
+
+def decoupled_partial_asymmetric_loss(
+    logits: Tensor,
+    states: Tensor,
+    mixed: Tensor,
+    original_settings: AsymmetricSettings = ORIGINAL_SETTINGS,
+    mixed_settings: AsymmetricSettings = MIXED_SETTINGS,
+    reduction: Reduction = "sum",
+    *,
+    compiled: bool = False,
+) -> Tensor:
+    """Return the partial asymmetric loss with one setting for blends and another for the other samples.
+
+    Each row is computed with its own setting only. "LogicMix: Sample mixing data augmentation for
+    multi-label image classification with partial labels", Pattern Recognition 171 (2026).
+
+    B images, C classes.
+
+    Args:
+        logits: (B, C), any float type.
+        states: (B, C), values in {-1, 0, 1}; unknown cells (0) cost nothing and get no gradient.
+        mixed: (B,) bool, True where the row is a blend. On the CPU it costs a GPU no waiting.
+        original_settings: Focusing of rows that are no blends.
+        mixed_settings: Focusing of blends.
+        reduction: "none" for the loss of each cell (B, C), "sum" as published, or "mean" over the known
+            cells (0 where nothing is known).
+        compiled: Whether to run the element-wise part through `torch.compile`; the first call then takes
+            seconds and needs a compiler.
+
+    Returns:
+        float32, or float64 for float64 logits.
+
+    Raises:
+        ValueError: Shapes differ.
+    """
+    _check_shapes(logits, states)
+    if mixed.shape != logits.shape[:1]:
+        raise ValueError(f"mixed needs one flag a row: {tuple(mixed.shape)} against {tuple(logits.shape)}")
+    parts = _parts(mixed, original_settings, mixed_settings, logits.device)
+    cells = _ClosedForm.apply(logits, states, parts, _compiled_core() if compiled else loss_and_gradient)
+    return _reduce(cells, states, reduction)
+
+
+class DecoupledPartialAsymmetricLoss(nn.Module):
+    """DP-ASL, the loss of 2WayAug-PL; see `decoupled_partial_asymmetric_loss`.
+
+    Args:
+        original_settings: Focusing of rows that are no blends.
+        mixed_settings: Focusing of blends.
+        reduction: "sum" as published, "mean" over known cells, or "none".
+        compiled: Whether to run the element-wise part through `torch.compile`.
+    """
+
+    def __init__(
+        self,
+        original_settings: AsymmetricSettings = ORIGINAL_SETTINGS,
+        mixed_settings: AsymmetricSettings = MIXED_SETTINGS,
+        reduction: Reduction = "sum",
+        *,
+        compiled: bool = False,
+    ) -> None:
+        super().__init__()
+        self.original_settings = original_settings
+        self.mixed_settings = mixed_settings
+        self.reduction: Reduction = reduction
+        self.compiled = compiled
+
+    def forward(self, logits: Tensor, states: Tensor, mixed: Tensor) -> Tensor:
+        """Return the loss.
+
+        B images, C classes.
+
+        Args:
+            logits: (B, C), any float type.
+            states: (B, C), values in {-1, 0, 1}.
+            mixed: (B,) bool, True where the row is a blend.
+        """
+        return decoupled_partial_asymmetric_loss(
+            logits,
+            states,
+            mixed,
+            self.original_settings,
+            self.mixed_settings,
+            self.reduction,
+            compiled=self.compiled,
+        )
+
+
+def partial_bce(logits: Tensor, states: Tensor, reduction: Reduction = "sum") -> Tensor:
+    """Return binary cross-entropy over known cells; unknown cells cost nothing.
+
+    Durand et al., "Learning a Deep ConvNet for Multi-label Classification with Partial Labels",
+    https://arxiv.org/abs/1902.09720, without its normalisation by the known proportion of an image.
+
+    B images, C classes.
+
+    Args:
+        logits: (B, C), any float type.
+        states: (B, C), values in {-1, 0, 1}.
+        reduction: "none", "sum", or "mean" over the known cells (0 where nothing is known).
+
+    Raises:
+        ValueError: Shapes differ.
+    """
+    return partial_asymmetric_loss(logits, states, 0, 0, 0, reduction)
+
+
+def assume_negative_bce(logits: Tensor, states: Tensor, reduction: Reduction = "sum") -> Tensor:
+    """Return binary cross-entropy with every unknown cell taken as negative.
+
+    The usual way to train on positives only (Cole et al., "Multi-Label Learning from Single Positive
+    Labels", https://arxiv.org/abs/2106.09708), here for comparison.
+
+    B images, C classes.
+
+    Args:
+        logits: (B, C), any float type.
+        states: (B, C), values in {-1, 0, 1}.
+        reduction: "none", "sum", or "mean" over all cells (0 where there are none).
+
+    Raises:
+        ValueError: Shapes differ.
+    """
+    assumed = (states > 0).to(torch.int8).mul_(2).sub_(1)
+    return partial_bce(logits, assumed, reduction)
+
+
+def partial_bce_with_targets(logits: Tensor, targets: Tensor, reduction: Reduction = "sum") -> Tensor:
+    """Return binary cross-entropy against soft targets, for methods that mix labels linearly.
+
+    B images, C classes.
+
+    Args:
+        logits: (B, C), any float type.
+        targets: (B, C), values in [0, 1] or nan; nan is unknown and costs nothing.
+        reduction: "none", "sum", or "mean" over the known cells (0 where nothing is known).
+
+    Raises:
+        ValueError: Shapes differ.
+    """
+    _check_shapes(logits, targets)
+    known = ~targets.isnan()
+    x = logits.to(_working_dtype(logits))
+    cells = (functional.softplus(x) - x * targets.nan_to_num(0.0)) * known
+    return _reduce(cells, known, reduction)
+
+
+_Part = tuple[Tensor | None, AsymmetricSettings]
+_Core = Callable[[Tensor, Tensor, AsymmetricSettings], tuple[Tensor, Tensor]]
+
+
+class _ClosedForm(torch.autograd.Function):
+    """Loss of each cell; its derivative comes from the same pass and is kept for the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, states: Tensor, parts: tuple[_Part, ...], core: _Core) -> Tensor:
+        x = logits.detach().to(_working_dtype(logits))
+        first_rows, first_settings = parts[0]
+        if first_rows is None:
+            loss, gradient = core(x, states, first_settings)
+        else:
+            loss, gradient = torch.empty_like(x), torch.empty_like(x)
+            for rows, settings in parts:
+                assert rows is not None, "several parts name their rows"
+                part_loss, part_gradient = core(x[rows], states[rows], settings)
+                loss.index_copy_(0, rows, part_loss)
+                gradient.index_copy_(0, rows, part_gradient)
+        ctx.save_for_backward(gradient)
+        ctx.logits_dtype = logits.dtype
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = ctx.saved_tensors
+        return (upstream * gradient).to(ctx.logits_dtype), None, None, None
+
+
+def _parts(
+    mixed: Tensor, original: AsymmetricSettings, blended: AsymmetricSettings, device: torch.device
+) -> tuple[_Part, ...]:
+    """Return which rows take which setting; None stands for all rows."""
+    mixed_rows = mixed.nonzero().flatten()
+    if mixed_rows.numel() == 0:
+        return ((None, original),)
+    if mixed_rows.numel() == mixed.numel():
+        return ((None, blended),)
+    original_rows = (~mixed).nonzero().flatten()
+    return (
+        (original_rows.to(device, non_blocking=True), original),
+        (mixed_rows.to(device, non_blocking=True), blended),
+    )
+
+
+@cache
+def _compiled_core() -> _Core:
+    return torch.compile(loss_and_gradient, dynamic=True)
+
+
+def loss_and_gradient(x: Tensor, states: Tensor, settings: AsymmetricSettings) -> tuple[Tensor, Tensor]:
+    """Return the partial asymmetric loss of each cell and its derivative by the logit.
+
+    Signs and masks are arithmetic on purpose: selecting by a bool mask costs more than a sigmoid.
+
+    Args:
+        x: Logits, any shape, float32 or float64.
+        states: The same shape, values in {-1, 0, 1}.
+        settings: The focusing.
+
+    Returns:
+        Two tensors of the same shape.
+    """
+    sign = states.to(x.dtype)
+    if settings.shift == 0:
+        return _without_shift(x, sign, settings)
+    positive, negative = sign.clamp(min=0), sign.clamp(max=0).neg_()
+    score, complement = x.sigmoid(), x.neg().sigmoid_()
+    loss, gradient = _shifted_negative(score, complement, settings)
+    loss.mul_(negative)
+    gradient.mul_(negative)
+    weight = _power(complement, settings.gamma_positive)
+    positive = positive if weight is None else weight.mul_(positive)
+    loss.addcmul_(functional.softplus(-x), positive)
+    return loss, gradient.addcmul_(complement, positive, value=-1)
+
+
+def _shifted_negative(
+    score: Tensor, complement: Tensor, settings: AsymmetricSettings
+) -> tuple[Tensor, Tensor]:
+    """Loss and derivative of a negative whose score is lowered by the shift; takes `score` as its own."""
+    excess = (score - settings.shift).clamp_(min=0)
+    loss = torch.log1p(-excess).neg_()
+    gradient = score.mul_(complement).div_(1 - excess)
+    weight = _power(excess, settings.gamma_negative)
+    if weight is None:
+        # The loss is 0 below the shift by itself; its derivative must be told.
+        return loss, gradient.mul_(excess.sign_())
+    return loss.mul_(weight), gradient.mul_(weight)
+
+
+def _without_shift(x: Tensor, sign: Tensor, settings: AsymmetricSettings) -> tuple[Tensor, Tensor]:
+    """Both signs by one formula: a negative is a positive of the opposite logit."""
+    margin = x * sign
+    loss = functional.softplus(-margin).mul_(sign.abs())
+    wrong = margin.neg_().sigmoid_()
+    gradient = wrong * sign
+    for power, part in (
+        (settings.gamma_positive, sign.clamp(min=0)),
+        (settings.gamma_negative, (-sign).clamp_(min=0)),
+    ):
+        weight = _power(wrong, power)
+        if weight is not None:
+            factor = weight.mul_(part).add_(1 - part)
+            loss.mul_(factor)
+            gradient.mul_(factor)
+    return loss, gradient.neg_()
+
+
+def _power(base: Tensor, exponent: float) -> Tensor | None:
+    """Return the power as a new tensor, or None for the exponent 0, where nothing is to be weighed."""
+    if exponent == 0:
+        return None
+    if exponent == 4:
+        return base.square().square_()
+    return base.pow(exponent)
+
+
+def _working_dtype(logits: Tensor) -> torch.dtype:
+    return torch.float64 if logits.dtype == torch.float64 else torch.float32
+
+
+def _reduce(cells: Tensor, states: Tensor, reduction: Reduction) -> Tensor:
+    if reduction == "none":
+        return cells
+    if reduction == "sum":
+        return cells.sum()
+    if reduction == "mean":
+        return cells.sum() / states.count_nonzero().clamp(min=1)
+    raise ValueError(f"reduction must be 'none', 'sum' or 'mean', not {reduction!r}")
+
+
+def _check_shapes(logits: Tensor, labels: Tensor) -> None:
+    if logits.shape != labels.shape:
+        raise ValueError(
+            f"logits and labels must have one shape, but have {tuple(logits.shape)} and {tuple(labels.shape)}"
+        )
