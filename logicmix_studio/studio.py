@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import getpass
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from logicmix_studio.formats import LossReport, write_cells
 from logicmix_studio.importing import ImportOptions, Progress, import_dataset, load_complete
 from logicmix_studio.jobs import Jobs, RunInfo
 from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable
-from logicmix_studio.review import Thresholds, propose
+from logicmix_studio.review import Thresholds, conflict_mask, propose
 from logicmix_studio.run_scores import RunScores, load_run_scores
 from logicmix_studio.store import (
     Decision,
@@ -38,6 +38,17 @@ from logicmix_studio.training.config import RunConfig
 
 RECENT_RUNS = 8
 """Runs whose scores are kept in memory for comparison."""
+
+
+class Link(Protocol):
+    """What keeps a FiftyOne data set behind the ledger while a studio is served."""
+
+    @property
+    def status(self) -> Any:
+        """How the data set is doing: state, message, lag and fraction."""
+
+    def open_app(self, image_ids: Sequence[str] | None = None) -> str:
+        """Start the FiftyOne App unless it runs and return the address of its page."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,8 @@ class Studio:
         self.runs_version = 0
         """Rises whenever a run's state changes."""
         self._run_states: dict[int, tuple[str, str]] = {}
+        self.link: Link | None = None
+        """The FiftyOne data set, while a studio is served."""
         self.on_current_run: list[Callable[[RunScores], None]] = []
         """Called, outside any lock, when other scores become the proposals."""
         self.refresh()
@@ -304,6 +317,11 @@ class Studio:
             )
             for i in order
         ]
+
+    def conflicts_array(self, scores: RunScores) -> npt.NDArray[np.int8]:
+        """Return where a run's scores confidently contradict a known cell: (N, C) int8, what the model claims, else 0."""
+        mask = conflict_mask(self.ledger.states, scores.scores, self.table.is_test)
+        return np.where(mask, -self.ledger.states, 0).astype(np.int8)
 
     # what a person says ------------------------------------------------------
 
