@@ -9,16 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from bson import ObjectId
 from pymongo import WriteConcern
 from pymongo.database import Database
 
@@ -31,12 +26,9 @@ from logicmix_studio.store.fo_documents import (
     META,
     RUNS,
     Entry,
-    known_entry,
-    replace_known,
-    sample_document,
 )
+from logicmix_studio.store.fo_images import synchronise_images
 from logicmix_studio.store.fo_schema import add_views, declare_fields, set_appearance
-from logicmix_studio.store.ledger import Source
 from logicmix_studio.store.mirror import connect
 from logicmix_studio.store.tables import load_table
 from logicmix_studio.store.workspace import Workspace
@@ -45,8 +37,6 @@ if TYPE_CHECKING:
     import fiftyone as fo
 
 INFO_KEY = "logicmix"
-Item = TypeVar("Item")
-IMAGES_A_WRITE = 1000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,7 +92,8 @@ def set_up(workspace: Workspace, uri: str, *, rebuild: bool = False) -> str:
         meta.update_one(
             {"_id": identity.id}, {"$set": {**place, "import": "", "applied_seq": 0}}, upsert=True
         )
-        _synchronise(database, dataset, workspace, table)
+        samples = database[dataset._sample_collection_name]
+        synchronise_images(samples, dataset._doc.id, workspace.root, table, _say)
         meta.update_one({"_id": identity.id}, {"$set": {"import": import_digest(workspace)}})
         return str(dataset.name)
     finally:
@@ -113,9 +104,6 @@ def _open_workspace(folder: Path, root: Path | None) -> Workspace:
     folder = folder.resolve()
     info = Workspace(root=folder, folder=folder).info()
     return Workspace(root=root.resolve() if root else Path(info["root"]), folder=folder)
-
-
-# the data set ----------------------------------------------------------------
 
 
 def _find(fiftyone: Any, database: Database[Entry], identity: Identity) -> fo.Dataset | None:
@@ -162,51 +150,6 @@ def _describe(
         "root": str(workspace.root),
     }
     dataset.save()
-
-
-# the images ------------------------------------------------------------------
-
-
-def _synchronise(
-    database: Database[Entry], dataset: fo.Dataset, workspace: Workspace, table: LabelTable
-) -> None:
-    """Write each image's known labels as imported, add new images and take out those that are gone."""
-    samples = database[dataset._sample_collection_name]
-    stored = {str(document["_id"]) for document in samples.find({}, {"_id": 1})}
-    gone = stored.difference(table.image_ids)
-    for chunk in _chunks(iter([ObjectId(image_id) for image_id in gone])):
-        samples.delete_many({"_id": {"$in": chunk}})
-    dataset_id, now = dataset._doc.id, datetime.now(UTC)
-    for rows in _chunks(iter(range(table.num_images))):
-        fresh, updates = [], []
-        for row in rows:
-            image_id, known = table.image_ids[row], _imported(table, row)
-            filepath, split = os.path.join(workspace.root, table.paths[row]), table.splits[row]
-            if image_id in stored:
-                updates.append(
-                    replace_known(image_id, known, table.num_classes, filepath=filepath, split=split or None)
-                )
-            else:
-                document = sample_document(image_id, filepath, split, known, table.num_classes, now)
-                fresh.append({**document, "_dataset_id": dataset_id})
-        if fresh:
-            samples.insert_many(fresh, ordered=False)
-        if updates:
-            samples.bulk_write(updates, ordered=False)
-        _say(rows[-1] + 1, table.num_images, "writing images into the FiftyOne data set")
-
-
-def _imported(table: LabelTable, row: int) -> list[Entry]:
-    image_id, states = table.image_ids[row], table.states[row]
-    return [
-        known_entry(image_id, table.class_names[column], int(states[column]), Source.IMPORTED)
-        for column in np.flatnonzero(states).tolist()
-    ]
-
-
-def _chunks(items: Iterator[Item]) -> Iterator[list[Item]]:
-    while chunk := list(islice(items, IMAGES_A_WRITE)):
-        yield chunk
 
 
 def _say(done: int, total: int, what: str) -> None:

@@ -76,7 +76,7 @@ def set_appearance(fiftyone: Any, dataset: fo.Dataset) -> None:
             name="primitives", paths=["num_unknown", "split", "image_id"], expanded=True
         ),
     ]
-    dataset.app_config.default_visibility_labels = {"include": [KNOWN, PSEUDO]}
+    dataset.app_config.active_fields = fiftyone.ActiveFields(paths=[KNOWN, PSEUDO])
 
 
 def add_views(dataset: fo.Dataset) -> None:

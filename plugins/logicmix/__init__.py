@@ -1,0 +1,231 @@
+"""FiftyOne operators and panel of LogicMix Studio: forms and forwarding only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from logicmix_studio.plugin_door import open_door, workspace_of
+from logicmix_studio.store import Decision
+
+ALL_CLASSES = "all classes"
+RECIPES = {
+    "quick": "Quick: a linear head on frozen features, seconds",
+    "2wayaug-pl": "2WayAug-PL: fine-tuning with LogicMix and pseudo-labels, better and slower",
+}
+
+
+class _AnswerPseudoLabels(foo.Operator):
+    """Accept or reject the pseudo-labels of the selected images, of one class or all."""
+
+    answer = ""
+    verb = ""
+    sign = 1
+    """What an answer makes of a proposed state: itself, or its opposite."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """Return the operator's name and label."""
+        return foo.OperatorConfig(
+            name=f"{self.answer}_pseudo_labels", label=f"LogicMix: {self.answer} pseudo-labels", dynamic=True
+        )
+
+    def resolve_placement(self, ctx: Any) -> types.Placement:
+        """Put a button above the grid of images."""
+        return types.Placement(
+            types.Places.SAMPLES_GRID_SECONDARY_ACTIONS,
+            types.Button(label=f"{self.verb} pseudo-labels", icon="check" if self.sign > 0 else "close"),
+        )
+
+    def resolve_input(self, ctx: Any) -> types.Property:
+        """Return the form."""
+        inputs = types.Object()
+        choices = types.AutocompleteView()
+        for name in (ALL_CLASSES, *ctx.dataset.default_classes):
+            choices.add_choice(name, label=name)
+        inputs.enum(
+            "class_name", choices.values(), default=ALL_CLASSES, required=True, label="Class", view=choices
+        )
+        inputs.float("min_confidence", default=0.0, min=0.0, max=1.0, label="From this confidence on")
+        if ctx.selected:
+            count = len(_decisions(ctx, self.answer, self.sign)[0])
+            inputs.view("count", types.Notice(label=f"{count} pseudo-labels in {len(ctx.selected)} images"))
+        else:
+            prompt = inputs.view("count", types.Warning(label="Select some images first"))
+            prompt.invalid = True
+        return types.Property(inputs, view=types.View(label=f"{self.verb} pseudo-labels"))
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Forward what the form says."""
+        decisions, run = _decisions(ctx, self.answer, self.sign)
+        if not decisions:
+            return {
+                "message": "There was no such pseudo-label in the selected images.",
+                "cells": 0,
+                "skipped": 0,
+            }
+        with open_door(workspace_of(ctx.dataset.info)) as door:
+            answered = door.decide(decisions, run)
+        ctx.ops.reload_dataset()
+        skipped = f", {answered.skipped} had been settled meanwhile" if answered.skipped else ""
+        message = f"{answered.cells} pseudo-labels {self.answer}ed{skipped}."
+        return {"message": message, "cells": answered.cells, "skipped": answered.skipped}
+
+    def resolve_output(self, ctx: Any) -> types.Property:
+        """Return how the result is shown."""
+        return _message()
+
+
+class AcceptPseudoLabels(_AnswerPseudoLabels):
+    """Make pseudo-labels known as they are."""
+
+    answer, verb, sign = "accept", "Accept", 1
+
+
+class RejectPseudoLabels(_AnswerPseudoLabels):
+    """Make the opposite of pseudo-labels known."""
+
+    answer, verb, sign = "reject", "Reject", -1
+
+
+class UnknownOfClass(foo.Operator):
+    """Show the images in which a class is unknown."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """Return the operator's name and label."""
+        return foo.OperatorConfig(name="unknown_of_class", label="LogicMix: unknown of class …")
+
+    def resolve_input(self, ctx: Any) -> types.Property:
+        """Return the form."""
+        inputs = types.Object()
+        choices = types.AutocompleteView()
+        for name in ctx.dataset.default_classes:
+            choices.add_choice(name, label=name)
+        inputs.enum("class_name", choices.values(), required=True, label="Class", view=choices)
+        return types.Property(inputs, view=types.View(label="Images in which a class is unknown"))
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Forward what the form says."""
+        name = ctx.params["class_name"]
+        view = ctx.dataset.match({"known.classifications.label": {"$ne": name}})
+        ctx.ops.set_view(view=view)
+        count = len(view)
+        return {"message": f"{name!r} is unknown in {count} images.", "images": count}
+
+    def resolve_output(self, ctx: Any) -> types.Property:
+        """Return how the result is shown."""
+        return _message()
+
+
+class Train(foo.Operator):
+    """Start the trainer on today's labels."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """Return the operator's name and label."""
+        return foo.OperatorConfig(name="train", label="LogicMix: train")
+
+    def resolve_input(self, ctx: Any) -> types.Property:
+        """Return the form."""
+        inputs = types.Object()
+        choices = types.RadioGroup()
+        for name, label in RECIPES.items():
+            choices.add_choice(name, label=label)
+        inputs.enum("recipe", choices.values(), default="quick", required=True, label="Recipe", view=choices)
+        return types.Property(inputs, view=types.View(label="Train on what is known"))
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Forward what the form says."""
+        with open_door(workspace_of(ctx.dataset.info)) as door:
+            run = door.train(ctx.params.get("recipe", "quick"))
+        return {"message": f"Run {run} has started; watch it in the studio's Train tab.", "run": run}
+
+    def resolve_output(self, ctx: Any) -> types.Property:
+        """Return how the result is shown."""
+        return _message()
+
+
+class LogicMixStatus(foo.Panel):
+    """How much is known, what waits for review, and the run it comes from."""
+
+    @property
+    def config(self) -> foo.PanelConfig:
+        """Return the operator's name and label."""
+        return foo.PanelConfig(
+            name="logicmix_status", label="LogicMix status", icon="rule", allow_multiple=False
+        )
+
+    def on_load(self, ctx: Any) -> None:
+        """Count."""
+        ctx.panel.state.status = _status_text(ctx.dataset)
+
+    def refresh(self, ctx: Any) -> None:
+        """Count again."""
+        self.on_load(ctx)
+
+    def to_review(self, ctx: Any) -> None:
+        """Show the saved view of that name."""
+        ctx.ops.set_view(name="to review")
+
+    def render(self, ctx: Any) -> types.Property:
+        """Return the panel."""
+        panel = types.Object()
+        panel.md(ctx.panel.get_state("status", "…"), name="status_text")
+        panel.btn("refresh", label="Refresh", on_click=self.refresh)
+        panel.btn("to_review", label="Show what is to review", on_click=self.to_review)
+        return types.Property(panel)
+
+
+def register(plugin: Any) -> None:
+    """Register the operators and the panel."""
+    for operator in (AcceptPseudoLabels, RejectPseudoLabels, UnknownOfClass, Train, LogicMixStatus):
+        plugin.register(operator)
+
+
+def _decisions(ctx: Any, answer: str, sign: int) -> tuple[list[Decision], int | None]:
+    """Return an answer to each open pseudo-label that the form means, and the run they come from."""
+    wanted = ctx.params.get("class_name") or ALL_CLASSES
+    least = float(ctx.params.get("min_confidence") or 0.0)
+    fields = ("label", "state", "confidence", "run")
+    paths = ["id", *(f"pseudo.classifications.{name}" for name in fields)]
+    rows = zip(*ctx.dataset.select(ctx.selected).values(paths), strict=True) if ctx.selected else ()
+    decisions: list[Decision] = []
+    run: int | None = None
+    for image_id, *entries in rows:
+        for name, state, confidence, of_run in zip(*(column or () for column in entries), strict=True):
+            if wanted not in (ALL_CLASSES, name) or confidence < least:
+                continue
+            proposed = 1 if state == "positive" else -1
+            score = confidence if proposed > 0 else 1.0 - confidence
+            decisions.append(Decision(image_id, name, sign * proposed, answer, round(score, 4)))
+            run = of_run
+    return decisions, run
+
+
+def _status_text(dataset: Any) -> str:
+    workspace = workspace_of(dataset.info)
+    images = len(dataset)
+    cells = images * len(dataset.default_classes)
+    known = cells - int(dataset.sum("num_unknown") or 0)
+    runs = dataset._sample_collection.database["logicmix_runs"]
+    run = runs.find_one({"workspace": dataset.info["logicmix"]["id"], "status": "complete"})
+    origin = f"run {run['run']}" if run else "no run yet"
+    return "\n".join(
+        (
+            f"**{known:,} of {cells:,} cells known** in {images:,} images",
+            "",
+            f"- pseudo-labels to review: **{dataset.count('pseudo.classifications'):,}** ({origin})",
+            f"- conflicts: **{dataset.count('conflicts.classifications'):,}**",
+            f"- complete images: **{len(dataset.match({'num_unknown': 0})):,}**",
+            f"- workspace: `{workspace.folder}`",
+        )
+    )
+
+
+def _message() -> types.Property:
+    outputs = types.Object()
+    outputs.str("message", label="Result")
+    return types.Property(outputs)
