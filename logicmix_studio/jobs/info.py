@@ -45,6 +45,12 @@ class RunInfo:
     """Metrics, once it has finished."""
 
     @property
+    def map(self) -> float | None:
+        """Mean average precision on held-out known cells, where it could be measured."""
+        value = self.result.get("map")
+        return float(value) if value is not None else None
+
+    @property
     def is_active(self) -> bool:
         """Whether a process works on it, or is about to."""
         return self.status in ("queued", "running")

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.jobs.device_lock import LOCKS_VARIABLE
 from logicmix_studio.jobs.info import RunInfo
 from logicmix_studio.jobs.process import end_group, is_alive, start_time, wait_until_gone
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.training.config import RunConfig
+from logicmix_studio.training.device_lock import LOCKS_VARIABLE
 from logicmix_studio.training.run_folder import (
     RunFolder,
     RunState,

@@ -40,7 +40,7 @@ def end_group(pid: int, started: float, sent: signal.Signals) -> None:
     if not is_alive(pid, started):
         return
     try:
-        os.killpg(pid, sent)
+        os.killpg(os.getpgid(pid), sent)
     except ProcessLookupError:
         return
     except PermissionError:

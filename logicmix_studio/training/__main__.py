@@ -1,0 +1,59 @@
+"""``python -m logicmix_studio.training RUN_FOLDER``: run or resume one run.
+
+The environment is prepared before torch is imported: one core stays with the studio, OpenMP waits without
+spinning, and the process is nice to others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import MutableMapping, Sequence
+from pathlib import Path
+
+from logicmix_studio.environment import prepare_environment
+from logicmix_studio.training.run_folder import RunFolder
+
+NICENESS = 10
+
+
+def prepare_process(environ: MutableMapping[str, str], num_cores: int) -> None:
+    """Set what OpenMP reads when torch is loaded; what the user has set stays.
+
+    Args:
+        environ: The process's environment.
+        num_cores: Cores that the process may use.
+    """
+    prepare_environment(environ)
+    threads = str(max(1, num_cores - 1))
+    environ.setdefault("OMP_NUM_THREADS", threads)
+    environ.setdefault("MKL_NUM_THREADS", threads)
+    environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run or resume the run in a folder.
+
+    Args:
+        arguments: The command line; the process's own unless given.
+
+    Returns:
+        0 when it finished or was stopped on request, 1 when it failed.
+    """
+    parser = argparse.ArgumentParser(prog="python -m logicmix_studio.training", description=__doc__)
+    parser.add_argument("run_folder", type=Path, help="folder with config.json and snapshot.npz")
+    parser.add_argument("--devices", type=int, default=None, help="processes that train together, one a GPU")
+    options = parser.parse_args(arguments)
+    prepare_process(os.environ, len(os.sched_getaffinity(0)))
+    os.nice(max(0, NICENESS - os.nice(0)))
+    folder = RunFolder(options.run_folder.resolve())
+    # Late on purpose: torch reads the environment prepared above when it is imported.
+    from logicmix_studio.training.runner import run_here  # noqa: PLC0415
+
+    return run_here(folder, devices=options.devices)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,197 @@
+"""Recipe ``quick``: a linear head on cached features of a frozen backbone; no mixing, so not LogicMix."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from logicmix_studio.errors import StudioError
+from logicmix_studio.training.backbone import MultiLabelNet, create_net, load_into, normalization_of, save_net
+from logicmix_studio.training.calibrate import LossShape, fit_calibration
+from logicmix_studio.training.config import RunConfig
+from logicmix_studio.training.control import Control
+from logicmix_studio.training.features import Features, describe_missing, embed_all, look_at_files
+from logicmix_studio.training.head import HeadData, HeadFit, fit_head
+from logicmix_studio.training.heldout import cell_folds, choose_heldout, training_rows
+from logicmix_studio.training.metrics import Metrics
+from logicmix_studio.training.outcome import Outcome, write_outcome
+from logicmix_studio.training.reporter import Reporter
+from logicmix_studio.training.run_folder import RunFolder, Snapshot
+from logicmix_studio.training.settings import HeadSettings
+
+NUM_FOLDS = 5
+"""Heads beside the first that cross-fit the calibration where held-out cells are few."""
+
+ENOUGH_HELDOUT_POSITIVES = 400
+"""With this many held-out positives no cross-fitting is needed."""
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a run works and to whom it speaks."""
+
+    folder: RunFolder
+    cache: Path
+    """Folder of the feature and pixel caches."""
+    device: torch.device
+    reporter: Reporter
+    control: Control
+
+
+def run_quick(config: RunConfig, snapshot: Snapshot, place: Workplace) -> dict[str, Any]:
+    """Embed what is new, train the head, write all files of the run.
+
+    Args:
+        config: The run's.
+        snapshot: What may be known.
+        place: Where it works.
+
+    Returns:
+        The content of ``result.json``.
+
+    Raises:
+        StudioError: If there is nothing to learn from, or images or weights are missing.
+        Stopped: If somebody asked for it.
+    """
+    began = time.monotonic()
+    settings, reporter = config.settings, place.reporter
+    reporter.stage("loading the backbone", 0.0, 0.02)
+    net = prepare_net(config, snapshot, place)
+    features = embed_snapshot(config, snapshot, net, place, until=0.8)
+    heldout = choose_heldout(snapshot, settings.selection.heldout_share)
+    reporter.stage("training the head", 0.8, 0.95)
+    fit, known = train_on_features(snapshot, features, heldout, settings.head, config.seed, place)
+    with torch.no_grad():
+        net.head.weight.copy_(fit.weight)
+        net.head.bias.copy_(fit.bias)
+        values = torch.from_numpy(features.values).float()
+        scores = torch.sigmoid(values @ fit.weight.T + fit.bias).numpy()
+    reporter.stage("writing the scores", 0.95, 1.0)
+    place.control.check()
+    save_net(place.folder.model_file, net.state_dict(), settings.backbone, config.class_names)
+    scores[~features.is_readable] = np.nan
+    facts = {
+        "recipe": config.recipe,
+        "epochs": fit.epochs,
+        "best_epoch": fit.best_epoch,
+        "seconds": round(time.monotonic() - began, 2),
+        "num_embedded": features.num_embedded,
+        "device": str(place.device),
+        "precision": "float32",
+    }
+    calibration = fit_calibration(fit.fair_scores, known, loss_shape(settings.head))
+    return write_outcome(
+        place.folder, snapshot, Outcome(scores, features.values, heldout, calibration, facts)
+    )
+
+
+def prepare_net(config: RunConfig, snapshot: Snapshot, place: Workplace) -> MultiLabelNet:
+    """Return the network on its device, with an earlier run's weights where the run starts from one.
+
+    Raises:
+        StudioError: If weights are missing or do not fit.
+    """
+    settings = config.settings.backbone
+    net, _ = create_net(settings, len(config.class_names), config.seed)
+    if config.init_from is not None:
+        earlier = RunFolder(place.folder.path.parent / config.init_from)
+        new = load_into(net, earlier.model_file, settings, config.class_names)
+        place.reporter.message(f"starting from the weights of run {config.init_from}")
+        if new:
+            place.reporter.message(f"classes that run {config.init_from} did not know: {', '.join(new)}")
+    return net.to(place.device).to(memory_format=torch.channels_last)
+
+
+def embed_snapshot(
+    config: RunConfig, snapshot: Snapshot, net: MultiLabelNet, place: Workplace, *, until: float
+) -> Features:
+    """Return the features of all images of the snapshot, and say which could not be read.
+
+    Args:
+        config: The run's.
+        snapshot: The images.
+        net: The network.
+        place: Where it works.
+        until: Share of the run that is done afterwards.
+    """
+    files = look_at_files(Path(config.root), snapshot.image_ids.tolist(), snapshot.paths.tolist())
+    place.reporter.stage("embedding the images", 0.02, until)
+
+    def progress(done: int, total: int) -> None:
+        place.control.check()
+        place.reporter.progress(done, total, f"embedding the images, {done:,} of {total:,}")
+
+    features = embed_all(
+        net,
+        files,
+        config.settings.backbone,
+        normalization_of(config.settings.backbone),
+        place.cache,
+        device=place.device,
+        batch_size=config.settings.compute.scoring_batch,
+        progress=progress,
+    )
+    missing = describe_missing(files, features.is_readable)
+    if missing:
+        place.reporter.message(missing, "warning")
+    return features
+
+
+def train_on_features(
+    snapshot: Snapshot,
+    features: Features,
+    heldout: NDArray[np.bool_],
+    settings: HeadSettings,
+    seed: int,
+    place: Workplace,
+) -> tuple[HeadFit, NDArray[np.int8]]:
+    """Train a head and say how it goes.
+
+    Args:
+        snapshot: What may be known.
+        features: Of all images.
+        heldout: (N, C) cells to leave out.
+        settings: Of the head.
+        seed: Of the run.
+        place: Where it works.
+
+    Returns:
+        The head, and the cells (N, C) whose ``fair_scores`` may be calibrated on; 0 elsewhere.
+
+    Raises:
+        StudioError: If no cell is known to learn from.
+    """
+    usable = np.zeros(len(snapshot.states), dtype=bool)
+    usable[training_rows(snapshot)] = True
+    usable &= features.is_readable
+    states = np.where(usable[:, None] & ~heldout, snapshot.states, 0).astype(np.int8)
+    if not states.any():
+        raise StudioError("no cell is known to learn from", "Label some cells, then train.")
+    checked = np.where(heldout & features.is_readable[:, None], snapshot.states, 0).astype(np.int8)
+    num_folds = NUM_FOLDS if (checked > 0).sum() < ENOUGH_HELDOUT_POSITIVES else 0
+    if num_folds:
+        checked = np.where(states != 0, states, checked)
+    names, ids = snapshot.class_names.tolist(), snapshot.image_ids.tolist()
+    folds = cell_folds(ids, names, max(1, num_folds))
+
+    def on_check(epoch: int, epochs: int, loss: float, metrics: Metrics) -> None:
+        place.control.check()
+        place.reporter.progress(epoch, epochs)
+        ap = dict(zip(names, metrics.average_precision.tolist(), strict=True))
+        place.reporter.event(
+            "epoch", epoch=epoch, epochs=epochs, loss_original=loss, loss_mixed=None, map=metrics.map, ap=ap
+        )
+
+    data = HeadData(features.values, states, checked, folds, num_folds)
+    return fit_head(data, settings, seed, on_check), checked
+
+
+def loss_shape(settings: HeadSettings) -> LossShape:
+    """Return the shape of the head's loss, from which the calibration's prior follows."""
+    return LossShape(settings.gamma_positive, settings.gamma_negative, settings.shift)

@@ -1,0 +1,80 @@
+"""One run from its folder to its end, whatever that end is."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from logicmix_studio.errors import StudioError
+from logicmix_studio.training.config import RunConfig
+from logicmix_studio.training.control import Control, Stopped
+from logicmix_studio.training.device import allow_tf32, choose_device, wait_for_device
+from logicmix_studio.training.quick import Workplace, run_quick
+from logicmix_studio.training.reporter import Reporter
+from logicmix_studio.training.run_folder import RunFolder, Snapshot, Status
+
+CACHE_NAME = "cache"
+
+
+def run_here(folder: RunFolder, *, devices: int | None = None) -> int:
+    """Run or resume a run in this process.
+
+    Args:
+        folder: The run.
+        devices: Processes that train together, where the command line names a number.
+
+    Returns:
+        The process's exit code: 0 when it finished or was stopped on request, 1 when it failed.
+    """
+    control = Control(folder)
+    control.listen()
+    reporter = Reporter(folder)
+    try:
+        reporter.stage("starting", 0.0, 0.0)
+        result = _run(folder, reporter, control)
+    except Stopped as stopped:
+        status: Status = "paused" if stopped.want == "pause" else "cancelled"
+        return _end(reporter, status, f"{status} on request")
+    except StudioError as error:
+        return _end(reporter, "failed", str(error))
+    except Exception as error:  # the outer edge of the process: whatever broke is logged and told
+        traceback.print_exc()
+        return _end(reporter, "failed", f"{type(error).__name__}: {error}")
+    quality = result["map"]
+    text = "finished" if np.isnan(quality) else f"finished, mAP {quality:.3f} on held-out known cells"
+    return _end(reporter, "finished", text)
+
+
+def _run(folder: RunFolder, reporter: Reporter, control: Control) -> dict[str, Any]:
+    config, snapshot = folder.config(), folder.snapshot()
+    _check(config, snapshot)
+    compute = config.settings.compute
+    device = choose_device(compute.device)
+    allow_tf32(compute.has_tf32)
+    with wait_for_device(device, f"run {folder.number} in {folder.path.parent}", reporter, control):
+        reporter.event("start", recipe=config.recipe, seed=config.seed, device=str(device))
+        place = Workplace(folder, _cache(folder, config), device, reporter, control)
+        return run_quick(config, snapshot, place)
+
+
+def _check(config: RunConfig, snapshot: Snapshot) -> None:
+    if tuple(snapshot.class_names.tolist()) != config.class_names:
+        raise StudioError("the run's config.json and snapshot.npz name different classes", "Start a new run.")
+
+
+def _cache(folder: RunFolder, config: RunConfig) -> Path:
+    """Return the workspace's cache, or one in the run's folder where the run lies by itself."""
+    if config.cache is not None:
+        return Path(config.cache)
+    runs = folder.path.parent
+    return (runs.parent if runs.name == "runs" else folder.path) / CACHE_NAME
+
+
+def _end(reporter: Reporter, status: Status, text: str) -> int:
+    reporter.event("end", status=status, text=text)
+    reporter.state(status, text)
+    reporter.close()
+    return 1 if status == "failed" else 0
