@@ -1,0 +1,71 @@
+"""PASCAL VOC: one XML file an image, with an object element for each thing in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+from logicmix_studio.errors import StudioError
+from logicmix_studio.formats.request import Positives, ReadRequest, add_positives
+from logicmix_studio.labels import Problem, TableBuilder
+
+
+def find_xml(folder: Path) -> list[Path]:
+    """Return the XML files below a folder that are not hidden, sorted.
+
+    Args:
+        folder: The folder, or one XML file.
+    """
+    if folder.is_file():
+        return [folder]
+    found = folder.rglob("*.xml")
+    return sorted(
+        path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def read_voc_xml(request: ReadRequest) -> TableBuilder:
+    """Read a folder of VOC files; small, cut-off and difficult objects count as present.
+
+    Args:
+        request: What to read; `labels` is a folder or one file.
+
+    Raises:
+        StudioError: If there is no XML file.
+    """
+    files = find_xml(request.labels)
+    if not files:
+        raise StudioError(f"there is no XML file in {request.labels}", "Name the folder of annotations.")
+    problems: list[Problem] = []
+    rows = list(_read_files(files, request.labels, problems))
+    class_names = request.class_names or tuple(sorted({name for row in rows for name in row.class_names}))
+    builder = request.start(class_names)
+    for problem in problems:
+        builder.add_problem(problem.message, file=problem.file, line=problem.line)
+    add_positives(request, builder, class_names, rows)
+    return builder
+
+
+def _read_files(files: list[Path], folder: Path, problems: list[Problem]) -> Iterator[Positives]:
+    """Yield the classes of each file that can be read."""
+    for path in files:
+        name = path.name if path == folder else path.relative_to(folder).as_posix()
+        content = path.read_bytes()
+        if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
+            problems.append(Problem(name, 0, "the file defines entities, which are not read"))
+            continue
+        try:
+            root = ElementTree.fromstring(content)  # noqa: S314 (entities are refused above)
+        except ElementTree.ParseError as error:
+            problems.append(Problem(name, error.position[0], f"not readable as XML: {error}"))
+            continue
+        if root.tag != "annotation":
+            problems.append(Problem(name, 0, f"the outermost element is {root.tag!r}, not 'annotation'"))
+            continue
+        found = dict.fromkeys((thing.findtext("name") or "").strip() for thing in root.iter("object"))
+        if "" in found:
+            problems.append(Problem(name, 0, "an object has no name"))
+            found.pop("")
+        image = (root.findtext("filename") or "").strip() or path.stem
+        yield Positives(image, tuple(found), file=name)
