@@ -1,0 +1,188 @@
+"""How long a recipe takes here: from earlier runs, or from a short trial of the machine."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from logicmix_studio.errors import StudioError
+from logicmix_studio.store import read_json, write_json
+from logicmix_studio.training.config import FullSettings, RunConfig
+
+TRIAL_TIMEOUT_S: Final = 180.0
+HEAD_S_PER_MILLION_ROWS: Final = 2.0
+"""Seconds that a linear head takes for a million rows of features on a CPU."""
+
+_PACKAGE_PARENT: Final = str(Path(__file__).resolve().parents[2])
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """What an earlier run says of this machine's speed."""
+
+    run: int
+    config: RunConfig
+    num_images: int
+    seconds: float
+
+
+class Speed(NamedTuple):
+    """What a short trial says of it."""
+
+    backbone: str
+    image_size: int
+    score_images_per_s: float
+    train_images_per_s: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long a run will take, and how that is known."""
+
+    seconds: float
+    basis: str
+    """In words: after which run, or the trial."""
+
+
+def estimate(
+    config: RunConfig, num_images: int, past: Sequence[PastRun], speeds: Sequence[Speed]
+) -> Estimate | None:
+    """Return how long a run will take, or None where nothing is known of this machine yet.
+
+    The latest run of the same recipe and backbone counts, scaled to images, pixels and epochs; else a trial.
+
+    Args:
+        config: The run's configuration.
+        num_images: Images to train on.
+        past: Finished runs on this machine, oldest first.
+        speeds: Trials of this machine.
+    """
+    backbone = config.settings.backbone
+    alike = [
+        run
+        for run in past
+        if run.config.recipe == config.recipe and run.config.settings.backbone.name == backbone.name
+    ]
+    if alike:
+        latest = alike[-1]
+        scale = _work(config, num_images) / _work(latest.config, latest.num_images)
+        return Estimate(latest.seconds * scale, f"after run {latest.run}")
+    fitting = [speed for speed in speeds if speed.backbone == backbone.name]
+    if not fitting:
+        return None
+    speed = min(fitting, key=lambda one: abs(one.image_size - backbone.image_size))
+    return Estimate(_trial_seconds(config, num_images, speed), "after a short trial")
+
+
+def num_epochs(config: RunConfig, num_images: int) -> int:
+    """Return how many epochs a full run has at the most: a small set gets more of them."""
+    settings = config.settings
+    if not isinstance(settings, FullSettings):
+        return settings.head.epochs
+    steps = max(1, math.ceil(num_images / settings.optimizer.batch_size))
+    return max(settings.schedule.epochs, math.ceil(settings.schedule.min_steps / steps))
+
+
+def load_speeds(file: Path) -> list[Speed]:
+    """Return the trials that were kept.
+
+    Args:
+        file: A JSON file; a missing one holds none.
+
+    Raises:
+        StudioError: If the file is broken.
+    """
+    kept = (read_json(file) or {}).get("trials", [])
+    return [Speed(**{name: entry[name] for name in Speed._fields}) for entry in kept]
+
+
+class SpeedTrial:
+    """Measures the machine in a process of its own, one at a time, so that the server stays free of torch."""
+
+    def __init__(self, file: Path, command: Sequence[str] | None = None) -> None:
+        self._file = file
+        self._command = list(command or (sys.executable, "-m", "logicmix_studio.ui.speed_trial"))
+        self._guard = threading.Lock()
+
+    def speeds(self) -> list[Speed]:
+        """Return what was measured before."""
+        return load_speeds(self._file)
+
+    def measure(self, backbone: str, image_size: int) -> Speed:
+        """Measure one backbone at one size and keep the result; takes some seconds.
+
+        Args:
+            backbone: Name of the network in timm.
+            image_size: Side of the images in pixels.
+
+        Raises:
+            StudioError: If the trial fails or a trial is running already.
+        """
+        if not self._guard.acquire(blocking=False):
+            raise StudioError("a trial is running already", "wait until it has ended")
+        try:
+            answer = self._run([*self._command, backbone, str(image_size)])
+            speed = Speed(backbone, image_size, float(answer["score"]), float(answer["train"]))
+            others = [
+                one for one in self.speeds() if (one.backbone, one.image_size) != (backbone, image_size)
+            ]
+            write_json(self._file, {"trials": [vars(one) for one in (*others, speed)]})
+            return speed
+        finally:
+            self._guard.release()
+
+    def _run(self, command: list[str]) -> Mapping[str, Any]:
+        path = os.pathsep.join(filter(None, [_PACKAGE_PARENT, os.environ.get("PYTHONPATH", "")]))
+        try:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                timeout=TRIAL_TIMEOUT_S,
+                check=False,
+                env={**os.environ, "PYTHONPATH": path},
+            )
+        except subprocess.TimeoutExpired:
+            raise StudioError(
+                f"the trial took more than {TRIAL_TIMEOUT_S:.0f} seconds", "choose a smaller image size"
+            ) from None
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise StudioError(
+                f"the trial failed: {last}", "the recipe may still run; see logicmix-studio doctor"
+            )
+        answer: Mapping[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        return answer
+
+
+def _is_alike(one: RunConfig, other: RunConfig) -> bool:
+    return one.recipe == other.recipe and one.settings.backbone.name == other.settings.backbone.name
+
+
+def _work(config: RunConfig, num_images: int) -> float:
+    """Return the work of a run in image passes at 224 px; only ratios of it mean anything."""
+    pixels = (config.settings.backbone.image_size / 224) ** 2
+    if not isinstance(config.settings, FullSettings):
+        return num_images * (pixels + config.settings.head.epochs * 1e-3)
+    return num_images * pixels * num_epochs(config, num_images)
+
+
+def _trial_seconds(config: RunConfig, num_images: int, speed: Speed) -> float:
+    pixels = (config.settings.backbone.image_size / speed.image_size) ** 2
+    scoring = num_images * pixels / speed.score_images_per_s
+    if not isinstance(config.settings, FullSettings):
+        rows = num_images * config.settings.head.epochs
+        return scoring + rows / 1e6 * HEAD_S_PER_MILLION_ROWS
+    one_epoch = num_images * pixels / speed.train_images_per_s
+    share_scored = 1.0 - config.settings.pseudo.start_share if config.settings.pseudo.is_enabled else 0.0
+    held_out = config.settings.selection.heldout_share
+    each = one_epoch + scoring * max(share_scored, min(1.0, held_out * 4))
+    return num_epochs(config, num_images) * each + scoring
