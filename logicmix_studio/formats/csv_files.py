@@ -75,11 +75,13 @@ class CsvTable:
         try:
             for fields in reader:
                 line, first = reader.line_num, line + 1
+                if not any(fields):
+                    continue
                 if len(fields) > width and not any(fields[width:]):
                     fields = fields[:width]  # noqa: PLW2901 (spreadsheets add empty columns)
                 if len(fields) == width:
                     yield first, fields
-                elif any(field.strip() for field in fields):
+                else:
                     message = f"the row has {len(fields)} columns, but the header has {width}"
                     problems.append(Problem(self.path.name, first, message))
         except csv.Error as error:
