@@ -27,13 +27,20 @@ app = typer.Typer(
     "Try it: `logicmix-studio demo`",
 )
 
-Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that holds the images.", show_default=False)]
+Dataset = Annotated[
+    Path, typer.Argument(metavar="DIR", help="The folder that holds the images.", show_default=False)
+]
 WorkspaceOption = Annotated[
     Path | None,
-    typer.Option("--workspace", help="Keep journal, runs and database here instead of DIR/.logicmix.", show_default=False),
+    typer.Option(
+        "--workspace",
+        help="Keep journal, runs and database here instead of DIR/.logicmix.",
+        show_default=False,
+    ),
 ]
 Labels = Annotated[
-    Path | None, typer.Option(help="The label file; found by itself when it is the only one.", show_default=False)
+    Path | None,
+    typer.Option(help="The label file; found by itself when it is the only one.", show_default=False),
 ]
 Classes = Annotated[
     str | None, typer.Option(help="Class names, `a,b,c`, or a file with one a line.", show_default=False)
@@ -50,7 +57,10 @@ SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Import the rest when 
 KnownProportion = Annotated[
     float | None,
     typer.Option(
-        help="Trial: hide labels of a completely labelled set and keep this share.", min=0.0, max=1.0, show_default=False
+        help="Trial: hide labels of a completely labelled set and keep this share.",
+        min=0.0,
+        max=1.0,
+        show_default=False,
     ),
 ]
 Seed = Annotated[int, typer.Option(help="Which labels a trial hides.")]
@@ -59,10 +69,16 @@ Host = Annotated[str, typer.Option(help="Where to listen; anything but 127.0.0.1
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)]
 Password = Annotated[
     str | None,
-    typer.Option(envvar="LOGICMIX_PASSWORD", help="What people log in with; made up and printed unless given.", show_default=False),
+    typer.Option(
+        envvar="LOGICMIX_PASSWORD",
+        help="What people log in with; made up and printed unless given.",
+        show_default=False,
+    ),
 ]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")]
-Who = Annotated[str | None, typer.Option(help="The person's name; the system's user unless given.", show_default=False)]
+Who = Annotated[
+    str | None, typer.Option(help="The person's name; the system's user unless given.", show_default=False)
+]
 
 
 @app.command(epilog="Example: `logicmix-studio launch ./photos --labels photos/labels.csv`")
@@ -86,14 +102,18 @@ def launch(
 
     options = _options(labels, classes, exhaustive, skip_bad, known_proportion, seed)
     launch_studio(
-        dataset, workspace, options, Serving(host=host, port=port, password=password, open_browser=browser, who=who)
+        dataset,
+        workspace,
+        options,
+        Serving(host=host, port=port, password=password, open_browser=browser, who=who),
     )
 
 
 @app.command(epilog="Example: `logicmix-studio demo --folder /tmp/demo`")
 def demo(
     folder: Annotated[
-        Path | None, typer.Option(help="Where to draw the demo; the user's data folder unless given.", show_default=False)
+        Path | None,
+        typer.Option(help="Where to draw the demo; the user's data folder unless given.", show_default=False),
     ] = None,
     images: Annotated[int, typer.Option(help="How many scenes to draw.", min=40)] = 1200,
     seed: Annotated[int, typer.Option(help="Which scenes.")] = 0,
@@ -139,15 +159,28 @@ def train(
     recipe: Annotated[str, typer.Option(help="quick, 2wayaug-pl or 2wayaug-pl-released.")] = "quick",
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A hyper-parameter; `--recipe-help` lists them.", show_default=False),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A hyper-parameter; `--recipe-help` lists them.",
+            show_default=False,
+        ),
     ] = None,
-    init_from: Annotated[int | None, typer.Option(help="A run to start warm from.", show_default=False)] = None,
-    resume: Annotated[int | None, typer.Option(help="Go on with a run that was stopped.", show_default=False)] = None,
+    init_from: Annotated[
+        int | None, typer.Option(help="A run to start warm from.", show_default=False)
+    ] = None,
+    resume: Annotated[
+        int | None, typer.Option(help="Go on with a run that was stopped.", show_default=False)
+    ] = None,
     seed: Annotated[int, typer.Option(help="Everything random follows from it.", min=0)] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     devices: Annotated[int, typer.Option(help="How many processes, one a GPU.", min=1)] = 1,
-    detach: Annotated[bool, typer.Option("--detach", help="Return at once; watch it in the browser or with status.")] = False,
-    recipe_help: Annotated[bool, typer.Option("--recipe-help", help="List the recipe's hyper-parameters and leave.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return at once; watch it in the browser or with status.")
+    ] = False,
+    recipe_help: Annotated[
+        bool, typer.Option("--recipe-help", help="List the recipe's hyper-parameters and leave.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train on what is known; Ctrl-C cancels and keeps a checkpoint."""
@@ -157,7 +190,9 @@ def train(
         commands.print_recipe(recipe, as_json)
         return
     overrides = {**_assignments(changes or []), "compute.device": device, "compute.devices": devices}
-    plan = commands.TrainingPlan(recipe, overrides, init_from=init_from, seed=seed, resume=resume, detach=detach)
+    plan = commands.TrainingPlan(
+        recipe, overrides, init_from=init_from, seed=seed, resume=resume, detach=detach
+    )
     result = commands.run_training(dataset, workspace, plan)
     _print(result, as_json, commands.describe_run)
 
@@ -176,7 +211,9 @@ def export(
     """Write the labels to a file and say what the format could not hold."""
     from logicmix_studio import commands
 
-    _print(commands.run_export(dataset, workspace, file, format, proposals), as_json, commands.describe_export)
+    _print(
+        commands.run_export(dataset, workspace, file, format, proposals), as_json, commands.describe_export
+    )
 
 
 @app.command(epilog="Example: `logicmix-studio status ./photos --json`")
@@ -192,7 +229,11 @@ def rebuild(dataset: Dataset, workspace: WorkspaceOption = None, as_json: AsJson
     """Make the FiftyOne data set anew from the import and the journal."""
     from logicmix_studio.serving import rebuild_dataset
 
-    _print(rebuild_dataset(dataset, workspace), as_json, lambda done: f"rebuilt {done['dataset']}: {done['images']:,} images")
+    _print(
+        rebuild_dataset(dataset, workspace),
+        as_json,
+        lambda done: f"rebuilt {done['dataset']}: {done['images']:,} images",
+    )
 
 
 @app.command(epilog="Example: `logicmix-studio fiftyone ./photos`")
@@ -215,7 +256,10 @@ def stop(dataset: Dataset, workspace: WorkspaceOption = None) -> None:
 
 @app.command(epilog="Example: `logicmix-studio doctor --json`")
 def doctor(
-    dataset: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Also check this data set's folder.", show_default=False)] = None,
+    dataset: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="Also check this data set's folder.", show_default=False),
+    ] = None,
     port: Port = 7860,
     as_json: AsJson = False,
 ) -> None:
@@ -260,7 +304,11 @@ def _options(
 
 
 def _class_list(classes: str) -> list[str] | Path:
-    return Path(classes) if Path(classes).is_file() else [name.strip() for name in classes.split(",") if name.strip()]
+    return (
+        Path(classes)
+        if Path(classes).is_file()
+        else [name.strip() for name in classes.split(",") if name.strip()]
+    )
 
 
 def _assignments(changes: list[str]) -> dict[str, Any]:

@@ -57,7 +57,8 @@ def describe_import(found: Mapping[str, Any]) -> str:
         *found["notes"],
     ]
     if found["bad_images"]:
-        lines.append(f"{len(found['bad_images'])} images could not be read and were left out: {', '.join(found['bad_images'][:5])}")
+        some = ", ".join(found["bad_images"][:5])
+        lines.append(f"{len(found['bad_images'])} images could not be read and were left out: {some}")
     return "\n".join([*lines, f"workspace: {found['workspace']}"])
 
 
@@ -94,37 +95,53 @@ def run_training(dataset: Path, workspace: Path | None, plan: TrainingPlan) -> d
         err.print(f"run {run} was cancelled; go on with: --resume {run}")
         info = studio.jobs.info(run)
     if info.status in ("failed", "died"):
-        raise StudioError(f"run {run} {info.status}: {info.message}", f"see {studio.jobs.folder(run) / 'log.txt'}")
+        raise StudioError(
+            f"run {run} {info.status}: {info.message}", f"see {studio.jobs.folder(run) / 'log.txt'}"
+        )
     return _run_json(info)
 
 
 def describe_run(run: Mapping[str, Any]) -> str:
     """Return a run's state in words."""
-    score = "" if run["map"] is None else f", mAP {run['map']:.3f} on held-out known cells"
-    return f"run {run['run']} ({run['recipe']}): {run['status']}{score}{': ' + run['message'] if run['message'] else ''}"
+    message = str(run["message"])
+    said = message if message.startswith(run["status"]) else ": ".join(filter(None, (run["status"], message)))
+    return f"run {run['run']} ({run['recipe']}): {said}"
 
 
 def print_recipe(recipe: str, as_json: bool) -> None:
     """Print every hyper-parameter of a recipe with its default, range and source."""
     fields = describe(recipe)
     if as_json:
-        content = [{name: getattr(field, name) for name in ("name", "default", "low", "high", "choices", "help", "source")} for field in fields]
+        content = [
+            {
+                name: getattr(field, name)
+                for name in ("name", "default", "low", "high", "choices", "help", "source")
+            }
+            for field in fields
+        ]
         sys.stdout.write(json.dumps(content, indent=2, default=str) + "\n")
         return
-    rows = [[field.name, str(field.default), _range(field.low, field.high, field.choices), field.source] for field in fields]
+    rows = [
+        [field.name, str(field.default), _range(field.low, field.high, field.choices), field.source]
+        for field in fields
+    ]
     show_table(f"Recipe {recipe}: --set NAME=VALUE", ["name", "default", "range", "source"], rows)
 
 
-def run_export(dataset: Path, workspace: Path | None, file: Path, format: str, proposals: bool) -> dict[str, Any]:  # noqa: A002
+def run_export(
+    dataset: Path, workspace: Path | None, file: Path, file_format: str, proposals: bool
+) -> dict[str, Any]:
     """Write the labels to a file."""
     studio = Studio.open(dataset, workspace=workspace, read_only=True)
-    report = studio.export(file, format, proposals=proposals)
-    return {"file": str(file), "format": format, "lost": list(report.lines)}
+    report = studio.export(file, file_format, proposals=proposals)
+    return {"file": str(file), "format": file_format, "lost": list(report.lines)}
 
 
 def describe_export(done: Mapping[str, Any]) -> str:
     """Return an export's result in words."""
-    return "\n".join([f"wrote {done['file']} ({done['format']})", *(f"not kept: {line}" for line in done["lost"])])
+    return "\n".join(
+        [f"wrote {done['file']} ({done['format']})", *(f"not kept: {line}" for line in done["lost"])]
+    )
 
 
 def collect_status(dataset: Path, workspace: Path | None) -> dict[str, Any]:
@@ -159,7 +176,13 @@ def collect_status(dataset: Path, workspace: Path | None) -> dict[str, Any]:
 def describe_status(status: Mapping[str, Any]) -> str:
     """Print the table of classes and return the rest in words."""
     rows = [
-        [name, *(f"{count[key]:,}" for key in ("positive", "negative", "unknown", "proposed_positive", "proposed_negative"))]
+        [
+            name,
+            *(
+                f"{count[key]:,}"
+                for key in ("positive", "negative", "unknown", "proposed_positive", "proposed_negative")
+            ),
+        ]
         for name, count in status["classes"].items()
     ]
     show_table(
@@ -168,7 +191,11 @@ def describe_status(status: Mapping[str, Any]) -> str:
         rows,
     )
     server = status["server"]
-    where = "no studio is open" if server is None else f"open at {server['url'] or 'no address yet'} (process {server['pid']})"
+    where = (
+        "no studio is open"
+        if server is None
+        else f"open at {server['url'] or 'no address yet'} (process {server['pid']})"
+    )
     return "\n".join(
         [
             f"known: {status['known_proportion']:.2%} of the cells; {status['decisions']:,} decisions in the journal",
@@ -195,7 +222,8 @@ def stop_server(dataset: Path, workspace: Path | None) -> str:
         process.wait(STOP_SECONDS)
     except psutil.TimeoutExpired:
         raise StudioError(
-            f"process {server.pid} did not end within {STOP_SECONDS:.0f} s", f"end it with: kill -9 {server.pid} (nothing is lost)"
+            f"process {server.pid} did not end within {STOP_SECONDS:.0f} s",
+            f"end it with: kill -9 {server.pid} (nothing is lost)",
         ) from None
     note(f"process {server.pid} has ended")
     return f"the studio on {place.root} is closed"

@@ -78,9 +78,15 @@ class DataSetLink:
             return LinkStatus("down" if self._failed else "starting", self._message)
         seen = mirror.status()
         if seen.error:
-            return LinkStatus("down", f"the database does not answer; decisions are safe in the journal: {seen.error}", seen.lag)
+            return LinkStatus(
+                "down",
+                f"the database does not answer; decisions are safe in the journal: {seen.error}",
+                seen.lag,
+            )
         if seen.lag or seen.proposals_fraction is not None:
-            return LinkStatus("behind", "writing into the FiftyOne data set", seen.lag, seen.proposals_fraction)
+            return LinkStatus(
+                "behind", "writing into the FiftyOne data set", seen.lag, seen.proposals_fraction
+            )
         return LinkStatus("ready", f"FiftyOne data set {mirror.dataset_name!r} is up to date")
 
     def wait_until_written(self, seconds: float) -> bool:
@@ -173,7 +179,9 @@ class DataSetLink:
 
     def _ready_mirror(self) -> Mirror:
         if not self._attached.is_set():
-            raise StudioError(f"the FiftyOne data set is being prepared: {self._message}", "try again in some seconds")
+            raise StudioError(
+                f"the FiftyOne data set is being prepared: {self._message}", "try again in some seconds"
+            )
         if self._mirror is None:
             raise StudioError(f"there is no FiftyOne data set: {self._message}", "see logicmix-studio doctor")
         return self._mirror
@@ -187,9 +195,21 @@ class _App:
         prepare_environment(environ, database_uri=uri)
         environ[DATABASE_VARIABLE] = database
         self.port = _free_port()
-        command = [sys.executable, "-m", "fiftyone.server.main", "--port", str(self.port), "--address", "127.0.0.1"]
+        command = [
+            sys.executable,
+            "-m",
+            "fiftyone.server.main",
+            "--port",
+            str(self.port),
+            "--address",
+            "127.0.0.1",
+        ]
         self._process = subprocess.Popen(
-            command, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
 
     @property
@@ -200,7 +220,10 @@ class _App:
         deadline = time.monotonic() + APP_SECONDS
         while time.monotonic() < deadline:
             if not self.is_alive:
-                raise StudioError(f"the FiftyOne App ended with code {self._process.returncode}", "see logicmix-studio doctor")
+                raise StudioError(
+                    f"the FiftyOne App ended with code {self._process.returncode}",
+                    "see logicmix-studio doctor",
+                )
             with socket.socket() as probe:
                 probe.settimeout(APP_LOOK_SECONDS)
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
@@ -211,7 +234,10 @@ class _App:
     def stop(self) -> None:
         if not self.is_alive:
             return
-        family = [*psutil.Process(self._process.pid).children(recursive=True), psutil.Process(self._process.pid)]
+        family = [
+            *psutil.Process(self._process.pid).children(recursive=True),
+            psutil.Process(self._process.pid),
+        ]
         for process in family:
             process.terminate()
         for process in psutil.wait_procs(family, timeout=5)[1]:

@@ -44,7 +44,9 @@ class ImportReport:
     bad_images: tuple[str, ...]
 
 
-def import_dataset(workspace: Workspace, options: ImportOptions, progress: Progress | None = None) -> ImportReport:
+def import_dataset(
+    workspace: Workspace, options: ImportOptions, progress: Progress | None = None
+) -> ImportReport:
     """Read images and labels and write them into a workspace.
 
     A second import replaces the imported table; what people decided stays in the journal and wins over the import.
@@ -73,7 +75,9 @@ def import_dataset(workspace: Workspace, options: ImportOptions, progress: Progr
     return _write(workspace, table, complete, notes, tuple(result.bad_images), options)
 
 
-def store_tables(workspace: Workspace, table: LabelTable, complete: LabelTable | None, notes: Sequence[str] = ()) -> ImportReport:
+def store_tables(
+    workspace: Workspace, table: LabelTable, complete: LabelTable | None, notes: Sequence[str] = ()
+) -> ImportReport:
     """Write tables that were made rather than read, such as the demo's."""
     return _write(workspace, table, complete, tuple(notes), (), ImportOptions())
 
@@ -121,8 +125,8 @@ def _trial_notes(options: ImportOptions) -> tuple[str, ...]:
     if options.known_proportion is None:
         return ()
     return (
-        f"Trial: each label outside split test was kept with probability {options.known_proportion:g} (seed {options.seed}); "
-        "the complete labels are kept aside for evaluation only.",
+        f"Trial: each label outside split test was kept with probability {options.known_proportion:g} "
+        f"(seed {options.seed}); the complete labels are kept aside for evaluation only.",
     )
 
 

@@ -108,7 +108,10 @@ def rebuild_dataset(dataset: Path, workspace: Path | None) -> dict[str, Any]:
             mirror.start()
             lines = mirror.replay(studio.ledger.lines)
             if not mirror.close(REBUILD_SECONDS):
-                raise StudioError("the journal was not written completely", "run rebuild again; the journal keeps every decision")
+                raise StudioError(
+                    "the journal was not written completely",
+                    "run rebuild again; the journal keeps every decision",
+                )
         finally:
             mongod.stop()
         return {"dataset": mirror.dataset_name, "images": studio.table.num_images, "lines": lines}
@@ -191,5 +194,6 @@ def _import(place: Workspace, options: ImportOptions) -> None:
     for line in report.notes:
         note(line)
     if report.bad_images:
-        note(f"{len(report.bad_images)} images could not be read and were left out; {place.info_file} lists them")
-
+        note(
+            f"{len(report.bad_images)} images could not be read and were left out; {place.info_file} lists them"
+        )

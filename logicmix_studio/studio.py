@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
-from logicmix_studio.formats import LossReport, write_cells
+from logicmix_studio.formats import WRITE_FORMATS, CellDetails, LossReport, write_cells
 from logicmix_studio.importing import ImportOptions, Progress, import_dataset, load_complete
 from logicmix_studio.jobs import Jobs, RunInfo
 from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable
@@ -35,6 +35,7 @@ from logicmix_studio.store import (
     read_journal,
 )
 from logicmix_studio.training.config import RunConfig
+from logicmix_studio.training.run_folder import Status
 
 RECENT_RUNS = 8
 """Runs whose scores are kept in memory for comparison."""
@@ -116,7 +117,7 @@ class Studio:
         self._finished: tuple[int, ...] = ()
         self.runs_version = 0
         """Rises whenever a run's state changes."""
-        self._run_states: dict[int, tuple[str, str]] = {}
+        self._run_states: dict[int, tuple[Status, str]] = {}
         self.link: Link | None = None
         """The FiftyOne data set, while a studio is served."""
         self.on_current_run: list[Callable[[RunScores], None]] = []
@@ -192,7 +193,9 @@ class Studio:
         """
         row = self.ledger.row_of.get(image_id)
         if row is None:
-            raise StudioError(f"there is no image {image_id!r}", "reload the page: the data set may have changed")
+            raise StudioError(
+                f"there is no image {image_id!r}", "reload the page: the data set may have changed"
+            )
         return self.workspace.root / self.table.paths[row]
 
     # what a model says -------------------------------------------------------
@@ -200,7 +203,7 @@ class Studio:
     @property
     def thresholds(self) -> Thresholds:
         """From which confidence on a score is a pseudo-label, per class and sign."""
-        return Thresholds.from_json(self.settings.get("thresholds", {}), self.class_names)
+        return Thresholds.from_json(self.class_names, self.settings.get("thresholds", {}))
 
     def finished_runs(self) -> list[RunInfo]:
         """Return the runs that left scores, oldest first."""
@@ -296,7 +299,9 @@ class Studio:
         wanted = array != 0 if value is None else array == value
         if class_name is not None:
             if class_name not in self.ledger.column_of:
-                raise StudioError(f"there is no class {class_name!r}", f"classes are: {', '.join(self.class_names[:20])}")
+                raise StudioError(
+                    f"there is no class {class_name!r}", f"classes are: {', '.join(self.class_names[:20])}"
+                )
             only = np.zeros(self.table.num_classes, dtype=bool)
             only[self.ledger.column_of[class_name]] = True
             wanted = wanted & only
@@ -319,13 +324,18 @@ class Studio:
         ]
 
     def conflicts_array(self, scores: RunScores) -> npt.NDArray[np.int8]:
-        """Return where a run's scores confidently contradict a known cell: (N, C) int8, what the model claims, else 0."""
+        """Return where a run's scores confidently contradict a known cell.
+
+        (N, C) int8: the state that the model claims, 0 where it does not contradict.
+        """
         mask = conflict_mask(self.ledger.states, scores.scores, self.table.is_test)
         return np.where(mask, -self.ledger.states, 0).astype(np.int8)
 
     # what a person says ------------------------------------------------------
 
-    def decide(self, image_id: str, class_name: str, state: int, *, answer: str = "set", note: str = "") -> Receipt:
+    def decide(
+        self, image_id: str, class_name: str, state: int, *, answer: str = "set", note: str = ""
+    ) -> Receipt:
         """Set the state of one cell.
 
         Args:
@@ -386,7 +396,9 @@ class Studio:
                 "answer a few cells of each kind in Browse first",
             )
         config = RunConfig.create(recipe, overrides=overrides or {}, init_from=init_from, seed=seed)
-        run = self.jobs.create(config, root=self.workspace.root, table=self.table, states=self.ledger.states.copy())
+        run = self.jobs.create(
+            config, root=self.workspace.root, table=self.table, states=self.ledger.states.copy()
+        )
         self.jobs.start(run)
         self.refresh()
         return run
@@ -419,7 +431,10 @@ class Studio:
         info = self.jobs.wait(run, watch)
         self.refresh()
         if info.status in ("failed", "died"):
-            raise StudioError(f"run {run} {info.status}: {info.message}", f"see {self.workspace.runs / f'{run:04d}' / 'log.txt'}")
+            raise StudioError(
+                f"run {run} {info.status}: {info.message}",
+                f"see {self.workspace.runs / f'{run:04d}' / 'log.txt'}",
+            )
         return info
 
     def refresh(self) -> bool:
@@ -461,17 +476,17 @@ class Studio:
         Raises:
             StudioError: If the format is unknown or the file can't be written.
         """
+        if format not in WRITE_FORMATS:
+            raise StudioError(f"unknown format {format!r}", f"use one of: {', '.join(WRITE_FORMATS)}")
         current = self.current
         with self.ledger.lock:
-            return write_cells(
-                Path(file),
-                format,
-                table=self.table,
-                states=self.ledger.states,
-                sources=self.ledger.sources,
-                scores=None if current is None else current.scores,
+            table = replace(self.table, states=self.ledger.states.copy())
+            details = CellDetails(
+                sources=self.ledger.sources.copy(),
                 proposals=self.proposals_array() if proposals else None,
+                scores=None if current is None else current.scores,
             )
+        return write_cells(Path(file), format, table, details)
 
     def close(self) -> None:
         """Give the workspace back; a second call does nothing."""
@@ -517,7 +532,10 @@ def _better_run(finished: list[RunInfo]) -> tuple[int, str]:
         return latest.run, f"run {latest.run} is the latest"
     best = max(scored, key=lambda info: (info.map or 0.0, info.run))
     if best.run == latest.run:
-        return latest.run, f"run {latest.run} is the latest and the best on held-out known cells (mAP {latest.map:.3f})"
+        return (
+            latest.run,
+            f"run {latest.run} is the latest and the best on held-out known cells (mAP {latest.map:.3f})",
+        )
     return best.run, (
         f"run {best.run} is better on held-out known cells (mAP {best.map:.3f}) than the latest, "
         f"run {latest.run} ({latest.map:.3f})"

@@ -47,7 +47,11 @@ def show_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -
 def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
     """Yield a function that shows ``done`` of ``total`` with a message; each new message gets its own bar."""
     with Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=err
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=err,
     ) as bars:
         tasks: dict[str, object] = {}
 

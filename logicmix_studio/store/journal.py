@@ -160,7 +160,9 @@ class Journal:
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise StudioError(f"{path}: cannot be written: {error.strerror}", "check the folder's rights") from error
+            raise StudioError(
+                f"{path}: cannot be written: {error.strerror}", "check the folder's rights"
+            ) from error
         self._end = self._drop_torn_line()
         os.lseek(self._descriptor, self._end, os.SEEK_SET)
         _sync_folder(path.parent)
@@ -181,7 +183,8 @@ class Journal:
             os.ftruncate(self._descriptor, self._end)
             os.lseek(self._descriptor, self._end, os.SEEK_SET)
             raise StudioError(
-                f"{self.path}: the decision was not saved: {error.strerror}", "free some space and answer again"
+                f"{self.path}: the decision was not saved: {error.strerror}",
+                "free some space and answer again",
             ) from error
         self._end += len(data)
 

@@ -89,7 +89,9 @@ class Ledger:
         self.table = table
         self.lock = threading.RLock()
         self.states: npt.NDArray[np.int8] = table.states.copy()
-        self.sources: npt.NDArray[np.uint8] = np.where(table.states == UNKNOWN, Source.NOBODY, Source.IMPORTED).astype(np.uint8)
+        self.sources: npt.NDArray[np.uint8] = np.where(
+            table.states == UNKNOWN, Source.NOBODY, Source.IMPORTED
+        ).astype(np.uint8)
         self.unsure_run: npt.NDArray[np.int16] = np.full(table.states.shape, NEVER, dtype=np.int16)
         self.row_of: dict[str, int] = {image_id: row for row, image_id in enumerate(table.image_ids)}
         self.column_of: dict[str, int] = {name: column for column, name in enumerate(table.class_names)}
@@ -114,7 +116,9 @@ class Ledger:
 
     def value(self, row: int, column: int) -> CellValue:
         """Return what is known of one cell."""
-        return CellValue(int(self.states[row, column]), int(self.sources[row, column]), int(self.unsure_run[row, column]))
+        return CellValue(
+            int(self.states[row, column]), int(self.sources[row, column]), int(self.unsure_run[row, column])
+        )
 
     def position(self, image_id: str, class_name: str) -> tuple[int, int]:
         """Return row and column of a cell.
@@ -124,10 +128,14 @@ class Ledger:
         """
         row = self.row_of.get(image_id)
         if row is None:
-            raise StudioError(f"there is no image {image_id!r}", "reload the page: the data set may have changed")
+            raise StudioError(
+                f"there is no image {image_id!r}", "reload the page: the data set may have changed"
+            )
         column = self.column_of.get(class_name)
         if column is None:
-            raise StudioError(f"there is no class {class_name!r}", f"classes are: {', '.join(self.table.class_names[:20])}")
+            raise StudioError(
+                f"there is no class {class_name!r}", f"classes are: {', '.join(self.table.class_names[:20])}"
+            )
         return row, column
 
     def history(self, image_id: str, class_name: str) -> list[Line]:
@@ -237,10 +245,14 @@ class Ledger:
                 return Receipt(line=repeated, repeated=True)
             seq = self.can_undo(who) if of is None else of
             if seq is None:
-                raise StudioError("there is nothing to undo", "your decisions appear here after the first one")
+                raise StudioError(
+                    "there is nothing to undo", "your decisions appear here after the first one"
+                )
             target = self.line(seq)
             if target.kind != "decide":
-                raise StudioError(f"line {seq} is not a decision but a {target.kind}", "revert the decision itself")
+                raise StudioError(
+                    f"line {seq} is not a decision but a {target.kind}", "revert the decision itself"
+                )
             if self.is_undone(seq):
                 raise StudioError(f"line {seq} is undone already", "redo brings it back")
             return self._reverse(target, "undo", who, action_id)
@@ -333,7 +345,9 @@ class Ledger:
 
     def _commit(self, line: Line) -> Line:
         if self._journal is None:
-            raise StudioError("this studio was opened for reading only", "open it with read_only=False to decide")
+            raise StudioError(
+                "this studio was opened for reading only", "open it with read_only=False to decide"
+            )
         self._journal.append(line)
         self._take(line)
         for listener in self._listeners:

@@ -88,7 +88,9 @@ def server_of(workspace: Workspace) -> ServerInfo | None:
 def _held(workspace: Workspace) -> StudioError:
     holder = server_of(workspace)
     if holder is None:
-        return StudioError(f"{workspace.folder} is in use by another process", "wait until it has ended, then try again")
+        return StudioError(
+            f"{workspace.folder} is in use by another process", "wait until it has ended, then try again"
+        )
     where = f", at {holder.url}" if holder.url else ""
     return StudioError(
         f"{workspace.folder} is in use by process {holder.pid}{where}",

@@ -35,4 +35,6 @@ def load_table(path: Path) -> LabelTable:
     except FileNotFoundError:
         raise StudioError(f"{path} is missing", "import the images again") from None
     except (ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise StudioError(f"{path} is broken: {error}", "import the images again; the journal keeps every decision") from error
+        raise StudioError(
+            f"{path} is broken: {error}", "import the images again; the journal keeps every decision"
+        ) from error

@@ -17,7 +17,9 @@ from logicmix_studio.errors import StudioError
 
 WORKSPACE_NAME = ".logicmix"
 WORKSPACE_FORMAT = 1
-NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph"})
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph"}
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Workspace:
 
     @property
     def database(self) -> Path:
-        """mongod's files; may be deleted."""
+        """Mongod's files; may be deleted."""
         return self.folder / "db"
 
     @property
@@ -155,7 +157,9 @@ def file_system_of(path: Path) -> str:
     """Return the type of the file system that holds ``path``, or an empty string where the system does not say."""
     best, kind = "", ""
     for part in psutil.disk_partitions(all=True):
-        if (path == Path(part.mountpoint) or Path(part.mountpoint) in path.parents) and len(part.mountpoint) >= len(best):
+        if (path == Path(part.mountpoint) or Path(part.mountpoint) in path.parents) and len(
+            part.mountpoint
+        ) >= len(best):
             best, kind = part.mountpoint, part.fstype
     return kind
 
@@ -183,9 +187,13 @@ def read_json(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
-        raise StudioError(f"{path}:{error.lineno}: not valid JSON: {error.msg}", "mend or remove the file") from error
+        raise StudioError(
+            f"{path}:{error.lineno}: not valid JSON: {error.msg}", "mend or remove the file"
+        ) from error
     if not isinstance(content, dict):
-        raise StudioError(f"{path}: expected a JSON object, got {type(content).__name__}", "mend or remove the file")
+        raise StudioError(
+            f"{path}: expected a JSON object, got {type(content).__name__}", "mend or remove the file"
+        )
     return content
 
 

@@ -9,8 +9,23 @@ from logicmix_studio.store import CellChange, CellValue, Journal, Line, read_jou
 
 def a_line(seq: int = 1, **changes: object) -> Line:
     cell = CellChange("a" * 24, "dög, <b>", "accept", 0.97, CellValue(0, 0, -1), CellValue(1, 3, -1))
-    content = {"seq": seq, "id": f"action-{seq}", "kind": "decide", "time": "2026-01-01T00:00:00.000000+00:00"}
-    return Line(**{**content, "who": "ann", "origin": "stream", "cells": (cell,), "run": 2, "extra": {"ms": 812}, **changes})
+    content = {
+        "seq": seq,
+        "id": f"action-{seq}",
+        "kind": "decide",
+        "time": "2026-01-01T00:00:00.000000+00:00",
+    }
+    return Line(
+        **{
+            **content,
+            "who": "ann",
+            "origin": "stream",
+            "cells": (cell,),
+            "run": 2,
+            "extra": {"ms": 812},
+            **changes,
+        }
+    )
 
 
 def test_line_survives_the_file(tmp_path):
@@ -85,6 +100,8 @@ def test_append_waits_for_the_disk(tmp_path, monkeypatch):
     journal = Journal(path)
     sizes = []
     real = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda descriptor: (sizes.append(os.fstat(descriptor).st_size), real(descriptor)))
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: (sizes.append(os.fstat(descriptor).st_size), real(descriptor))
+    )
     journal.append(a_line())
     assert sizes == [path.stat().st_size]

@@ -12,7 +12,9 @@ A, B, C = (image_id(path) for path in PATHS)
 @pytest.fixture
 def table() -> LabelTable:
     states = np.array([[1, 0], [0, -1], [0, 0]], dtype=np.int8)
-    return LabelTable(image_ids=(A, B, C), paths=PATHS, class_names=("dog", "cat"), states=states, splits=("", "", ""))
+    return LabelTable(
+        image_ids=(A, B, C), paths=PATHS, class_names=("dog", "cat"), states=states, splits=("", "", "")
+    )
 
 
 @pytest.fixture
@@ -54,7 +56,9 @@ def test_unsure_leaves_the_state_and_names_the_run(ledger):
 
 
 def test_accept_never_changes_a_known_cell(ledger):
-    receipt = ledger.decide([Decision(A, "dog", -1, "reject"), Decision(C, "dog", 1, "accept")], who="ann", origin="grid")
+    receipt = ledger.decide(
+        [Decision(A, "dog", -1, "reject"), Decision(C, "dog", 1, "accept")], who="ann", origin="grid"
+    )
     assert [decision.image_id for decision in receipt.skipped] == [A]
     assert ledger.states[0, 0] == 1
     assert ledger.states[2, 0] == 1
@@ -162,7 +166,11 @@ def test_states_as_of_a_time(ledger):
 def test_lines_of_a_class_that_is_gone_are_kept_and_counted(ledger, table):
     ledger.decide([Decision(C, "dog", 1), Decision(C, "cat", 1)], who="ann", origin="grid")
     fewer = LabelTable(
-        image_ids=table.image_ids, paths=table.paths, class_names=("dog",), states=table.states[:, :1], splits=table.splits
+        image_ids=table.image_ids,
+        paths=table.paths,
+        class_names=("dog",),
+        states=table.states[:, :1],
+        splits=table.splits,
     )
     after = Ledger(fewer, ledger.lines)
     assert after.orphans == 1

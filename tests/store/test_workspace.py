@@ -10,7 +10,16 @@ import pytest
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import LabelTable, image_id
-from logicmix_studio.store import Settings, WorkspaceLock, load_table, locate_workspace, read_json, save_table, server_of, write_json
+from logicmix_studio.store import (
+    Settings,
+    WorkspaceLock,
+    load_table,
+    locate_workspace,
+    read_json,
+    save_table,
+    server_of,
+    write_json,
+)
 from logicmix_studio.store import workspace as module
 
 Partition = namedtuple("Partition", "device mountpoint fstype opts")
@@ -35,7 +44,7 @@ def test_network_folder_goes_to_the_users_data(tmp_path, monkeypatch):
     images = tmp_path / "images"
     images.mkdir()
     partitions = [Partition("x", "/", "ext4", ""), Partition("server:/x", str(tmp_path), "nfs4", "")]
-    monkeypatch.setattr(psutil, "disk_partitions", lambda all: partitions)
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: partitions)
     folder = locate_workspace(images).folder
     assert folder.parent == tmp_path / "data" / "logicmix-studio"
     assert folder.name.startswith("images-")
@@ -74,7 +83,9 @@ def test_lock_is_for_one(tmp_path):
         "try: WorkspaceLock(locate_workspace(Path(sys.argv[1])))\n"
         "except Exception as error: print(error)"
     )
-    said = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
+    ).stdout
     assert f"in use by process {os.getpid()}, at http://127.0.0.1:7860" in said
     assert "logicmix-studio stop" in said
     lock.release()
@@ -98,7 +109,11 @@ def test_dead_server_is_nobody(tmp_path):
 
 def test_table_survives_the_file(tmp_path):
     table = LabelTable(
-        image_ids=(image_id("ü/1.jpg"),), paths=("ü/1.jpg",), class_names=("🐕", "<b>"), states=np.array([[1, 0]], np.int8), splits=("test",)
+        image_ids=(image_id("ü/1.jpg"),),
+        paths=("ü/1.jpg",),
+        class_names=("🐕", "<b>"),
+        states=np.array([[1, 0]], np.int8),
+        splits=("test",),
     )
     save_table(tmp_path / "labels.npz", table)
     assert load_table(tmp_path / "labels.npz") == table
