@@ -104,6 +104,7 @@ class Mirror:
         self._client = connect(uri)
         state = self._books.state()
         if state is None:
+            self._client.close()
             raise StudioError(
                 "The FiftyOne data set of this workspace is not in the database.",
                 "Make it anew with `logicmix-studio rebuild`; the journal keeps every decision.",

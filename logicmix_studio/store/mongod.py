@@ -29,6 +29,7 @@ START_SECONDS = 60.0
 """Recovery after an unclean end takes about one second; a full disk check of a large base longer."""
 ANSWER_MS = 3000
 STOP_SECONDS = 20.0
+START_ATTEMPTS = 5
 EXIT_IN_USE = 100
 EXIT_ADDRESS = 48
 CLOCK_TOLERANCE = 1.0
@@ -96,6 +97,7 @@ class Mongod:
         self.dbpath = Path(dbpath)
         self.external_uri = (os.environ if environ is None else environ).get(URI_VARIABLE) or None
         self._binary = binary
+        self._port: int | None = None
         self._record: _Record | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._lock = threading.RLock()
@@ -173,20 +175,19 @@ class Mongod:
             )
 
     def _adopt_or_start(self) -> None:
-        preferred = self._record.port if self._record else None
         self._record = self._child = None
         self._make_folder()
         if self._adopt():
             return
-        for _ in range(3):
-            code = self._start(_free_port(preferred))
-            if code is None:
+        for _ in range(START_ATTEMPTS):
+            self._port = _free_port(self._port)
+            code = self._start(self._port)
+            if code is None or (code == EXIT_IN_USE and self._adopt()):
                 return
-            if code == EXIT_IN_USE and self._adopt():
-                return
-            if code not in (EXIT_ADDRESS, EXIT_IN_USE):
+            if code == EXIT_ADDRESS:
+                self._port = None
+            elif code != EXIT_IN_USE:  # a killed mongod may hold the folder for a moment
                 break
-            preferred = None
         raise explain_exit(code, self.dbpath, self.dbpath / LOG)
 
     def _make_folder(self) -> None:
@@ -207,7 +208,7 @@ class Mongod:
                 f"mongod (pid {record.pid}) holds {self.dbpath} but does not answer.",
                 f"End it with `kill {record.pid}` and try again.",
             )
-        self._record = record
+        self._record, self._port = record, record.port
         return True
 
     def _start(self, port: int) -> int | None:

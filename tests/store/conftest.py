@@ -1,0 +1,129 @@
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from bson import ObjectId
+from pymongo.database import Database
+
+from logicmix_studio.labels import LabelTable
+from logicmix_studio.store import Journal, Ledger, read_journal
+from logicmix_studio.store.fo_documents import FORMAT, META
+from logicmix_studio.store.fo_images import synchronise_images
+from logicmix_studio.store.mirror import Mirror, connect
+from logicmix_studio.store.mongod import Mongod
+
+DATABASE = "fiftyone"
+
+
+@pytest.fixture(scope="session")
+def mongod(tmp_path_factory) -> Iterator[Mongod]:
+    """One real mongod for all tests that do not hurt it; ended by its pid."""
+    with Mongod(tmp_path_factory.mktemp("mongod") / "db", environ={}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def database(mongod) -> Iterator[Database[Any]]:
+    client = connect(mongod.ensure())
+    yield client[DATABASE]
+    client.close()
+
+
+@pytest.fixture
+def table() -> LabelTable:
+    states = np.array([[1, 0, 0], [0, -1, 0], [0, 0, 0], [0, 0, 0]], dtype=np.int8)
+    return LabelTable.build(
+        ["a.jpg", "b.jpg", "c.jpg", "d.jpg"], ["dog", "$cash", "x.y"], states, ["", "", "", "test"]
+    )
+
+
+def make_dataset(database: Database[Any], table: LabelTable) -> str:
+    """Make what the set-up process makes, less what only FiftyOne needs; return the workspace's id."""
+    workspace_id, dataset_id = uuid.uuid4().hex, ObjectId()
+    database["datasets"].insert_one({"_id": dataset_id, "name": workspace_id, "slug": workspace_id})
+    synchronise_images(database[f"samples.{dataset_id}"], dataset_id, Path("/photos"), table)
+    meta = {
+        "_id": workspace_id,
+        "format": FORMAT,
+        "dataset": workspace_id,
+        "dataset_id": str(dataset_id),
+        "applied_seq": 0,
+    }
+    database[META].insert_one(meta)
+    return workspace_id
+
+
+class Desk(SimpleNamespace):
+    """A ledger whose lines go into a mirror, and what stands in the database."""
+
+    workspace_id: str
+    table: LabelTable
+    ledger: Ledger
+    mirror: Mirror
+    journal_file: Path
+    database: Database[Any]
+
+    def samples(self) -> dict[str, dict[str, Any]]:
+        """All documents of the data set by image id."""
+        meta = self.database[META].find_one({"_id": self.workspace_id})
+        return {str(one["_id"]): one for one in self.database[f"samples.{meta['dataset_id']}"].find()}
+
+    def labels(self, row: int, field: str = "known") -> dict[str, str]:
+        """State by class name in one field of one image."""
+        document = self.samples()[self.table.image_ids[row]]
+        return {entry["label"]: entry["state"] for entry in document[field]["classifications"]}
+
+    def reopened(self, uri: str, **options: Any) -> Mirror:
+        """Another mirror on the same data set, started, with the tail of the journal handed in."""
+        mirror = Mirror(uri, self.workspace_id, self.table, **options)
+        mirror.start()
+        mirror.replay(read_journal(self.journal_file))
+        return mirror
+
+
+@pytest.fixture
+def desk_of(tmp_path) -> Iterator[Callable[..., Desk]]:
+    """Make desks; their mirrors are closed at the end."""
+    mirrors: list[Mirror] = []
+    journals: list[Journal] = []
+
+    def make(uri: str, database: Database[Any], table: LabelTable, **options: Any) -> Desk:
+        workspace_id = make_dataset(database, table)
+        path = tmp_path / f"{workspace_id}.jsonl"
+        journal = Journal(path)
+        ledger = Ledger(table, journal=journal)
+        mirror = Mirror(uri, workspace_id, table, **options)
+        mirror.start()
+        ledger.listen(mirror.submit)
+        mirrors.append(mirror)
+        journals.append(journal)
+        return Desk(
+            workspace_id=workspace_id,
+            table=table,
+            ledger=ledger,
+            mirror=mirror,
+            journal_file=path,
+            database=database,
+        )
+
+    yield make
+    for mirror in mirrors:
+        mirror.close(0)
+    for journal in journals:
+        journal.close()
+
+
+@pytest.fixture
+def desk(desk_of, mongod, database, table) -> Desk:
+    return desk_of(mongod.ensure(), database, table)
+
+
+@pytest.fixture(autouse=True)
+def _no_database_of_the_user(monkeypatch) -> None:
+    for name in [name for name in os.environ if name.startswith("FIFTYONE_DATABASE")]:
+        monkeypatch.delenv(name)
