@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -12,13 +13,20 @@ from PIL import Image
 SCENE_SIZE: Final = 160
 """Width and height of a scene in pixels."""
 
-_DIGIT_SIZES: Final = (62, 78)
-"""Smallest and largest side of a drawn digit; four of the largest just fit into a scene."""
+MOST_DIGITS: Final = 4
+"""Digits that a scene can hold, one in each quarter."""
 
 _HALF: Final = SCENE_SIZE // 2
 
+# Digits of nearly one size and bright ink on dark grounds: tried until a linear head on frozen features finds
+# enough of them after one round (docs/performance.md).
+_SMALLEST_SIDE: Final = 73
+_LARGEST_SIDE: Final = 76
+_INK_STARTS_AT: Final = 0.4
+_INK_FULL_AT: Final = 0.65
 
-def draw_scene(digits: list[NDArray[np.float64]], rng: np.random.Generator) -> Image.Image:
+
+def draw_scene(digits: Sequence[NDArray[np.float64]], rng: np.random.Generator) -> Image.Image:
     """Draw one to four digits on a coloured ground.
 
     Args:
@@ -28,25 +36,32 @@ def draw_scene(digits: list[NDArray[np.float64]], rng: np.random.Generator) -> I
     Returns:
         An RGB image of `SCENE_SIZE` by `SCENE_SIZE`.
     """
-    hue = rng.uniform()
-    scene = _draw_ground(hue, rng)
-    quarters = rng.permutation(4)[: len(digits)]
-    for ink, quarter in zip(digits, quarters, strict=True):
-        side = int(rng.integers(_DIGIT_SIZES[0], _DIGIT_SIZES[1] + 1))
-        slack = _HALF - side
-        top = (quarter // 2) * _HALF + int(rng.integers(0, slack + 1))
-        left = (quarter % 2) * _HALF + int(rng.integers(0, slack + 1))
-        colour = _colour(hue + rng.uniform(0.35, 0.65), rng.uniform(0.0, 0.35), rng.uniform(0.92, 1.0))
-        mask = _enlarge(ink, side)[..., None]
+    scene = _draw_ground(rng)
+    quarters = rng.permutation(MOST_DIGITS)[: len(digits)]
+    for ink, quarter in zip(digits, quarters.tolist(), strict=True):
+        side = int(rng.integers(_SMALLEST_SIDE, _LARGEST_SIDE + 1))
+        top, left = _place(quarter, side, len(digits), rng)
+        colour = _colour(rng.uniform(), rng.uniform(0.0, 0.04), rng.uniform(0.95, 1.0))
+        coverage = _enlarge(ink, side)[..., None]
         patch = scene[top : top + side, left : left + side]
-        patch += mask * (colour - patch)
+        patch += coverage * (colour - patch)
     return Image.fromarray(np.clip(scene, 0, 255).astype(np.uint8))
 
 
-def _draw_ground(hue: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def _place(quarter: int, side: int, num_digits: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Return top and left of a digit: anywhere if it is alone, otherwise within its quarter."""
+    if num_digits == 1:
+        top, left = rng.integers(0, SCENE_SIZE - side + 1, 2).tolist()
+        return top, left
+    down, right = rng.integers(0, _HALF - side + 1, 2).tolist()
+    return (quarter // 2) * _HALF + down, (quarter % 2) * _HALF + right
+
+
+def _draw_ground(rng: np.random.Generator) -> NDArray[np.float32]:
     """Return a dark ground that fades between two neighbouring hues, (SCENE_SIZE, SCENE_SIZE, 3)."""
-    first = _colour(hue, rng.uniform(0.5, 0.9), rng.uniform(0.25, 0.45))
-    second = _colour(hue + rng.uniform(-0.1, 0.1), rng.uniform(0.5, 0.9), rng.uniform(0.25, 0.45))
+    hue = rng.uniform()
+    first = _colour(hue, rng.uniform(0.5, 0.9), rng.uniform(0.2, 0.35))
+    second = _colour(hue + rng.uniform(-0.1, 0.1), rng.uniform(0.5, 0.9), rng.uniform(0.2, 0.35))
     angle = rng.uniform(0, 2 * np.pi)
     rows, columns = np.mgrid[0:SCENE_SIZE, 0:SCENE_SIZE] / SCENE_SIZE - 0.5
     share = np.clip(0.5 + np.cos(angle) * columns + np.sin(angle) * rows, 0, 1)[..., None]
@@ -58,7 +73,7 @@ def _enlarge(ink: NDArray[np.float64], side: int) -> NDArray[np.float32]:
     """Scale a digit up smoothly and sharpen its outline; returns coverage in [0, 1], (side, side)."""
     small = Image.fromarray((ink * (255 / 16)).astype(np.uint8))
     large = np.asarray(small.resize((side, side), Image.Resampling.BICUBIC), dtype=np.float32) / 255
-    coverage: NDArray[np.float32] = np.clip((large - 0.25) / 0.3, 0, 1).astype(np.float32)
+    coverage: NDArray[np.float32] = np.clip((large - _INK_STARTS_AT) / (_INK_FULL_AT - _INK_STARTS_AT), 0, 1)
     return coverage
 
 
