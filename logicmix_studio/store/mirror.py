@@ -11,10 +11,11 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from bson import ObjectId
 from numpy.typing import NDArray
 from pymongo import MongoClient, UpdateOne, WriteConcern
 from pymongo.collection import Collection
@@ -34,6 +35,7 @@ from logicmix_studio.store.fo_documents import (
     replace_known,
 )
 from logicmix_studio.store.fo_effects import ProposalJob, changes_of
+from logicmix_studio.store.fo_views import save_selection
 from logicmix_studio.store.journal import Line
 
 log = logging.getLogger(__name__)
@@ -274,6 +276,20 @@ class Mirror:
                 if column is not None:
                     states[row, column] = POSITIVE if entry["state"] == "positive" else NEGATIVE
         return states
+
+    def save_selection(self, image_ids: Sequence[str]) -> str:
+        """Save a view of some images for the FiftyOne App and return its name in an address.
+
+        Raises:
+            StudioError: The database does not answer.
+        """
+        dataset_id = ObjectId(self._samples.removeprefix("samples."))
+        try:
+            return save_selection(self._database, dataset_id, image_ids)
+        except PyMongoError as error:
+            raise StudioError(
+                f"The database does not answer: {error}", "Try again in a few seconds."
+            ) from error
 
     # the writer's thread -----------------------------------------------------
 
