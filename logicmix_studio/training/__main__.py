@@ -13,7 +13,7 @@ from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 
 from logicmix_studio.environment import prepare_environment
-from logicmix_studio.training.run_folder import RunFolder
+from logicmix_studio.training.run_folder import RunFolder, read_json
 
 NICENESS = 10
 
@@ -49,10 +49,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prepare_process(os.environ, len(os.sched_getaffinity(0)))
     os.nice(max(0, NICENESS - os.nice(0)))
     folder = RunFolder(options.run_folder.resolve())
+    devices = options.devices or _devices(folder)
+    if devices > 1 and "WORLD_SIZE" not in os.environ:
+        os.execv(sys.executable, _torchrun(folder, devices))  # noqa: S606  # our own interpreter
     # Late on purpose: torch reads the environment prepared above when it is imported.
     from logicmix_studio.training.runner import run_here  # noqa: PLC0415
 
-    return run_here(folder, devices=options.devices)
+    return run_here(folder)
+
+
+def _devices(folder: RunFolder) -> int:
+    """Return how many processes the run's configuration asks for; a broken one is told of later."""
+    content = read_json(folder.config_file) or {}
+    return int(content.get("settings", {}).get("compute", {}).get("devices", 1))
+
+
+def _torchrun(folder: RunFolder, devices: int) -> list[str]:
+    """Return the command that starts the processes which train together on this machine.
+
+    For several machines, ``torchrun`` is called by hand with its own rendezvous options.
+    """
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
+    return [sys.executable, *launcher, "-m", "logicmix_studio.training", str(folder.path)]
 
 
 if __name__ == "__main__":

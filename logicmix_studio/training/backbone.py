@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,25 +17,12 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.mixing import Normalisation
 from logicmix_studio.training.run_folder import write_atomically
 from logicmix_studio.training.settings import BackboneSettings
 
 PACKAGED = "tf_efficientnet_lite0"
 """The backbone whose weights come with a Python package."""
-
-
-@dataclass(frozen=True)
-class Normalization:
-    """Mean and deviation of each colour, for images in [0, 1]."""
-
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-
-    def apply(self, images: Tensor) -> Tensor:
-        """Normalise images in [0, 1], (B, 3, H, W) float."""
-        mean = torch.tensor(self.mean, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.std, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
-        return (images - mean) / std
 
 
 class MultiLabelNet(nn.Module):
@@ -76,9 +62,7 @@ class MultiLabelNet(nn.Module):
         return tokens[:, prefix:]
 
 
-def create_net(
-    settings: BackboneSettings, num_classes: int, seed: int
-) -> tuple[MultiLabelNet, Normalization]:
+def create_net(settings: BackboneSettings, num_classes: int, seed: int) -> MultiLabelNet:
     """Make the network with the weights that the settings ask for and a fresh head.
 
     Args:
@@ -92,16 +76,28 @@ def create_net(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone = _create_backbone(settings)
-        net = MultiLabelNet(backbone, int(cast("Any", backbone).num_features), num_classes, settings.pooling)
-    return net, normalization_of(settings)
+        num_features = int(cast("Any", backbone).num_features)
+        return MultiLabelNet(backbone, num_features, num_classes, settings.pooling)
 
 
-def normalization_of(settings: BackboneSettings) -> Normalization:
+def normalisation_of(settings: BackboneSettings) -> Normalisation | None:
     """Return the backbone's own normalisation, or none where the settings leave it out."""
     if not settings.should_normalize:
-        return Normalization()
+        return None
     cfg = _pretrained_cfg(settings.name)
-    return Normalization(tuple(cfg.mean), tuple(cfg.std))
+    return Normalisation(tuple(cfg.mean), tuple(cfg.std))
+
+
+def prepare_images(pixels: Tensor, normalisation: Normalisation | None) -> Tensor:
+    """Return what the network takes, float32 with channels last, of (B, 3, H, W) uint8 pixels."""
+    images = pixels.float().div_(255.0).contiguous(memory_format=torch.channels_last)
+    if normalisation is None:
+        return images
+    mean, std = (
+        torch.tensor(values, device=images.device).view(1, 3, 1, 1)
+        for values in (normalisation.mean, normalisation.std)
+    )
+    return images.sub_(mean).div_(std)
 
 
 def weights_hash(module: nn.Module) -> str:

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.images.pixels import load_pixels
-from logicmix_studio.training.backbone import MultiLabelNet, Normalization, weights_hash
+from logicmix_studio.mixing import Normalisation
+from logicmix_studio.training.backbone import MultiLabelNet, prepare_images, weights_hash
 from logicmix_studio.training.run_folder import save_array, write_json
 from logicmix_studio.training.settings import BackboneSettings
 
@@ -144,7 +145,7 @@ def embed_all(
     net: MultiLabelNet,
     images: Sequence[ImageFile],
     settings: BackboneSettings,
-    normalization: Normalization,
+    normalisation: Normalisation | None,
     cache_folder: Path,
     *,
     device: torch.device,
@@ -157,13 +158,13 @@ def embed_all(
         net: In any mode; its head is not used.
         images: N images.
         settings: Image size and resize rule.
-        normalization: The backbone's.
+        normalisation: The backbone's.
         cache_folder: The workspace's cache.
         device: Where to compute.
         batch_size: Images at once.
         progress: Called after each batch.
     """
-    folder = cache_folder / "features" / _folder_name(net, settings, normalization)
+    folder = cache_folder / "features" / _folder_name(net, settings, normalisation)
     cache = FeatureCache(folder)
     todo = cache.missing(images)
     net.eval()
@@ -178,7 +179,7 @@ def embed_all(
             readable = [image for image, pixel in zip(batch, pixels, strict=True) if pixel is not None]
             stacked = [pixel for pixel in pixels if pixel is not None]
             if stacked:
-                values.append(_embed(net, torch.stack(stacked), normalization, device))
+                values.append(_embed(net, torch.stack(stacked), normalisation, device))
                 kept.extend(readable)
             if progress is not None:
                 progress(done, len(todo))
@@ -189,9 +190,10 @@ def embed_all(
 
 
 @torch.inference_mode()
-def _embed(net: MultiLabelNet, pixels: Tensor, normalization: Normalization, device: torch.device) -> Tensor:
-    images = normalization.apply(pixels.to(device).float().div_(255.0))
-    return net.features(images.contiguous(memory_format=torch.channels_last)).half().cpu()
+def _embed(
+    net: MultiLabelNet, pixels: Tensor, normalisation: Normalisation | None, device: torch.device
+) -> Tensor:
+    return net.features(prepare_images(pixels.to(device), normalisation)).half().cpu()
 
 
 def _decode(
@@ -216,7 +218,7 @@ def _decode(
             yield batch, [future.result() for future in pixels]
 
 
-def _folder_name(net: MultiLabelNet, settings: BackboneSettings, normalization: Normalization) -> str:
+def _folder_name(net: MultiLabelNet, settings: BackboneSettings, normalisation: Normalisation | None) -> str:
     parts = [
         settings.name,
         weights_hash(net.backbone),
@@ -224,7 +226,7 @@ def _folder_name(net: MultiLabelNet, settings: BackboneSettings, normalization: 
         settings.resize,
         settings.pooling,
     ]
-    return "-".join(map(str, parts if normalization != Normalization() else [*parts, "raw"]))
+    return "-".join(map(str, parts if normalisation is not None else [*parts, "raw"]))
 
 
 def _stamp(path: Path) -> str:

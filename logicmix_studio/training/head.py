@@ -22,6 +22,9 @@ from logicmix_studio.training.settings import HeadSettings
 MAX_STEPS = 2000
 """Optimiser steps at most: a large set gets fewer epochs."""
 
+MIN_STEPS = 300
+"""Optimiser steps at least: a small set gets more epochs."""
+
 NUM_CHECKS = 12
 """How often the heads are measured along the way."""
 
@@ -141,7 +144,8 @@ def _group_states(data: HeadData) -> Tensor:
 
 def _length(num_rows: int, settings: HeadSettings) -> tuple[int, int]:
     steps = max(1, -(-num_rows // settings.batch_size))
-    return max(1, min(settings.epochs, MAX_STEPS // steps)), steps
+    wanted = max(settings.epochs, -(-MIN_STEPS // steps))
+    return max(1, min(wanted, MAX_STEPS // steps)), steps
 
 
 @torch.no_grad()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,36 +11,23 @@ import torch
 from numpy.typing import NDArray
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.training.backbone import MultiLabelNet, create_net, load_into, normalization_of, save_net
+from logicmix_studio.training.backbone import MultiLabelNet, create_net, load_into, normalisation_of, save_net
 from logicmix_studio.training.calibrate import LossShape, fit_calibration
 from logicmix_studio.training.config import RunConfig
-from logicmix_studio.training.control import Control
 from logicmix_studio.training.features import Features, describe_missing, embed_all, look_at_files
 from logicmix_studio.training.head import HeadData, HeadFit, fit_head
 from logicmix_studio.training.heldout import cell_folds, choose_heldout, training_rows
 from logicmix_studio.training.metrics import Metrics
 from logicmix_studio.training.outcome import Outcome, write_outcome
-from logicmix_studio.training.reporter import Reporter
 from logicmix_studio.training.run_folder import RunFolder, Snapshot
 from logicmix_studio.training.settings import HeadSettings
+from logicmix_studio.training.workplace import Workplace
 
 NUM_FOLDS = 5
 """Heads beside the first that cross-fit the calibration where held-out cells are few."""
 
 ENOUGH_HELDOUT_POSITIVES = 400
 """With this many held-out positives no cross-fitting is needed."""
-
-
-@dataclass(frozen=True)
-class Workplace:
-    """Where a run works and to whom it speaks."""
-
-    folder: RunFolder
-    cache: Path
-    """Folder of the feature and pixel caches."""
-    device: torch.device
-    reporter: Reporter
-    control: Control
 
 
 def run_quick(config: RunConfig, snapshot: Snapshot, place: Workplace) -> dict[str, Any]:
@@ -98,7 +84,7 @@ def prepare_net(config: RunConfig, snapshot: Snapshot, place: Workplace) -> Mult
         StudioError: If weights are missing or do not fit.
     """
     settings = config.settings.backbone
-    net, _ = create_net(settings, len(config.class_names), config.seed)
+    net = create_net(settings, len(config.class_names), config.seed)
     if config.init_from is not None:
         earlier = RunFolder(place.folder.path.parent / config.init_from)
         new = load_into(net, earlier.model_file, settings, config.class_names)
@@ -131,7 +117,7 @@ def embed_snapshot(
         net,
         files,
         config.settings.backbone,
-        normalization_of(config.settings.backbone),
+        normalisation_of(config.settings.backbone),
         place.cache,
         device=place.device,
         batch_size=config.settings.compute.scoring_batch,
@@ -150,6 +136,8 @@ def train_on_features(
     settings: HeadSettings,
     seed: int,
     place: Workplace,
+    *,
+    is_told: bool = True,
 ) -> tuple[HeadFit, NDArray[np.int8]]:
     """Train a head and say how it goes.
 
@@ -160,6 +148,7 @@ def train_on_features(
         settings: Of the head.
         seed: Of the run.
         place: Where it works.
+        is_told: Whether the checks are events of the run.
 
     Returns:
         The head, and the cells (N, C) whose ``fair_scores`` may be calibrated on; 0 elsewhere.
@@ -183,6 +172,8 @@ def train_on_features(
     def on_check(epoch: int, epochs: int, loss: float, metrics: Metrics) -> None:
         place.control.check()
         place.reporter.progress(epoch, epochs)
+        if not is_told:
+            return
         ap = dict(zip(names, metrics.average_precision.tolist(), strict=True))
         place.reporter.event(
             "epoch", epoch=epoch, epochs=epochs, loss_original=loss, loss_mixed=None, map=metrics.map, ap=ap

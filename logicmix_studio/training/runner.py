@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
+import math
+import os
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from logicmix_studio.errors import StudioError
-from logicmix_studio.training.config import RunConfig
+from logicmix_studio.training.config import QuickSettings, RunConfig
 from logicmix_studio.training.control import Control, Stopped
 from logicmix_studio.training.device import allow_tf32, choose_device, wait_for_device
-from logicmix_studio.training.quick import Workplace, run_quick
+from logicmix_studio.training.distributed import join_world, leave_world
+from logicmix_studio.training.full import run_full
+from logicmix_studio.training.quick import run_quick
 from logicmix_studio.training.reporter import Reporter
 from logicmix_studio.training.run_folder import RunFolder, Snapshot, Status
+from logicmix_studio.training.workplace import Workplace
 
 CACHE_NAME = "cache"
 
 
-def run_here(folder: RunFolder, *, devices: int | None = None) -> int:
-    """Run or resume a run in this process.
+def run_here(folder: RunFolder) -> int:
+    """Run or resume a run in this process, which may be one of several that ``torchrun`` started.
 
     Args:
         folder: The run.
-        devices: Processes that train together, where the command line names a number.
 
     Returns:
         The process's exit code: 0 when it finished or was stopped on request, 1 when it failed.
     """
     control = Control(folder)
     control.listen()
-    reporter = Reporter(folder)
+    reporter = Reporter(folder, is_silent=int(os.environ.get("RANK", "0")) > 0)
     try:
         reporter.stage("starting", 0.0, 0.0)
         result = _run(folder, reporter, control)
@@ -44,20 +47,29 @@ def run_here(folder: RunFolder, *, devices: int | None = None) -> int:
         traceback.print_exc()
         return _end(reporter, "failed", f"{type(error).__name__}: {error}")
     quality = result["map"]
-    text = "finished" if np.isnan(quality) else f"finished, mAP {quality:.3f} on held-out known cells"
+    text = "finished" if math.isnan(quality) else f"finished, mAP {quality:.3f} on held-out known cells"
     return _end(reporter, "finished", text)
 
 
 def _run(folder: RunFolder, reporter: Reporter, control: Control) -> dict[str, Any]:
     config, snapshot = folder.config(), folder.snapshot()
     _check(config, snapshot)
-    compute = config.settings.compute
-    device = choose_device(compute.device)
-    allow_tf32(compute.has_tf32)
-    with wait_for_device(device, f"run {folder.number} in {folder.path.parent}", reporter, control):
-        reporter.event("start", recipe=config.recipe, seed=config.seed, device=str(device))
-        place = Workplace(folder, _cache(folder, config), device, reporter, control)
-        return run_quick(config, snapshot, place)
+    device = choose_device(config.settings.compute.device)
+    allow_tf32(config.settings.compute.has_tf32)
+    world = join_world(os.environ, device)
+    holder = f"run {folder.number} in {folder.path.parent}"
+    # Processes on the CPU share one device, whose lock the first one takes for all.
+    needs_lock = world.is_first or device.type == "cuda"
+    lock = wait_for_device(device, holder, reporter, control) if needs_lock else nullcontext()
+    try:
+        with lock:
+            reporter.event("start", recipe=config.recipe, seed=config.seed, device=str(device))
+            place = Workplace(folder, _cache(folder, config), device, reporter, control)
+            if isinstance(config.settings, QuickSettings):
+                return run_quick(config, snapshot, place)
+            return run_full(config, snapshot, place, world)
+    finally:
+        leave_world(world)
 
 
 def _check(config: RunConfig, snapshot: Snapshot) -> None:

@@ -58,13 +58,13 @@ class BackboneSettings(Group):
 class HeadSettings(Group):
     """How a linear head is trained on cached features."""
 
-    epochs: int = setting(120, low=1, high=10_000, source="measured")
-    """Passes over the features at most."""
+    epochs: int = setting(60, low=1, high=10_000, source="measured")
+    """Passes over the features; a small set gets more, a large one fewer, and the best on the way is kept."""
     batch_size: int = setting(256, low=1, high=65_536)
     """Images in a step."""
-    learning_rate: float = setting(2e-3, low=1e-7, high=1.0)
+    learning_rate: float = setting(3e-4, low=1e-7, high=1.0, source="measured")
     """Peak learning rate of Adam; it falls to zero along a cosine."""
-    weight_decay: float = setting(1e-3, low=0.0, high=10.0)
+    weight_decay: float = setting(5.0, low=0.0, high=100.0, source="measured")
     """Decoupled weight decay of the head's matrix."""
     gamma_positive: float = setting(0.0, low=0.0, high=10.0, source="released")
     """Focusing exponent on known positives."""

@@ -1,0 +1,92 @@
+"""Everything a full run needs to go on, in one safetensors file: no pickle, and never half written."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from logicmix_studio.errors import StudioError
+from logicmix_studio.training.run_folder import write_atomically
+
+_META = "position"
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run stands between two steps."""
+
+    epoch: int = 0
+    """Epochs that are complete."""
+    step: int = 0
+    """Optimiser steps that are complete in the epoch under way."""
+    best_value: float | None = None
+    """Best result so far."""
+    best_epoch: int = 0
+    """Its epoch, from 1; 0 for none."""
+    epochs_without_gain: int = 0
+    """Epochs since, as early stopping counts them."""
+    micro_batch: int = 0
+    """Images in memory at once, after any halving."""
+    precision: str = ""
+    """Working type that was chosen at the start."""
+    scale: float = 0.0
+    """Loss scale of float16; 0 where there is none."""
+    seconds: float = 0.0
+    """Seconds worked so far."""
+    fingerprint: str = ""
+    """Tells what the run trains on."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A position and all tensors that belong to it, in named groups."""
+
+    position: Position
+    groups: Mapping[str, Mapping[str, Tensor]]
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint by atomic rename.
+
+    Args:
+        path: ``checkpoint.safetensors``.
+        checkpoint: Position and tensors.
+    """
+    tensors = {
+        f"{group}/{name}": tensor.detach().cpu().contiguous()
+        for group, members in checkpoint.groups.items()
+        for name, tensor in members.items()
+    }
+    content = save(tensors, {_META: json.dumps(dataclasses.asdict(checkpoint.position))})
+    with write_atomically(path) as file:
+        file.write(content)
+
+
+def load_checkpoint(path: Path) -> Checkpoint | None:
+    """Read a checkpoint, or return nothing where there is none.
+
+    Args:
+        path: ``checkpoint.safetensors``.
+
+    Raises:
+        StudioError: If the file is damaged.
+    """
+    if not path.is_file():
+        return None
+    groups: dict[str, dict[str, Tensor]] = {}
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            position = Position(**json.loads(file.metadata()[_META]))
+            for name in file.keys():  # noqa: SIM118  # not a mapping
+                group, member = name.split("/", 1)
+                groups.setdefault(group, {})[member] = file.get_tensor(name)
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise StudioError(f"{path} cannot be read: {error}", "Delete it to train from the start.") from error
+    return Checkpoint(position, groups)

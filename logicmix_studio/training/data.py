@@ -1,0 +1,121 @@
+"""What a full run trains on: images, cells, and the pseudo-labels of the moment."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from logicmix_studio.errors import StudioError
+from logicmix_studio.images.cache import CacheEntry, PixelCache, build_cache
+from logicmix_studio.training.config import FullSettings, RunConfig
+from logicmix_studio.training.heldout import choose_heldout, training_rows
+from logicmix_studio.training.run_folder import Snapshot
+from logicmix_studio.training.workplace import Workplace
+
+PIXELS_FOLDER = "pixels"
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """N images of the snapshot, T of them for training, C classes."""
+
+    snapshot: Snapshot
+    cache: PixelCache
+    """Pixels of the N images."""
+    is_readable: NDArray[np.bool_]
+    """(N,)."""
+    heldout: NDArray[np.bool_]
+    """(N, C) known cells that are not trained on."""
+    rows: NDArray[np.int64]
+    """(T,) which images are trained on."""
+    known: NDArray[np.int8]
+    """(T, C) states that are trained on: what is known and not held out."""
+
+    @property
+    def checked(self) -> NDArray[np.int8]:
+        """(N, C) states of the held-out cells of readable images; 0 elsewhere."""
+        return np.where(self.heldout & self.is_readable[:, None], self.snapshot.states, 0).astype(np.int8)
+
+    @property
+    def rows_to_score(self) -> NDArray[np.int64]:
+        """Training images with a cell that a pseudo-label could fill."""
+        return np.asarray(self.rows[(self.known == 0).any(axis=1)])
+
+    def working_states(self, pseudo: NDArray[np.int8]) -> Tensor:
+        """Return what an epoch trains on, (T, C) int8: known states, and pseudo-labels (T, C) elsewhere."""
+        return torch.from_numpy(np.where(self.known != 0, self.known, pseudo).astype(np.int8))
+
+    def fingerprint(self, settings: FullSettings) -> str:
+        """Return a word that differs wherever a checkpoint of one run would not fit another."""
+        digest = hashlib.sha256(repr(settings).encode())
+        digest.update(self.known.tobytes())
+        digest.update(self.rows.tobytes())
+        return digest.hexdigest()[:16]
+
+
+def load_data(config: RunConfig, snapshot: Snapshot, place: Workplace, *, until: float) -> TrainingData:
+    """Open the pixel cache and decide what is trained on and what is held out.
+
+    Args:
+        config: The run's.
+        snapshot: What may be known.
+        place: Where it works.
+        until: Share of the run that is done afterwards.
+
+    Raises:
+        StudioError: If images are missing altogether, or no cell is known to learn from.
+        Stopped: If somebody asked for it.
+    """
+    settings = config.settings
+    root = Path(config.root)
+    if not root.is_dir():
+        raise StudioError(f"the images' folder {root} is missing", "Bring it back, or start a new run.")
+    entries = [
+        CacheEntry(image_id, root / path)
+        for image_id, path in zip(snapshot.image_ids.tolist(), snapshot.paths.tolist(), strict=True)
+    ]
+    place.reporter.stage("preparing the images", 0.0, until)
+
+    def progress(done: int, total: int, message: str) -> None:
+        place.control.check()
+        place.reporter.progress(done, total, f"{message}, {done:,} of {total:,}")
+
+    cache = build_cache(
+        place.cache / PIXELS_FOLDER,
+        entries,
+        settings.backbone.image_size,
+        rule="crop" if settings.backbone.resize == "crop" else "squash",
+        progress=progress,
+    )
+    broken = {error.path for error in cache.unreadable}
+    is_readable = np.array([entry.path not in broken for entry in entries])
+    _tell_problems(cache, is_readable, place)
+    heldout = choose_heldout(snapshot, settings.selection.heldout_share)
+    rows = training_rows(snapshot)
+    rows = rows[is_readable[rows]]
+    known = np.where(heldout[rows], 0, snapshot.states[rows]).astype(np.int8)
+    if not known.any():
+        raise StudioError("no cell is known to learn from", "Label some cells, then train.")
+    return TrainingData(snapshot, cache, is_readable, heldout, rows, known)
+
+
+def _tell_problems(cache: PixelCache, is_readable: NDArray[np.bool_], place: Workplace) -> None:
+    if cache.warning:
+        place.reporter.message(cache.warning, "warning")
+    if not is_readable.any():
+        raise StudioError(
+            f"none of the {len(is_readable)} images can be read: {cache.unreadable[0].what}",
+            "Is the disk mounted? Has the folder been moved?",
+        )
+    if cache.unreadable:
+        shown = ", ".join(str(error.path) for error in cache.unreadable[:5])
+        place.reporter.message(
+            f"{len(cache.unreadable)} of {len(is_readable)} images are missing or unreadable and left out: {shown}",
+            "warning",
+        )

@@ -1,0 +1,68 @@
+"""A moving average of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+class WeightAverage:
+    """The average that scores, is evaluated and is kept; it begins with the weights as they are.
+
+    All entries of the state are averaged, the running statistics of batch norm among them; whole numbers
+    are copied.
+
+    Args:
+        model: The model that is trained. decay: Share of the average that one step keeps. has_warmup: Let
+        step t keep at most (1 + t) / (10 + t), so that the weights of the start do not linger.
+    """
+
+    def __init__(self, model: nn.Module, decay: float, has_warmup: bool) -> None:
+        self.decay = decay
+        self.has_warmup = has_warmup
+        self.state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+    def decay_at(self, step: int) -> float:
+        """Return the share kept at a step, from 1."""
+        return min(self.decay, (1 + step) / (10 + step)) if self.has_warmup else self.decay
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Take the model's weights into the average.
+
+        Args:
+            model: The model.
+            step: Optimiser steps taken, the last one included.
+        """
+        current = model.state_dict()
+        floats = [name for name, tensor in self.state.items() if tensor.is_floating_point()]
+        torch._foreach_lerp_(
+            [self.state[name] for name in floats],
+            [current[name].detach() for name in floats],
+            1.0 - self.decay_at(step),
+        )
+        for name, tensor in self.state.items():
+            if not tensor.is_floating_point():
+                tensor.copy_(current[name])
+
+    @torch.no_grad()
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Set the average to a state."""
+        for name, tensor in self.state.items():
+            tensor.copy_(state[name])
+
+    @contextmanager
+    def applied(self, model: nn.Module) -> Iterator[None]:
+        """Let the model have the averaged weights for a while; its own come back bit by bit."""
+        own = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+        was_training = model.training
+        model.load_state_dict(self.state)
+        model.eval()
+        try:
+            yield
+        finally:
+            model.load_state_dict(own)
+            model.train(was_training)

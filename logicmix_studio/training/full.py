@@ -1,0 +1,401 @@
+"""The recipes that train the whole network: 2WayAug-PL.
+
+"LogicMix: Sample mixing data augmentation for multi-label image classification with partial labels",
+Pattern Recognition 171 (2026), 112186; preprint https://arxiv.org/abs/2405.15860.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from logicmix_studio.errors import StudioError
+from logicmix_studio.training.backbone import normalisation_of, prepare_images, save_net
+from logicmix_studio.training.calibrate import fit_calibration
+from logicmix_studio.training.checkpoint import Checkpoint, Position, load_checkpoint, save_checkpoint
+from logicmix_studio.training.config import FullSettings, RunConfig
+from logicmix_studio.training.control import Stopped
+from logicmix_studio.training.data import TrainingData, load_data
+from logicmix_studio.training.distributed import World
+from logicmix_studio.training.draws import epoch_steps
+from logicmix_studio.training.ema import WeightAverage
+from logicmix_studio.training.loop import Engine, LossMeter, memory_mb
+from logicmix_studio.training.metrics import Metrics, measure
+from logicmix_studio.training.optimizer import make_optimizer
+from logicmix_studio.training.outcome import Outcome, write_outcome
+from logicmix_studio.training.precision import Precision, choose_precision
+from logicmix_studio.training.pseudo_labels import count_pseudo, describe_counts, pseudo_states
+from logicmix_studio.training.quick import embed_snapshot, prepare_net, train_on_features
+from logicmix_studio.training.resume import restore_checkpoint, take_checkpoint
+from logicmix_studio.training.run_folder import RunFolder, Snapshot, Want
+from logicmix_studio.training.schedule import make_plan
+from logicmix_studio.training.scoring import Scored, score_images
+from logicmix_studio.training.workplace import Workplace
+
+_PREPARED, _WARM, _TRAINED = 0.05, 0.1, 0.97
+_STEP_EVENT_EVERY_S = 1.0
+_TRIAL_IMAGES = 8
+
+
+def run_full(config: RunConfig, snapshot: Snapshot, place: Workplace, world: World) -> dict[str, Any]:
+    """Train, or go on training, and write all files of the run.
+
+    Args:
+        config: The run's.
+        snapshot: What may be known.
+        place: Where it works.
+        world: The processes that train together.
+
+    Returns:
+        The content of ``result.json``.
+
+    Raises:
+        StudioError: If there is nothing to learn from, or images, weights or memory are missing.
+        Stopped: If somebody asked for it; a checkpoint has been written.
+    """
+    if not world.is_first:
+        world.barrier()  # the first process fills the caches, the others find them filled
+    data = load_data(config, snapshot, place, until=_PREPARED)
+    run = FullRun(config, data, place, world)
+    run.prepare()
+    if world.is_first:
+        world.barrier()
+    run.train()
+    return run.finish()
+
+
+class FullRun:
+    """The state of a full run between its epochs.
+
+    Args:
+        config: The run's.
+        data: What is trained on.
+        place: Where it works.
+        world: The processes that train together.
+    """
+
+    def __init__(self, config: RunConfig, data: TrainingData, place: Workplace, world: World) -> None:
+        assert isinstance(config.settings, FullSettings)
+        self.config, self.settings = config, config.settings
+        self.data, self.place, self.world = data, place, world
+        self.plan = make_plan(self.settings, len(data.rows))
+        self.pseudo: NDArray[np.int8] = np.zeros_like(data.known)
+        self.position = Position(micro_batch=self.settings.optimizer.micro_batch)
+        self._began = time.monotonic()
+        self._saved = time.monotonic()
+
+    def prepare(self) -> None:
+        """Make the network and all that belongs to it, as it was at the checkpoint if there is one."""
+        place, settings = self.place, self.settings
+        checkpoint = self._checkpoint()
+        self.net = prepare_net(self.config, self.data.snapshot, place)
+        if checkpoint is None and self.config.init_from is None and settings.warm.should_train_head_first:
+            self._train_head_first()
+        if self.world.size > 1 and place.device.type == "cuda":
+            self.net = nn.SyncBatchNorm.convert_sync_batchnorm(self.net)  # type: ignore[no-untyped-call]
+        self.normalisation = normalisation_of(settings.backbone)
+        precision = self._precision(checkpoint)
+        optimizer = make_optimizer(
+            self.net, settings.optimizer.learning_rate, settings.optimizer.weight_decay
+        )
+        average = WeightAverage(self.net, settings.ema.decay, settings.ema.has_warmup)
+        scaler = torch.amp.GradScaler(place.device.type, enabled=precision.needs_scaler)
+        self.engine = Engine(
+            settings=settings,
+            plan=self.plan,
+            model=self._wrapped(),
+            net=self.net,
+            optimizer=optimizer,
+            average=average,
+            scaler=scaler,
+            precision=precision,
+            device=place.device,
+            world=self.world,
+            cache=self.data.cache,
+            cache_rows=torch.from_numpy(self.data.rows),
+            normalisation=self.normalisation,
+            seed=self.config.seed,
+            micro_batch=self.position.micro_batch,
+        )
+        if checkpoint is not None:
+            self.pseudo = restore_checkpoint(checkpoint, self.engine)
+            place.reporter.message(f"going on after epoch {self.position.epoch}, step {self.position.step}")
+        self.position = dataclasses.replace(self.position, precision=precision.name)
+
+    def train(self) -> None:
+        """Train epoch by epoch, from where the run stands to its end."""
+        reporter, plan = self.place.reporter, self.plan
+        reporter.stage("training", _WARM, _TRAINED)
+        reporter.message(
+            f"{len(self.data.rows):,} training images, {plan.epochs} epochs of {plan.steps_per_epoch} steps, "
+            f"{self.engine.precision.name}, pseudo-labels from epoch {plan.first_pseudo_epoch or 'never'}"
+        )
+        while self.position.epoch < plan.epochs and not self._should_stop_early():
+            meter = self._train_epoch(self.position.epoch)
+            self._end_epoch(meter)
+
+    def finish(self) -> dict[str, Any]:
+        """Score all images with the best averaged weights and write all files."""
+        place, data = self.place, self.data
+        place.reporter.stage("scoring all images", _TRAINED, 1.0)
+        best = load_best(place.folder)
+        self.engine.average.load({name: tensor.to(place.device) for name, tensor in best.items()})
+        everything = np.flatnonzero(data.is_readable)
+        scored = self._score(everything, has_features=True)
+        num_images, num_classes = data.snapshot.states.shape
+        scores = np.full((num_images, num_classes), np.nan, dtype=np.float32)
+        scores[everything] = 1.0 / (1.0 + np.exp(-scored.logits.astype(np.float64)))
+        features = np.zeros((num_images, scored.features.shape[1]), dtype=np.float16)
+        features[everything] = scored.features
+        facts = {
+            "recipe": self.config.recipe,
+            "epochs": self.position.epoch,
+            "best_epoch": self.position.best_epoch,
+            "seconds": round(self._seconds(), 2),
+            "device": str(place.device),
+            "precision": self.engine.precision.name,
+            "micro_batch": self.engine.micro_batch,
+            "num_pseudo": [int((self.pseudo > 0).sum()), int((self.pseudo < 0).sum())],
+        }
+        outcome = Outcome(scores, features, data.heldout, fit_calibration(scores, data.checked), facts)
+        if not self.world.is_first:
+            return {"map": measure(scores, data.checked).map}
+        return write_outcome(place.folder, data.snapshot, outcome)
+
+    def _train_head_first(self) -> None:
+        place, data = self.place, self.data
+        features = embed_snapshot(self.config, data.snapshot, self.net, place, until=_WARM * 0.9)
+        place.reporter.stage("training the head first", _WARM * 0.9, _WARM)
+        fit, _ = train_on_features(
+            data.snapshot, features, data.heldout, self.settings.head, self.config.seed, place, is_told=False
+        )
+        with torch.no_grad():
+            self.net.head.weight.copy_(fit.weight)
+            self.net.head.bias.copy_(fit.bias)
+
+    def _precision(self, checkpoint: Checkpoint | None) -> Precision:
+        name = self.settings.compute.precision
+        if checkpoint is not None and checkpoint.position.precision:
+            name = checkpoint.position.precision
+
+        def example() -> Tensor:
+            rows = self.data.rows[:_TRIAL_IMAGES]
+            return prepare_images(self.data.cache.rows(rows), self.normalisation)
+
+        if self.world.size > 1 and self.place.device.type == "cpu" and name == "auto":
+            name = "float32"  # trials on busy cores could end differently in each process
+        return choose_precision(name, self.net, self.place.device, example)
+
+    def _wrapped(self) -> nn.Module:
+        model: nn.Module = self.net
+        if self.settings.compute.is_compiled:
+            model = torch.compile(model)  # type: ignore[assignment]  # it stays a module
+        return self.world.wrap(model, self.place.device)
+
+    def _train_epoch(self, epoch: int) -> LossMeter:
+        reporter, plan = self.place.reporter, self.plan
+        self.engine.model.train()
+        states = self.data.working_states(self.pseudo)
+        total = LossMeter(self.place.device)
+        since, meter = time.monotonic(), LossMeter(self.place.device)
+        steps = epoch_steps(self.config.seed, epoch, len(self.data.rows), plan.steps_per_epoch)
+        for step in range(self.position.step, plan.steps_per_epoch):
+            self._leave_if_asked()
+            rate = self.engine.train_step(steps[step], states, epoch, step, meter)
+            self.position = dataclasses.replace(self.position, step=step + 1)
+            self._tell_halvings()
+            done = epoch * plan.steps_per_epoch + step + 1
+            reporter.progress(done, plan.total_steps, f"training, epoch {epoch + 1} of {plan.epochs}")
+            seconds = time.monotonic() - since
+            if seconds >= _STEP_EVENT_EVERY_S or step + 1 == plan.steps_per_epoch:
+                self._tell_step(done, rate, meter, seconds)
+                _merge(total, meter)
+                since, meter = time.monotonic(), LossMeter(self.place.device)
+            self._save_now_and_then()
+        return total
+
+    def _end_epoch(self, meter: LossMeter) -> None:
+        """Evaluate the averaged model, renew the pseudo-labels, remember the best, write a checkpoint."""
+        data, epoch = self.data, self.position.epoch + 1
+        has_pseudo = 0 < self.plan.first_pseudo_epoch <= epoch
+        self.world.share(self.engine.average.state)
+        checked_rows = np.flatnonzero((data.checked != 0).any(axis=1))
+        rows = np.union1d(checked_rows, data.rows_to_score) if has_pseudo else checked_rows
+        logits = np.full(data.snapshot.states.shape, np.nan, dtype=np.float32)
+        logits[rows] = self._score(rows).logits
+        scores = 1.0 / (1.0 + np.exp(-np.nan_to_num(logits).astype(np.float64)))
+        metrics = measure(scores, data.checked)
+        original, mixed = meter.means()
+        self.place.reporter.event(
+            "epoch",
+            epoch=epoch,
+            epochs=self.plan.epochs,
+            loss_original=original,
+            loss_mixed=mixed,
+            map=metrics.map,
+            ap=dict(zip(self.config.class_names, metrics.average_precision.tolist(), strict=True)),
+            of1=metrics.overall_f1,
+            cf1=metrics.class_f1,
+            ece=metrics.calibration_error,
+        )
+        if has_pseudo:
+            self._renew_pseudo(logits)
+        self._remember(epoch, metrics)
+        self.position = dataclasses.replace(self.position, epoch=epoch, step=0)
+        self._save()
+
+    def _renew_pseudo(self, logits: NDArray[np.float32]) -> None:
+        settings, before = self.settings.pseudo, self.pseudo
+        self.pseudo = pseudo_states(
+            logits[self.data.rows], self.data.known, settings.positive_logit, settings.negative_logit
+        )
+        counts = count_pseudo(self.pseudo, before)
+        self.place.reporter.event("pseudo", **describe_counts(counts, list(self.config.class_names)))
+
+    def _remember(self, epoch: int, metrics: Metrics) -> None:
+        value = -metrics.loss if math.isnan(metrics.map) else metrics.map
+        best = self.position.best_value
+        is_best = best is None or math.isnan(value) or value >= best
+        may_stop = self.settings.selection.can_stop_before_pseudo or epoch > self.plan.first_pseudo_epoch
+        without_gain = 0 if is_best else self.position.epochs_without_gain + int(may_stop)
+        self.position = dataclasses.replace(self.position, epochs_without_gain=without_gain)
+        if not is_best:
+            return
+        self.position = dataclasses.replace(
+            self.position, best_value=None if math.isnan(value) else value, best_epoch=epoch
+        )
+        if self.world.is_first:
+            save_net(
+                self.place.folder.model_file,
+                self.engine.average.state,
+                self.settings.backbone,
+                self.config.class_names,
+            )
+        self.world.barrier()
+
+    def _should_stop_early(self) -> bool:
+        selection = self.settings.selection
+        is_over = selection.has_early_stop and self.position.epochs_without_gain >= selection.patience
+        if is_over:
+            self.place.reporter.message(
+                f"no better for {selection.patience} epochs: ending after epoch {self.position.epoch}"
+            )
+        return is_over
+
+    def _score(self, rows: NDArray[np.int64], *, has_features: bool = False) -> Scored:
+        """Score images with the averaged weights; each process takes its share of the rows."""
+
+        def progress(done: int, total: int) -> None:
+            if self.world.size == 1:
+                self.place.control.check()
+
+        mine = self.world.rows(len(rows))
+        try:
+            with self.engine.average.applied(self.net):
+                scored = score_images(
+                    self.net,
+                    self.data.cache,
+                    rows[mine],
+                    device=self.place.device,
+                    precision=self.engine.precision,
+                    normalisation=self.normalisation,
+                    batch_size=self.settings.compute.scoring_batch,
+                    has_features=has_features,
+                    progress=progress,
+                )
+        except Stopped:
+            # Only here has the network its own weights again, which the checkpoint is to hold.
+            self._save()
+            raise
+        if self.world.size == 1:
+            return scored
+        return Scored(
+            self._joined(scored.logits, mine, len(rows)), self._joined(scored.features, mine, len(rows))
+        )
+
+    def _joined(self, values: NDArray[Any], mine: NDArray[np.int64], count: int) -> NDArray[Any]:
+        whole = np.zeros((count, values.shape[1]), dtype=np.float32)
+        whole[mine] = values
+        return self.world.join(whole, self.place.device).astype(values.dtype)
+
+    def _leave_if_asked(self) -> None:
+        want: Want | None = self.world.agree(self.place.control.want(), self.place.device)
+        if want is not None:
+            self._save()
+            raise Stopped(want)
+
+    def _tell_step(self, done: int, rate: float, meter: LossMeter, seconds: float) -> None:
+        original, mixed = meter.means()
+        if any(value is not None and not math.isfinite(value) for value in (original, mixed)):
+            raise StudioError(
+                "the loss is no number any more", "Lower optimizer.learning_rate, or use precision float32."
+            )
+        self.place.reporter.event(
+            "step",
+            step=done,
+            steps=self.plan.total_steps,
+            loss_original=original,
+            loss_mixed=mixed,
+            lr=rate,
+            images_per_s=round(meter.images * self.world.size / max(seconds, 1e-9), 2),
+            wait_share=round(meter.wait_s / max(seconds, 1e-9), 4),
+            memory_mb=memory_mb(self.place.device),
+        )
+
+    def _tell_halvings(self) -> None:
+        for micro_batch in self.engine.halvings:
+            self.place.reporter.message(
+                f"memory ran out: going on with {micro_batch} images at once, the batch stays as it is",
+                "warning",
+            )
+        self.engine.halvings.clear()
+
+    def _save_now_and_then(self) -> None:
+        if time.monotonic() - self._saved >= self.settings.compute.checkpoint_seconds:
+            self._save()
+
+    def _save(self) -> None:
+        self._saved = time.monotonic()
+        if not self.world.is_first:
+            return
+        position = dataclasses.replace(
+            self.position, seconds=self._seconds(), fingerprint=self.data.fingerprint(self.settings)
+        )
+        checkpoint = take_checkpoint(self.engine, self.pseudo, position)
+        save_checkpoint(self.place.folder.checkpoint_file, checkpoint)
+
+    def _checkpoint(self) -> Checkpoint | None:
+        checkpoint = load_checkpoint(self.place.folder.checkpoint_file)
+        if checkpoint is None:
+            return None
+        if checkpoint.position.fingerprint != self.data.fingerprint(self.settings):
+            self.place.reporter.message(
+                "the images or the settings have changed since the checkpoint: training from the start",
+                "warning",
+            )
+            return None
+        self.position = checkpoint.position
+        return checkpoint
+
+    def _seconds(self) -> float:
+        return self.position.seconds + time.monotonic() - self._began
+
+
+def load_best(folder: RunFolder) -> dict[str, Tensor]:
+    """Return the weights of the best epoch of a run."""
+    weights: dict[str, Tensor] = load_file(folder.model_file)
+    return weights
+
+
+def _merge(total: LossMeter, part: LossMeter) -> None:
+    total.sums += part.sums
+    total.counts = [first + second for first, second in zip(total.counts, part.counts, strict=True)]
+    total.wait_s += part.wait_s
