@@ -55,6 +55,7 @@ class _AnswerPseudoLabels(foo.Operator):
         else:
             prompt = inputs.view("count", types.Warning(label="Select some images first"))
             prompt.invalid = True
+            prompt.error_message = "Select some images first"
         return types.Property(inputs, view=types.View(label=f"{self.verb} pseudo-labels"))
 
     def execute(self, ctx: Any) -> dict[str, Any]:

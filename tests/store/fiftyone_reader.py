@@ -52,6 +52,7 @@ def main(folder: Path, root: Path, uri: str) -> None:
     answer: dict[str, Any] = {"datasets": fo.list_datasets()}
     dataset = fo.load_dataset(answer["datasets"][-1])
     answer["first"] = described(dataset)
+    answer["selection"] = dataset.load_saved_view("from the studio").values("filepath")
     sample = dataset.match({"known.classifications.decided_by": "ann"}).first()
     known = next(one for one in sample.known.classifications if one.get_field("source") == "human")
     answer["decided"] = [known.label, known.state, known.decided_by, known.decided_at.isoformat()]

@@ -55,6 +55,8 @@ def seen(tmp_path_factory):
         conflicts = np.zeros(STATES.shape, dtype=np.int8)
         conflicts[0, 0] = -1
         mirror.write_proposals(1, proposals, scores, conflicts)
+        mirror.save_selection(labels.image_ids[:1])
+        slug = mirror.save_selection([labels.image_ids[4], labels.image_ids[1]])
         assert mirror.close(20)
         environ = dict(os.environ)
         prepare_environment(environ, database_uri=mongod.ensure())
@@ -63,7 +65,7 @@ def seen(tmp_path_factory):
         assert done.returncode == 0, done.stderr
         answer = json.loads(done.stdout.strip().splitlines()[-1])
     return SimpleNamespace(
-        **answer, ids=labels.image_ids, line=line, steps=steps, was_ready=was_ready, root=root
+        **answer, ids=labels.image_ids, line=line, steps=steps, was_ready=was_ready, root=root, slug=slug
     )
 
 
@@ -99,13 +101,16 @@ def test_fiftyone_reads_who_decided_and_writes_back(seen):
 
 
 def test_saved_views(seen):
-    a, _b, c, d, e = seen.ids
+    a, b, c, d, e = seen.ids
     assert {name: set(ids) for name, ids in seen.first["views"].items()} == {
         "to review": {c},
         "conflicts": {a},
         "complete": {a},
         "untouched": {a, c, d, e},
+        "from the studio": {b, e},
     }
+    assert [Path(path).name for path in seen.selection] == ["e.jpg", "b.jpg"]
+    assert seen.slug == "from-the-studio"
 
 
 def test_colours_fields_and_index(seen):

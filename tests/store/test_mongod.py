@@ -31,7 +31,9 @@ def kill(running: Mongod) -> None:
 
 
 def test_find_mongod_without_importing_fiftyone():
-    code = "import sys; from logicmix_studio.store.mongod import find_mongod as f; f(); sys.exit('fiftyone' in sys.modules)"
+    code = (
+        "import sys, logicmix_studio.store.mongod as m; m.find_mongod(); sys.exit('fiftyone' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert find_mongod().is_file()
 
