@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from logicmix_studio.review.conflicts import conflict_mask
 from logicmix_studio.studio import Studio
 from logicmix_studio.ui.overview_facts import ANSWERS, Counts
 
@@ -122,8 +121,7 @@ def _from_scores(studio: Studio, counts: Counts) -> Iterator[Step]:
     current = studio.current
     if current is None:
         return
-    mask = conflict_mask(studio.ledger.states, np.nan_to_num(current.scores, nan=0.5), studio.table.is_test)
-    conflicts = int(np.count_nonzero(mask))
+    conflicts = int(np.count_nonzero(studio.conflicts_array(current)))
     if conflicts >= ENOUGH_CONFLICTS:
         reason = (
             f"A confident model contradicts {conflicts:,} known cells: either it is wrong, or the label is."

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from logicmix_studio.studio import Studio
 from logicmix_studio.ui.tabs import TAB_NAMES
 
-SHARED = ("session", "cells")
+SHARED = ("session", "cells", "fiftyone")
 
 __all__ = ["SHARED", "routers"]
 

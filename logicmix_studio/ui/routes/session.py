@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -74,5 +75,4 @@ def _pulse(studio: Studio) -> dict[str, Any]:
 
 def _mirror(studio: Studio) -> dict[str, Any] | None:
     """Return how far the FiftyOne data set has followed, where one is attached."""
-    status = getattr(studio, "mirror_status", None)
-    return status() if callable(status) else status
+    return None if studio.link is None else asdict(studio.link.status)
