@@ -67,7 +67,8 @@ def router(studio: Studio) -> APIRouter:
     def page(
         view: str, offset: Annotated[int, Query(ge=0)], limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE
     ) -> dict[str, Any]:
-        return {"items": _items(studio, views.find(view), offset, limit)}
+        found = views.find(view)
+        return {"items": _items(studio, found, views.claims(found), offset, limit)}
 
     @routes.get("/ids")
     def ids(view: str) -> dict[str, Any]:
