@@ -171,8 +171,7 @@ def plan_audit(view: CellView, image_ids: Sequence[str], spec: AuditSpec) -> Aud
     starts = np.flatnonzero(np.diff(codes, prepend=-1))
     drawn: list[NDArray[np.int64]] = [_planted(view, spec, rng)]
     strata: list[Stratum] = []
-    for start, stop in zip(starts, [*starts[1:], len(codes)], strict=True):
-        size = int(stop - start)
+    for start, size in zip(starts, np.diff(starts, append=len(codes)).tolist(), strict=True):
         picks = rng.choice(size, size=min(size, spec.per_stratum), replace=False)
         drawn.append(cells[start + picks])
         strata.append(_stratum(view, int(codes[start]), size, by_class=spec.by_class))

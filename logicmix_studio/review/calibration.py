@@ -127,7 +127,8 @@ def _calibration_table(calibration: Calibration) -> NDArray[np.float16]:
     given = np.arange(_ALL_BITS, dtype=np.uint16).view(np.float16)
     is_number = ~np.isnan(given)
     table = np.full(_ALL_BITS, 0.5, dtype=np.float16)
-    inside = np.clip(given[is_number], 0.0, 1.0)
+    # The absolute value turns -0, which has other bits than 0, into 0.
+    inside = np.abs(np.clip(given[is_number], 0.0, 1.0))
     if calibration == Calibration():
         table[is_number] = inside
     else:

@@ -3,14 +3,17 @@
 For one sign and one confidence band, let class c have precision θ_c, of which r_c of n_c audited claims were
 right:
 
-    r_c ~ Binomial(n_c, θ_c)        θ_c ~ Beta(a, b)        μ = a / (a + b)
+    r_c ~ Binomial(n_c, θ_c)        θ_c ~ Beta(a, 1)        μ = a / (a + 1)
 
-μ is the precision of a typical class, and the larger b, the more alike the classes are. Neither is known:
-both are integrated over a grid, μ with a flat prior and b, from 1 up, with one that falls like 1/√b. A b below
-1 would put most classes at exactly 100 %, which no audit can show, so it is left out: without any audits of
-other classes, the bound of a class is close to the exact one of Clopper and Pearson. A class with many audits
-of its own is judged by them; one with few leans on the others, and a class unlike all others goes unnoticed
-until it has some.
+μ is the precision of a typical class. It is unknown, with the cautious prior density 2 (1 - μ), and integrated
+over a grid. A class with many audits of its own is judged by them; one with few leans on the others. With no
+audits but its own, a class needs about as many as the exact bound of Clopper and Pearson asks for.
+
+The second parameter stays at 1 on purpose. It says how much classes differ, and few audits cannot tell: fitted
+from them, it takes classes for more alike than they are, and a bound of 95 % then holds for only 82 to 93 % of
+classes in simulation; with 1, it holds for 94 to 100 % (true precisions from Beta(20, 1), (98, 2), (30, 3),
+(190, 1), (950, 50), (10, 1/2) and (100, 1/2); 40 classes, 7 or 20 audits each on average). A class unlike all
+others still goes unnoticed until it has audits of its own.
 
 C classes, G grid points, S draws.
 """
@@ -27,11 +30,8 @@ from scipy.special import betainc, betaln, expit, logsumexp
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_LOGIT_PRECISION = (-4.0, 8.0, 61)
-"""Grid of the logit of μ: from 1.8 % to 99.97 %."""
-
-_LOG10_ALIKENESS = (0.0, 2.0, 13)
-"""Grid of the decimal logarithm of b."""
+_LOG_RIGHT = (-4.0, 8.0, 121)
+"""Grid of the logarithm of a, which is the logit of μ: from 1.8 % to 99.97 %."""
 
 
 @dataclass(frozen=True)
@@ -39,23 +39,19 @@ class Hierarchy:
     """What audits of one sign and band say about classes in general: weighted Beta distributions."""
 
     right: Floats
-    """(G,) first parameter, a."""
-    wrong: Floats
-    """(G,) second parameter, b."""
+    """(G,) first parameter, a; the second is 1."""
     log_weights: Floats
     """(G,) log of the weights, which sum to 1."""
 
 
 @cache
-def _grid() -> tuple[Floats, Floats, Floats]:
-    low, high, steps = _LOGIT_PRECISION
-    precision = expit(np.linspace(low, high, steps))
-    low, high, steps = _LOG10_ALIKENESS
-    alikeness = np.logspace(low, high, steps)
-    mu, wrong = (axis.ravel() for axis in np.meshgrid(precision, alikeness))
-    # The grid is even in logit(mu) and log(b): the densities gain the slopes of these.
-    log_prior = np.log(mu * (1.0 - mu)) + 0.5 * np.log(wrong)
-    return wrong * mu / (1.0 - mu), wrong, log_prior - logsumexp(log_prior)
+def _grid() -> tuple[Floats, Floats]:
+    low, high, steps = _LOG_RIGHT
+    logit = np.linspace(low, high, steps)
+    mu = expit(logit)
+    # The grid is even in the logit of mu: the density 2 (1 - mu) gains its slope, mu (1 - mu).
+    log_prior = np.log(mu) + 2.0 * np.log1p(-mu)
+    return np.exp(logit), log_prior - logsumexp(log_prior)
 
 
 def fit_hierarchy(right: Ints, total: Ints) -> Hierarchy:
@@ -65,12 +61,12 @@ def fit_hierarchy(right: Ints, total: Ints) -> Hierarchy:
         right: (C,) right claims of each class.
         total: (C,) audited claims of each class, 0 or more.
     """
-    a, b, log_weights = _grid()
+    a, log_weights = _grid()
     pairs, times = np.unique(np.stack([right, total - right], axis=1), axis=0, return_counts=True)
     for (good, bad), count in zip(pairs.tolist(), times.tolist(), strict=True):
         if good + bad:
-            log_weights = log_weights + count * (betaln(a + good, b + bad) - betaln(a, b))
-    return Hierarchy(a, b, log_weights - logsumexp(log_weights))
+            log_weights = log_weights + count * (betaln(a + good, 1.0 + bad) - betaln(a, 1.0))
+    return Hierarchy(a, log_weights - logsumexp(log_weights))
 
 
 def draw_precisions(
@@ -91,8 +87,7 @@ def draw_precisions(
     weights = np.exp(hierarchy.log_weights)
     points = rng.choice(len(weights), size=num_draws, p=weights / weights.sum())
     good = hierarchy.right[points, np.newaxis] + right
-    bad = hierarchy.wrong[points, np.newaxis] + (total - right)
-    return rng.beta(good, bad)
+    return rng.beta(good, 1.0 + (total - right))
 
 
 def more_audits(
@@ -127,8 +122,8 @@ def more_audits(
 
 def _chance_below(hierarchy: Hierarchy, right: int, wrong: int, right_before: int, target: float) -> float:
     # The audits so far are in the weights already; those imagined on top of them still have to be weighed in.
-    a, b = hierarchy.right, hierarchy.wrong
-    gained = betaln(a + right, b + wrong) - betaln(a + right_before, b + wrong)
+    a, b = hierarchy.right, 1.0 + wrong
+    gained = betaln(a + right, b) - betaln(a + right_before, b)
     log_weights = hierarchy.log_weights + gained
     weights = np.exp(log_weights - logsumexp(log_weights))
-    return float(weights @ betainc(a + right, b + wrong, target))
+    return float(weights @ betainc(a + right, b, target))

@@ -123,7 +123,7 @@ class Solved:
     num_cells: int
     """Open cells that the threshold covers; 0 without one."""
     audits_needed: int | None = 0
-    """Audits of one band that would be enough if all were right; None where no band has more cells than that."""
+    """Audits of one band that would be enough if all were right; None where no band has that many cells."""
     num_claims: int = 0
     """Open cells on this side of 0.5."""
 

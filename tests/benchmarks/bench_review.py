@@ -1,0 +1,173 @@
+"""How long a review waits: queues, pages, sliders and audits over synthetic cells.
+
+Run it alone and on one thread:
+
+    OMP_NUM_THREADS=1 python tests/benchmarks/bench_review.py --images 100000 --classes 80
+
+It prints a table, then one JSON object a line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from logicmix_studio.review import (
+    ORDERS,
+    AuditSpec,
+    Calibration,
+    CellView,
+    Coverage,
+    Evidence,
+    Queue,
+    QueueSpec,
+    Thresholds,
+    apply_calibration,
+    blend_difference,
+    build_queue,
+    count_bands,
+    find_conflicts,
+    lower_bounds,
+    open_cells,
+    plan_audit,
+    propose,
+    solve_thresholds,
+)
+from logicmix_studio.review.calibration import Line
+
+AIM_QUEUE_MS = 1000.0
+AIM_PAGE_MS = 20.0
+AIM_SLIDER_MS = 5.0
+
+
+def make_view(num_images: int, num_classes: int) -> CellView:
+    """Return cells of which a tenth is known, with scores gathered at both ends."""
+    rng = np.random.default_rng(0)
+    shape = (num_images, num_classes)
+    drawn = rng.random(shape, dtype=np.float32)
+    states = (drawn < 0.02).astype(np.int8) - (drawn > 0.92).astype(np.int8)
+    scores = rng.beta(0.15, 0.4, size=shape).astype(np.float16)
+    splits = rng.choice(np.array(["train", "test"]), size=num_images, p=[0.95, 0.05])
+    proposals = propose(scores, states, Thresholds.constant(num_classes), splits == "test")
+    return CellView(
+        class_names=tuple(f"class {index}" for index in range(num_classes)),
+        states=states,
+        scores=scores,
+        proposals=proposals,
+        previous=np.roll(proposals, 1, axis=0),
+        splits=splits,
+        shown=np.zeros(shape, dtype=np.bool_),
+        unsure_run=np.full(shape, -1, dtype=np.int32),
+        kept=np.zeros(shape, dtype=np.bool_),
+        run=1,
+    )
+
+
+def best_ms(work: Callable[[], object], repeats: int) -> float:
+    """Return the shortest of several times, in milliseconds."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return 1000 * min(times)
+
+
+def worst_page_ms(queue: Queue, view: CellView) -> float:
+    """Return the longest of a hundred times that the next 50 cells took."""
+    times = []
+    position = 0
+    for _ in range(100):
+        start = time.perf_counter()
+        _, position = queue.next_cells(position, 50, view, skip=frozenset(range(0, 4000, 7)))
+        times.append(time.perf_counter() - start)
+    return 1000 * max(times)
+
+
+def queue_figures(view: CellView, repeats: int) -> Iterator[tuple[str, float, float]]:
+    """Time every order over all unknown cells, and the next page of each."""
+    for order in ORDERS:
+        for only_proposals in (True, False):
+            spec = QueueSpec(order=order, only_proposals=only_proposals)
+            queue = build_queue(view, spec)
+            cells = "pseudo-labels" if only_proposals else "all unknown"
+            label = f"queue {order}, {cells} ({len(queue):,})"
+            yield label, best_ms(lambda spec=spec: build_queue(view, spec), repeats), AIM_QUEUE_MS
+            yield f"next 50, {order}, {cells}", worst_page_ms(queue, view), AIM_PAGE_MS
+    narrow = QueueSpec(order="confident", changes="flipped", sign=1, score_low=0.6, never_shown=True)
+    yield (
+        "queue of flipped, never shown, one band",
+        best_ms(lambda: build_queue(view, narrow), repeats),
+        AIM_QUEUE_MS,
+    )
+    settled = CellView(view.class_names, np.ones_like(view.states), view.scores, run=view.run)
+    last = view.states.copy()
+    queue = build_queue(view, QueueSpec())
+    last.ravel()[queue.cells[:-50]] = 1
+    almost = CellView(view.class_names, last, view.scores, run=view.run)
+    yield (
+        "next 50, all but 50 settled",
+        best_ms(lambda: queue.next_cells(0, 50, almost), repeats),
+        float("nan"),
+    )
+    yield "next 50, all settled", best_ms(lambda: queue.next_cells(0, 50, settled), repeats), float("nan")
+
+
+def other_figures(view: CellView, repeats: int) -> Iterator[tuple[str, float, float]]:
+    """Time what happens around the queues."""
+    assert view.scores is not None
+    scores, num_classes = view.scores, view.num_classes
+    thresholds = Thresholds.constant(num_classes, 0.9, 0.97)
+    is_open = open_cells(view.states, view.excluded_rows, view.unsure_run, view.run)
+    coverage = Coverage(scores, is_open)
+    yield "propose", best_ms(lambda: propose(scores, view.states, thresholds), repeats), float("nan")
+    yield "coverage, sorted once", best_ms(lambda: Coverage(scores, is_open), repeats), float("nan")
+    yield "coverage of all sliders", best_ms(lambda: coverage.count(thresholds), 20), AIM_SLIDER_MS
+    yield "coverage of one slider", best_ms(lambda: coverage.count_class(0, 1, 0.9), 20), AIM_SLIDER_MS
+    bend = Calibration(Line(0.7, 0.3), Line(1.4, 0.3))
+    yield "calibrate", best_ms(lambda: apply_calibration(scores, bend), repeats), float("nan")
+    yield "conflicts", best_ms(lambda: find_conflicts(view.states, scores), repeats), float("nan")
+    ids = [str(row) for row in range(len(scores))]
+    yield "draw an audit", best_ms(lambda: plan_audit(view, ids, AuditSpec(seed=0)), repeats), float("nan")
+    populations = count_bands(coverage)
+    total = np.full_like(populations, 20)
+    evidence = Evidence(total - 1, total)
+    bounds = lower_bounds(evidence, populations)
+    yield "bounds from audits", best_ms(lambda: lower_bounds(evidence, populations), repeats), float("nan")
+    names = view.class_names
+    solve = best_ms(lambda: solve_thresholds(0.98, names, evidence, populations, bounds), repeats)
+    yield "thresholds from bounds", solve, float("nan")
+    after = np.where(view.states == 0, view.proposals, view.states).astype(np.int8)
+    yield "blends settled", best_ms(lambda: blend_difference(view.states, after), repeats), float("nan")
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--images", type=int, default=100_000)
+    parser.add_argument("--classes", type=int, default=80)
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    view = make_view(arguments.images, arguments.classes)
+    figures = [*queue_figures(view, arguments.repeats), *other_figures(view, arguments.repeats)]
+    for label, found, aim in figures:
+        against = f"{aim:>8.0f}" if aim == aim else " " * 8
+        print(f"{label:<58}{found:>10.2f} ms{against}")
+    setting = {"images": arguments.images, "classes": arguments.classes, "machine": platform.machine()}
+    for label, found, aim in figures:
+        print(
+            json.dumps(
+                {"figure": label, "ms": round(found, 3), "aim_ms": aim if aim == aim else None} | setting
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()
