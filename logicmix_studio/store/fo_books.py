@@ -10,7 +10,6 @@ from bson import ObjectId
 from pymongo import WriteConcern
 from pymongo.database import Database
 
-from logicmix_studio.labels import NEGATIVE, POSITIVE
 from logicmix_studio.store.fo_documents import FORMAT, META, RUNS, Entry
 from logicmix_studio.store.fo_effects import ProposalJob, RunLimits
 
@@ -59,8 +58,7 @@ class Books:
     def open_run(self, job: ProposalJob) -> None:
         """Say that a run's proposals are on their way."""
         limits = job.limits
-        positive = (job.proposals == POSITIVE).sum(axis=0).tolist()
-        negative = (job.proposals == NEGATIVE).sum(axis=0).tolist()
+        positive, negative = job.counts
         self._save_run(
             job.run,
             status="writing",

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from bson import ObjectId
@@ -76,11 +77,10 @@ def claim_entry(
         run: The run that says so.
         label_field: ``pseudo`` for a proposal, ``conflicts`` for a claim against a known label.
     """
-    return {
-        **_label(image_id, class_name, label_field, state, MODEL),
-        "confidence": score if state > 0 else 1.0 - score,
-        "run": run,
-    }
+    entry = _label(image_id, class_name, label_field, state, MODEL)
+    entry["confidence"] = score if state > 0 else 1.0 - score
+    entry["run"] = run
+    return entry
 
 
 def labels_document(entries: Sequence[Entry]) -> Entry:
@@ -169,8 +169,15 @@ def clear_claims(image_ids: Iterable[str]) -> tuple[Entry, Entry]:
 
 
 def _label(image_id: str, class_name: str, label_field: str, state: int, source: str) -> Entry:
+    entry = _template(class_name, state, source).copy()
+    entry["_id"] = ObjectId(bytes.fromhex(image_id[:14]) + _id_ending(class_name, label_field))
+    return entry
+
+
+@lru_cache(maxsize=10_000)
+def _template(class_name: str, state: int, source: str) -> Entry:
     return {
-        "_id": _entry_id(image_id, class_name, label_field),
+        "_id": None,
         "_cls": "Classification",
         "tags": [],
         "label": class_name,
@@ -179,10 +186,10 @@ def _label(image_id: str, class_name: str, label_field: str, state: int, source:
     }
 
 
-def _entry_id(image_id: str, class_name: str, label_field: str) -> ObjectId:
-    """Return an id that is the same whenever the data set is made anew."""
-    text = f"{image_id}/{label_field}/{class_name}".encode()
-    return ObjectId(hashlib.blake2b(text, digest_size=12).digest())
+@lru_cache(maxsize=10_000)
+def _id_ending(class_name: str, label_field: str) -> bytes:
+    """Return the last five bytes of an entry's id, which is the same whenever the data set is made anew."""
+    return hashlib.blake2b(f"{label_field}/{class_name}".encode(), digest_size=5).digest()
 
 
 def _literal(value: object) -> Entry:

@@ -76,6 +76,10 @@ class ProposalJob:
         """Whether all images are written."""
         return self.row >= len(self.image_ids)
 
+    def prepare(self) -> None:
+        """Count over all cells now, so that the writer need not keep decisions waiting for it."""
+        _ = self.limits, self.counts
+
     def note_changes(self, changes: Mapping[str, ImageChange]) -> None:
         """Remember decisions that the arrays do not know of."""
         for image_id, change in changes.items():
@@ -85,12 +89,12 @@ class ProposalJob:
 
     def chunk(self, size: int) -> Iterator[tuple[str, list[Entry], list[Entry]]]:
         """Yield image id, proposals and conflicts of the next images."""
-        for row in range(self.row, min(self.row + size, len(self.image_ids))):
-            yield (
-                self.image_ids[row],
-                self._entries(row, self.proposals, PSEUDO),
-                self._entries(row, self.conflicts, CONFLICTS),
-            )
+        rows = slice(self.row, min(self.row + size, len(self.image_ids)))
+        proposals = self._entries(rows, self.proposals, PSEUDO)
+        conflicts = self._entries(rows, self.conflicts, CONFLICTS)
+        for image_id in self.image_ids[rows]:
+            back = [entry for entry in self.answered.get(image_id, {}).values() if entry is not None]
+            yield image_id, proposals.get(image_id, []) + back, conflicts.get(image_id, [])
 
     @cached_property
     def limits(self) -> RunLimits:
@@ -112,19 +116,29 @@ class ProposalJob:
             },
         )
 
-    def _entries(self, row: int, claims: NDArray[np.int8], label_field: str) -> list[Entry]:
-        image_id = self.image_ids[row]
-        answered = self.answered.get(image_id, {})
-        columns = np.flatnonzero(claims[row]).tolist()
-        entries = [
-            claim_entry(image_id, self.class_names[column], int(state), float(score), self.run, label_field)
-            for column, state, score in zip(
-                columns, claims[row, columns], self.scores[row, columns], strict=True
-            )
-            if self.class_names[column] not in answered
-        ]
-        if label_field == PSEUDO:
-            entries += [entry for entry in answered.values() if entry is not None]
+    @cached_property
+    def counts(self) -> tuple[list[int], list[int]]:
+        """How many positives and how many negatives it proposes, by class."""
+        positive, negative = (self.proposals > 0).sum(axis=0), (self.proposals < 0).sum(axis=0)
+        return positive.tolist(), negative.tolist()
+
+    def _entries(self, rows: slice, claims: NDArray[np.int8], label_field: str) -> dict[str, list[Entry]]:
+        """Return the claims of some rows by image id, less the cells that were answered meanwhile."""
+        block, scores = claims[rows], self.scores[rows]
+        at_row, at_column = np.nonzero(block)
+        cells = zip(
+            at_row.tolist(),
+            at_column.tolist(),
+            block[at_row, at_column].tolist(),
+            scores[at_row, at_column].astype(np.float64).tolist(),
+            strict=True,
+        )
+        entries: dict[str, list[Entry]] = {}
+        for row, column, state, score in cells:
+            image_id, name = self.image_ids[rows.start + row], self.class_names[column]
+            if name not in self.answered.get(image_id, ()):
+                entry = claim_entry(image_id, name, state, score, self.run, label_field)
+                entries.setdefault(image_id, []).append(entry)
         return entries
 
 

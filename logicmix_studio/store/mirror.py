@@ -46,7 +46,7 @@ BATCH_CELLS = 20_000
 RECENT_LINES = 5000
 """Lines remembered for proposals that were computed before them but come in later."""
 BATCH_IMAGES = 500
-PROPOSAL_IMAGES = 200
+PROPOSAL_IMAGES = 100
 """Images a write: about ten milliseconds, the longest a decision waits for a run's proposals."""
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 5.0
@@ -180,16 +180,11 @@ class Mirror:
         for name, array in (("proposals", proposals), ("scores", scores), ("conflicts", claims)):
             if array.shape != self.table.states.shape:
                 raise ValueError(f"{name} has shape {array.shape}, expected {self.table.states.shape}")
+        ids, names = self.table.image_ids, self.table.class_names
+        job = ProposalJob(run, ids, names, proposals, scores, claims, self._submitted if seq is None else seq)
+        job.prepare()
         with self._changed:
-            self._job = ProposalJob(
-                run,
-                self.table.image_ids,
-                self.table.class_names,
-                proposals,
-                scores,
-                claims,
-                self._submitted if seq is None else seq,
-            )
+            self._job = job
             self._changed.notify_all()
 
     def flush(self, timeout: float) -> bool:
