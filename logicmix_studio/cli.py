@@ -295,19 +295,11 @@ def _options(
 
     return ImportOptions(
         labels=labels,
-        classes=None if classes is None else _class_list(classes),
+        classes=classes,
         exhaustive=exhaustive,
         skip_bad=skip_bad,
         known_proportion=known_proportion,
         seed=seed,
-    )
-
-
-def _class_list(classes: str) -> list[str] | Path:
-    return (
-        Path(classes)
-        if Path(classes).is_file()
-        else [name.strip() for name in classes.split(",") if name.strip()]
     )
 
 

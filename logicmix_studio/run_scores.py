@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import LabelTable
-from logicmix_studio.review import apply_calibration
+from logicmix_studio.review import Calibration, apply_calibration
 from logicmix_studio.store import read_json
 
-UNSCORED = np.nan
-"""The score of a cell whose image or class is newer than the run."""
+UNSCORED = 0.5
+"""The score of a cell whose image or class is newer than the run: it claims nothing."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,21 @@ class RunScores:
 
     run: int
     scores: npt.NDArray[np.float16]
-    """(N, C) calibrated probabilities in [0, 1]; nan where the run knew neither the image nor the class."""
+    """(N, C) calibrated probabilities in [0, 1]; 0.5 where the run did not know the image or the class."""
+    scored_rows: npt.NDArray[np.bool_]
+    """(N,) images that the run knew."""
+    scored_columns: npt.NDArray[np.bool_]
+    """(C,) classes that the run knew."""
     heldout: npt.NDArray[np.bool_]
     """(N, C), True for known cells that were held out of training."""
     calibration: Mapping[str, Any]
     """The file ``calibration.json``; empty where scores are raw."""
     result: Mapping[str, Any]
     """The file ``result.json``."""
+
+    def is_scored(self, row: int, column: int) -> bool:
+        """Return whether the run knew the image and the class of a cell."""
+        return bool(self.scored_rows[row] and self.scored_columns[column])
 
 
 def load_run_scores(folder: Path, run: int, table: LabelTable) -> RunScores:
@@ -58,10 +66,14 @@ def load_run_scores(folder: Path, run: int, table: LabelTable) -> RunScores:
             "start the run again",
         )
     calibration = read_json(folder / "calibration.json") or {}
-    calibrated = apply_calibration(np.asarray(raw, dtype=np.float16), calibration)
+    calibrated = apply_calibration(
+        np.asarray(raw, dtype=np.float16), Calibration.from_json(calibration) if calibration else None
+    )
     return RunScores(
         run=run,
         scores=_align(calibrated, image_ids, class_names, table, fill=UNSCORED),
+        scored_rows=np.isin(np.asarray(table.image_ids), np.asarray(image_ids)),
+        scored_columns=np.isin(np.asarray(table.class_names), np.asarray(class_names)),
         heldout=_align(np.asarray(heldout), image_ids, class_names, table, fill=False),
         calibration=calibration,
         result=read_json(folder / "result.json") or {},

@@ -26,6 +26,7 @@ from logicmix_studio.ui.security import is_loopback, new_token
 from logicmix_studio.ui.server import DEFAULT_HOST, DEFAULT_PORT, serve
 
 FIRST_RECIPE = "quick"
+DEMO_NOTE = "The demo drew these scenes itself, so the truth is known: the pages say how right the pseudo-labels are."
 REBUILD_SECONDS = 600.0
 """How long the journal may take to be written into a new data set."""
 
@@ -68,7 +69,7 @@ def launch_demo(
     if not place.exists:
         with progress_bar() as progress:
             made = make_demo(folder, num_images=num_images, seed=seed, progress=progress)
-        store_tables(place, made.labels, made.complete, made.notes)
+        store_tables(place, made.known, made.complete, [DEMO_NOTE])
     with Studio(place, who=serving.who) as studio:
         if train_first and not studio.jobs.list():
             run = studio.start_run(FIRST_RECIPE)

@@ -364,7 +364,7 @@ class Studio:
         """Return the calibrated score of a cell, or None where no run has scored it."""
         row, column = self.ledger.position(image_id, class_name)
         current = self.current
-        if current is None or np.isnan(current.scores[row, column]):
+        if current is None or not current.is_scored(row, column):
             return None
         return round(float(current.scores[row, column]), 4)
 
