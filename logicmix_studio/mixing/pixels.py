@@ -30,14 +30,19 @@ class _Finish:
     gain: float
     scale: Tensor | None
     bias: Tensor | None
+    is_map: bool
+    """Whether scale and bias have an image's own shape; else they have one value a channel."""
 
     def apply(self, row: Tensor, gain: float = 1.0) -> None:
         """Map float32 pixels in place, after multiplying them by `gain`."""
         factor = self.gain * gain
-        if self.scale is not None and self.bias is not None:
+        if self.scale is None or self.bias is None:
+            if factor != 1:
+                row.mul_(factor)
+        elif self.is_map:
             torch.addcmul(self.bias, row, self.scale, value=factor, out=row)
-        elif factor != 1:
-            row.mul_(factor)
+        else:
+            row.mul_(self.scale * factor).add_(self.bias)
 
 
 @torch.no_grad()
@@ -61,9 +66,9 @@ def blend(images: Tensor, params: MixParams, output: Output) -> Tensor:
     if len(params) == 0:
         return out
     if images.device.type == "cpu" and images[0].numel() >= _MIN_ROW_ELEMENTS:
-        _blend_rows(images, params, out, _finish(images, output, as_map=True))
+        _blend_rows(images, params, out, _finish(images, output))
     else:
-        _blend_columns(images, params, out, _finish(images, output, as_map=False))
+        _blend_columns(images, params, out, _finish(images, output))
     return out
 
 
@@ -88,6 +93,7 @@ def paste(images: Tensor, params: MixParams, output: Output) -> Tensor:
     if len(params) == 0:
         return out
     height, width = images.shape[2:]
+    pairs, is_mixed = params.sources.tolist(), params.mixed.tolist()
     edges = (params.boxes * torch.tensor([height, width, height, width])).round().long().tolist()
 
     def fill(row: Tensor, position: int) -> float:
@@ -98,8 +104,7 @@ def paste(images: Tensor, params: MixParams, output: Output) -> Tensor:
             row[:, top:bottom, left:right].copy_(images[partner, :, top:bottom, left:right])
         return 1.0
 
-    pairs, is_mixed = params.sources.tolist(), params.mixed.tolist()
-    _each_row(out, fill, _finish(images, output, as_map=True))
+    _each_row(out, fill, _finish(images, output))
     return out
 
 
@@ -155,8 +160,7 @@ def _allocate(images: Tensor, batch_size: int, output: Output) -> Tensor:
         )
     shape = (batch_size, *images.shape[1:])
     if output.buffer is None:
-        is_last = images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()
-        memory_format = torch.channels_last if is_last else torch.contiguous_format
+        memory_format = torch.channels_last if _is_channels_last(images) else torch.contiguous_format
         return torch.empty(shape, dtype=output.dtype, device=images.device, memory_format=memory_format)
     buffer = output.buffer
     fits = buffer.shape[1:] == images.shape[1:] and len(buffer) >= batch_size
@@ -168,17 +172,23 @@ def _allocate(images: Tensor, batch_size: int, output: Output) -> Tensor:
     return buffer[:batch_size]
 
 
-def _finish(images: Tensor, output: Output, *, as_map: bool) -> _Finish:
-    """Return the affine map; as a map it has an image's own shape and order in memory, which is faster."""
+def _finish(images: Tensor, output: Output) -> _Finish:
     gain = 1 / _WHITE if images.dtype == torch.uint8 else 1.0
     normalisation = output.normalisation
     if normalisation is None:
-        return _Finish(gain, None, None)
+        return _Finish(gain, None, None, is_map=False)
     if len(normalisation.mean) != images.shape[1]:
         raise ValueError(f"{len(normalisation.mean)} means for {images.shape[1]} channels")
     mean = torch.tensor(normalisation.mean, device=images.device)[:, None, None]
-    inverse = 1 / torch.tensor(normalisation.std, device=images.device)[:, None, None]
-    if not as_map:
-        return _Finish(gain, inverse, -mean * inverse)
-    scale = torch.empty_like(images[0], dtype=torch.float32).copy_(inverse)
-    return _Finish(gain, scale, torch.empty_like(scale).copy_(-mean * inverse))
+    scale = 1 / torch.tensor(normalisation.std, device=images.device)[:, None, None]
+    bias = -mean * scale
+    # With channels last, a value a channel would be broadcast three pixels at a time, which is slow.
+    is_map = _is_channels_last(images) and len(images) > 0
+    if is_map:
+        scale = torch.empty_like(images[0], dtype=torch.float32).copy_(scale)
+        bias = torch.empty_like(scale).copy_(bias)
+    return _Finish(gain, scale, bias, is_map=is_map)
+
+
+def _is_channels_last(images: Tensor) -> bool:
+    return images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()
