@@ -1,0 +1,194 @@
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from logicmix_studio import cli
+from logicmix_studio.store import WorkspaceLock, locate_workspace
+from tests.workspaces import make_workspace
+
+COMMANDS = ("launch", "demo", "import", "train", "export", "status", "rebuild", "fiftyone", "stop", "doctor")
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run a command line in this process; return exit code, standard output and standard error."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["logicmix-studio", *map(str, arguments)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return make_workspace(tmp_path / "photos", num_images=24, trial=True).root
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example(run, command):
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert f"Example: logicmix-studio {command}" in out
+
+
+def test_help_names_every_command(run):
+    code, out, _ = run("--help")
+    assert code == 0
+    for command in COMMANDS:
+        assert f" {command} " in out
+
+
+def test_help_answers_at_once():
+    best = min(_seconds_of_help() for _ in range(3))
+    # Half a second on a quiet machine; the test allows for a busy one.
+    assert best < 1.5
+
+
+def _seconds_of_help() -> float:
+    before = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "logicmix_studio", "--help"], capture_output=True, check=True)
+    return time.perf_counter() - before
+
+
+def test_wrong_usage_ends_with_2(run):
+    assert run("train")[0] == 2
+    assert run("launch", "photos", "--port", "99999")[0] == 2
+    assert run("train", "photos", "--set", "no-equals-sign")[0] == 2
+
+
+def test_what_a_user_can_mend_ends_with_1(run, tmp_path):
+    code, out, err = run("status", tmp_path / "nowhere")
+    assert (code, out) == (1, "")
+    assert "nowhere is not a folder" in err.replace("\n", " ")
+
+
+def test_status_before_an_import_says_what_to_do(run, tmp_path):
+    code, _, err = run("status", tmp_path)
+    assert code == 1
+    assert "logicmix-studio import" in err
+
+
+def test_import_reads_labels_and_hides_some(run, tmp_path):
+    root = make_workspace(tmp_path / "photos", num_images=24).root
+    rows = ["image,circle,square", *(f"part{i % 3}/image-{i:05d}.jpg,1,0" for i in range(24))]
+    (root / "labels.csv").write_text("\n".join(rows))
+    code, out, _ = run(
+        "import", root, "--workspace", tmp_path / "else", "--known-proportion", "0.5", "--json"
+    )
+    found = json.loads(out)
+    assert code == 0
+    assert (found["images"], found["classes"]) == (24, 2)
+    assert 0 < found["unknown"] < 48
+    assert found["unknown"] + found["positive"] + found["negative"] == 48
+    assert "Trial" in found["notes"][-1]
+
+
+def test_import_of_wrong_labels_names_file_and_line_and_imports_nothing(run, tmp_path):
+    root = make_workspace(tmp_path / "photos", num_images=3).root
+    (root / "labels.csv").write_text("image,circle\npart0/image-00000.jpg,7\nnobody.jpg,1\n")
+    code, _, err = run("import", root, "--workspace", tmp_path / "else")
+    assert code == 1
+    assert "labels.csv:2" in err
+    assert "labels.csv:3" in err
+    assert not locate_workspace(root, tmp_path / "else").exists
+
+
+def test_status_counts(run, dataset):
+    code, out, _ = run("status", dataset, "--json")
+    status = json.loads(out)
+    assert code == 0
+    assert status["images"] == 24
+    assert set(status["classes"]["circle"]) == {
+        "positive",
+        "negative",
+        "unknown",
+        "proposed_positive",
+        "proposed_negative",
+    }
+    assert sum(status["classes"]["circle"][key] for key in ("positive", "negative", "unknown")) == 24
+    assert status["current_run"] == 1
+    assert status["server"] is None
+
+
+def test_status_works_while_a_studio_is_open(run, dataset):
+    lock = WorkspaceLock(locate_workspace(dataset))
+    code, out, _ = run("status", dataset)
+    lock.release()
+    assert code == 0
+    assert "open at" in out
+
+
+def test_export_says_what_is_lost(run, dataset, tmp_path):
+    code, out, _ = run("export", dataset, tmp_path / "labels.csv", "--format", "csv-wide")
+    assert code == 0
+    assert (tmp_path / "labels.csv").read_text().startswith("image,")
+    assert "not kept:" in out
+
+
+def test_export_to_an_unknown_format(run, dataset, tmp_path):
+    code, _, err = run("export", dataset, tmp_path / "labels.xyz", "--format", "xyz")
+    assert code == 1
+    assert "use one of: csv-long, csv-wide" in err
+    assert not (tmp_path / "labels.xyz").exists()
+
+
+def test_exported_file_imports_to_the_same_states(run, dataset, tmp_path):
+    before = json.loads(run("status", dataset, "--json")[1])["classes"]
+    run("export", dataset, tmp_path / "labels.csv", "--pseudo-labels")
+    classes = ",".join(before)
+    code, _, err = run(
+        "import",
+        dataset,
+        "--workspace",
+        tmp_path / "else",
+        "--labels",
+        tmp_path / "labels.csv",
+        "--classes",
+        classes,
+    )
+    assert code == 0, err
+    after = json.loads(run("status", dataset, "--workspace", tmp_path / "else", "--json")[1])["classes"]
+    for name, counts in before.items():
+        assert [after[name][key] for key in ("positive", "negative", "unknown")] == [
+            counts[key] for key in ("positive", "negative", "unknown")
+        ]
+
+
+def test_recipe_help_lists_every_hyper_parameter(run, dataset):
+    code, out, _ = run("train", dataset, "--recipe", "2wayaug-pl", "--recipe-help", "--json")
+    assert code == 0
+    names = {field["name"] for field in json.loads(out)}
+    assert {"mixing.probability", "loss.original_gamma_negative", "schedule.epochs"} <= names
+
+
+def test_train_refuses_an_unknown_recipe_and_setting(run, dataset):
+    code, _, err = run("train", dataset, "--recipe", "magic")
+    assert code == 1
+    assert "no recipe 'magic'" in err
+    code, _, err = run("train", dataset, "--set", "head.magic=1")
+    assert code == 1
+    assert "head.magic" in err
+
+
+def test_stop_without_a_studio(run, dataset):
+    code, out, _ = run("stop", dataset)
+    assert code == 0
+    assert "no studio is open" in out
+
+
+def test_doctor_finds_everything_and_says_the_port_is_taken(run):
+    code, out, _ = run("doctor", "--port", "0", "--json")
+    checks = {check["name"]: check for check in json.loads(out)}
+    assert code == 0, out
+    assert {check["verdict"] for name, check in checks.items() if name != "disk"} == {"good"}
+    assert "MongoDB" in checks["mongod"]["found"]
