@@ -185,7 +185,7 @@ class ReviewDesk:
         total = self._count(key, queue, view)
         items = self.items(taken, queue.run)
         if plant and items:
-            items = self.plants.mix_in(who, items)
+            items = self._mix_in(who, name, items, want)
         empty = None
         if not items:
             waiting = Waiting(total, len(others), len(self._skipped[who]), len(have))
@@ -260,17 +260,30 @@ class ReviewDesk:
             known = self.actions.find(action_id)
             if known is not None:
                 return Receipt(line=known, repeated=True)
-            if len(decisions) == 1:
-                planted = self.plants.answer(
-                    decisions[0], who=who, origin=origin, action_id=action_id, extra=extra or {}
+            real: list[Decision] = []
+            planted = Receipt(line=None)
+            for place, decision in enumerate(decisions):
+                number = f"{action_id}:{place}" if len(decisions) > 1 else action_id
+                noted = self.plants.answer(
+                    decision, who=who, origin=origin, action_id=number, extra=extra or {}
                 )
-                if planted is not None:
-                    return planted
+                if noted is None:
+                    real.append(decision)
+                else:
+                    planted = noted
+            if not real:
+                return planted
             return self.studio.ledger.decide(
-                decisions, who=who, origin=origin, action_id=action_id, run=run, note=note, extra=extra
+                real, who=who, origin=origin, action_id=action_id, run=run, note=note, extra=extra
             )
 
     # within ------------------------------------------------------------------
+
+    def _mix_in(self, who: str, name: str, items: list[dict[str, Any]], want: int) -> list[dict[str, Any]]:
+        """Mix planted suggestions in; what no longer fits goes back to the queue."""
+        mixed = self.plants.mix_in(who, items)
+        self.leases.release([item["cell"] for item in mixed[want:]], name)
+        return mixed[:want]
 
     def _queue(self, spec: QueueSpec) -> tuple[tuple[Any, ...], Queue]:
         run, _ = self.studio.current_choice()

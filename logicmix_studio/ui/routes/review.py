@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends
 
-from logicmix_studio.review import QueueSpec
+from logicmix_studio.review import QueueSpec, count_proposals
 from logicmix_studio.store import CellChange, Decision, Line, Receipt
 from logicmix_studio.studio import Studio
 from logicmix_studio.ui.review_audits import AuditRoom
@@ -76,6 +76,12 @@ def _queue_routes(studio: Studio, desk: ReviewDesk) -> APIRouter:
     @routes.post("/take-again")
     def take_again(who: str = Depends(current_person)) -> dict[str, Any]:
         return {"again": desk.take_again(who)}
+
+    @routes.get("/classes")
+    def classes() -> dict[str, Any]:
+        positive, negative = count_proposals(studio.proposals_array())
+        rows = zip(studio.class_names, positive.tolist(), negative.tolist(), strict=True)
+        return {"classes": [{"name": name, "positive": pos, "negative": neg} for name, pos, neg in rows]}
 
     @routes.get("/care")
     def care() -> dict[str, Any]:
