@@ -13,10 +13,10 @@ from logicmix_studio.store.fo_documents import CONFLICTS, KNOWN, LABEL_FIELDS, P
 if TYPE_CHECKING:
     import fiftyone as fo
 
-TEAL = "#0d9488"
-SLATE = "#64748b"
-AMBER = "#d97706"
-DARK_AMBER = "#92400e"
+TEAL = "#17998b"
+SLATE = "#8595ae"
+AMBER = "#e5a42c"
+DARK_AMBER = "#a87412"
 RED = "#dc2626"
 
 _COLOURS = {

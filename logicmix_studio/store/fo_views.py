@@ -14,7 +14,7 @@ from logicmix_studio.store.fo_documents import Entry
 
 SELECTION_NAME: Final = "from the studio"
 SELECTION_SLUG: Final = "from-the-studio"
-SELECTION_COLOUR: Final = "#0d9488"
+SELECTION_COLOUR: Final = "#17998b"
 
 
 def save_selection(database: Database[Entry], dataset_id: ObjectId, image_ids: Sequence[str]) -> str:

@@ -114,7 +114,7 @@ def test_saved_views(seen):
 
 
 def test_colours_fields_and_index(seen):
-    assert seen.first["colours"]["known"] == {"positive": "#0d9488", "negative": "#64748b"}
+    assert seen.first["colours"]["known"] == {"positive": "#17998b", "negative": "#8595ae"}
     assert set(seen.first["colours"]["pseudo"]) == {"positive", "negative"}
     for name in ("state", "source", "confidence", "run", "decided_by", "decided_at"):
         assert f"pseudo.classifications.{name}" in seen.first["schema"]
