@@ -1,6 +1,6 @@
 // The Blend tab: draw a blend like the trainer, or build one; its truth table, and what else can be seen of it.
 
-import { choice } from "./components.js";
+import { button, choice } from "./components.js";
 import { actionId } from "./core.js";
 import { exportPicture } from "./blend_export.js";
 import { methodsPanel, networkPanel, scoresPanel } from "./blend_panels.js";
@@ -67,16 +67,9 @@ class BlendLab {
     });
     this.drawControls = el("div", { class: "lm-blend-controls" }, ...this.drawFields());
     this.buildControls = el("div", { class: "lm-blend-controls", hidden: true }, ...this.buildFields());
-    this.pseudoBox = el("input", { type: "checkbox", onchange: () => this.setPseudo(this.pseudoBox.checked) });
-    const pseudo = el(
-      "label",
-      { class: "lm-blend-check", title: "The trainer fills unknown cells with its own pseudo-labels late in a run; they then take part in the OR." },
-      this.pseudoBox,
-      "fill in pseudo-labels",
-    );
-    const link = el("button", { type: "button", class: "lm-button lm-button-quiet", onclick: () => this.copyLink() }, "Copy link");
-    const save = el("button", { type: "button", class: "lm-button lm-button-quiet", onclick: () => this.save() }, "Save PNG");
-    return el("header", { class: "lm-blend-bar" }, this.modes, this.drawControls, this.buildControls, el("span", { class: "lm-blend-gap" }), pseudo, link, save);
+    const link = button("Copy a link to this blend", { kind: "quiet", icon: "link", hidden_label: true, onclick: () => this.copyLink() });
+    const save = button("Save as PNG with its label table", { kind: "quiet", icon: "download", hidden_label: true, onclick: () => this.save() });
+    return el("header", { class: "lm-blend-bar" }, this.modes, this.drawControls, this.buildControls, el("span", { class: "lm-blend-gap" }), link, save);
   }
 
   drawFields() {
@@ -94,7 +87,8 @@ class BlendLab {
     });
     this.inputs.probability.addEventListener("change", () => this.setDraw("probability", Number(this.inputs.probability.value), 0, 1));
     this.inputs.blends_only = el("input", { type: "checkbox", checked: true, onchange: (event) => this.setDraw("blends_only", event.target.checked) });
-    const next = el("button", { type: "button", class: "lm-button lm-button-primary", onclick: () => this.next() }, "Next blend ", this.context.keys.hint("blend", { name: "next", key: "n" }));
+    const next = button("Next blend", { kind: "primary", onclick: () => this.next() });
+    next.append(this.context.keys.hint("blend", { name: "next", key: "n" }));
     const field = (words, ...inputs) => el("span", { class: "lm-blend-field" }, el("span", { class: "lm-blend-label" }, words), ...inputs);
     return [
       next,
@@ -107,8 +101,9 @@ class BlendLab {
 
   buildFields() {
     const { el } = this.context;
-    const add = el("button", { type: "button", class: "lm-button lm-button-primary", onclick: () => this.pick() }, "Add images ", this.context.keys.hint("blend", { name: "pick", key: "i" }));
-    const clear = el("button", { type: "button", class: "lm-button lm-button-quiet", onclick: () => this.setIds([]) }, "Start anew");
+    const add = button("Choose images", { kind: "primary", icon: "plus", onclick: () => this.pick() });
+    add.append(this.context.keys.hint("blend", { name: "pick", key: "i" }));
+    const clear = button("Start anew", { kind: "quiet", onclick: () => this.setIds([]) });
     return [add, clear, el("span", { class: "lm-blend-label" }, "2 to 6 images; one alone shows its own labels")];
   }
 
@@ -166,7 +161,6 @@ class BlendLab {
     const ids = params.ids ? String(params.ids).split(",").filter(Boolean) : null;
     if (params.panel && this.panels.has(params.panel)) this.panel = params.panel;
     this.withPseudo = params.pseudo === "1";
-    this.pseudoBox.checked = this.withPseudo;
     this.readDraw(params);
     this.mode = params.mode === "build" ? "build" : "draw";
     this.showMode();

@@ -81,18 +81,19 @@ class MethodsPanel extends AskingPanel {
     return el(
       "th",
       { scope: "col", class: method.name === "logicmix" ? "is-ours" : "" },
-      el("img", { src: `/api/blend/image?${query}`, alt: `What ${method.title} makes of the sources`, width: 132, height: 132 }),
+      el("img", { src: `/api/blend/image?${query}`, alt: `What ${method.title} makes of the sources`, width: 108, height: 108 }),
       el("span", { class: "lm-methods-title" }, method.title),
       el("span", { class: "lm-methods-words" }, method.words),
-      el("span", { class: "lm-methods-counts" }, `${counts.positive} positive · ${counts.negative} negative · ${counts.unknown} unknown`),
+      el("span", { class: "lm-methods-counts" }, ["positive", "negative", "unknown"].map((state) => el("span", { class: "lm-methods-count", title: state }, stateMark(state), counts[state], el("span", { class: "lm-sr" }, ` ${state} `)))),
       wrong,
     );
   }
 
   cell(row) {
     const soft = row.value !== null && row.value > 0 && row.value < 1;
-    const words = soft ? `${row.value.toFixed(2)} positive` : WORDS[row.state];
-    const shown = soft ? el("span", { class: "lm-methods-soft" }, row.value.toFixed(2)) : stateMark(row.state);
+    const number = soft ? (row.value < 0.005 ? "< 0.01" : row.value.toFixed(2)) : "";
+    const words = soft ? " positive" : WORDS[row.state];
+    const shown = soft ? el("span", { class: "lm-methods-soft" }, number) : stateMark(row.state);
     const wrong = row.wrong ? el("span", { class: "lm-methods-flag", title: "wrong: the class is in the picture" }, "✗", el("span", { class: "lm-sr" }, " wrong")) : null;
     return el("td", { class: [row.wrong && "is-wrong", `is-${WORDS[row.state]}`] }, shown, el("span", { class: "lm-sr" }, words), wrong);
   }
@@ -114,7 +115,7 @@ class NetworkPanel extends AskingPanel {
 
   draw(answer, blend) {
     const { size, sources, settings } = answer;
-    const again = button("Augment anew", { icon: "dice", onclick: () => this.again(blend) });
+    const again = button("Augment anew", { icon: "redo", onclick: () => this.again(blend) });
     const url = (extra) => `/api/blend/image?${new URLSearchParams({ ids: blend.ids.join(","), size, ...extra })}`;
     const note = `Each source is augmented by itself before mixing: mirrored with probability ${settings.flip_probability}, then ${settings.num_operations} RandAugment operations of strength ${settings.magnitude}, at ${size} × ${size} pixels (${settings.resize}). Nothing is done after mixing.`;
     return [

@@ -31,12 +31,15 @@ class TruthPanel {
       this.query = this.search.value.trim().toLowerCase();
       this.render(this.blend);
     });
+    this.pseudoBox = el("input", { type: "checkbox", onchange: () => this.lab.setPseudo(this.pseudoBox.checked) });
+    const explained = "Late in a run the trainer fills unknown cells with its own pseudo-labels; they then take part in the OR.";
+    const pseudo = el("label", { class: "lm-blend-check", title: explained }, this.pseudoBox, stateMark("pseudo"), "fill in pseudo-labels");
     this.headRow = el("tr", {});
     this.rows = el("tbody", {});
     this.table = el("table", { class: "lm-truth" }, el("caption", { class: "lm-sr" }, "Truth table of the blend"), el("thead", {}, this.headRow), this.rows);
     this.verdict = el("p", { class: "lm-truth-verdict" });
     this.nothing = el("p", { class: "lm-truth-nothing", hidden: true });
-    this.node = el("div", { class: "lm-truth-panel" }, el("div", { class: "lm-truth-bar" }, this.filters, this.search), this.verdict, el("div", { class: "lm-truth-scroll" }, this.table), this.nothing);
+    this.node = el("div", { class: "lm-truth-panel" }, el("div", { class: "lm-truth-bar" }, this.filters, this.search, pseudo), this.verdict, el("div", { class: "lm-truth-scroll" }, this.table), this.nothing);
   }
 
   filterOptions(counts) {
@@ -68,6 +71,7 @@ class TruthPanel {
     this.node.hidden = !blend;
     if (!blend) return;
     if (this.filter === null) this.filter = blend.rows.length > MANY ? "decided" : "all";
+    this.pseudoBox.checked = blend.with_pseudo;
     this.drawFilters(blend.counts);
     this.search.hidden = blend.rows.length <= 12;
     this.drawHead(blend.sources);

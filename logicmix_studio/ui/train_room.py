@@ -226,7 +226,8 @@ class TrainRoom:
             seconds = info.result.get("seconds")
             if isinstance(seconds, int | float) and seconds > 0:
                 config = RunFolder(info.folder).config()
-                past.append(PastRun(info.run, config, self._num_images(), float(seconds)))
+                num_images = int(info.result.get("num_images", self._num_images()))
+                past.append(PastRun(info.run, config, num_images, float(seconds)))
         return past
 
     def _change(self, info: RunInfo, finished: list[int]) -> dict[str, Any] | None:
