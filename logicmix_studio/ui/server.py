@@ -27,7 +27,7 @@ from logicmix_studio.ui.routes import routers
 from logicmix_studio.ui.routes.media import assets_router, broken_picture, media_router
 from logicmix_studio.ui.security import Access, load_secret, new_token
 from logicmix_studio.ui.state import assets_version
-from logicmix_studio.ui.tabs import TAB_NAMES, tabs
+from logicmix_studio.ui.tabs import tabs
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 7860
@@ -68,10 +68,10 @@ def build_app(
     """
     access = Access(host, load_secret(studio.workspace.folder / "secret"), token or new_token(), password)
     assets = assets_folder()
-    styles = [name for name in TAB_NAMES if (assets / "css" / f"{name}.css").is_file() and name not in STYLES]
 
     def head_html() -> str:
-        return head(assets_version(assets), access.page_token, styles)
+        sheets = sorted(path.stem for path in (assets / "css").glob("*.css") if path.stem not in STYLES)
+        return head(assets_version(assets), access.page_token, sheets)
 
     door = GradioDoor(
         dataset=studio.name, tabs=tabs(), head=head_html, temporary=studio.workspace.temporary / "gradio"

@@ -159,6 +159,7 @@ def _item(
         "known": int(np.count_nonzero(states)),
         "positives": int(np.count_nonzero(states == 1)),
         "claims": int(np.count_nonzero(claims)),
+        "proposed": int(np.count_nonzero(claims == 1)),
         "cells": [
             [
                 one,
