@@ -168,7 +168,7 @@ def plan_audit(view: CellView, image_ids: Sequence[str], spec: AuditSpec) -> Aud
     cells, codes = _strata_of_cells(view, spec)
     order = np.argsort(codes, kind="stable")
     cells, codes = cells[order], codes[order]
-    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    starts = np.flatnonzero(np.diff(codes.astype(np.int64), prepend=-1))
     drawn: list[NDArray[np.int64]] = [_planted(view, spec, rng)]
     strata: list[Stratum] = []
     for start, size in zip(starts, np.diff(starts, append=len(codes)).tolist(), strict=True):
@@ -179,7 +179,7 @@ def plan_audit(view: CellView, image_ids: Sequence[str], spec: AuditSpec) -> Aud
     return AuditPlan(view.run, spec.by_class, items, tuple(strata), spec.seed)
 
 
-def _strata_of_cells(view: CellView, spec: AuditSpec) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _strata_of_cells(view: CellView, spec: AuditSpec) -> tuple[NDArray[np.int64], NDArray[Any]]:
     assert view.scores is not None
     mask = open_cells(view.states, view.excluded_rows, view.unsure_run, view.run)
     mask &= view.scores != np.float16(0.5)
@@ -192,12 +192,13 @@ def _strata_of_cells(view: CellView, spec: AuditSpec) -> tuple[NDArray[np.int64]
         mask &= np.isin(view.class_names, spec.class_names)
     cells = np.flatnonzero(mask)
     bands = band_of_bits()[view.bits.ravel()[cells]].astype(np.int64)
-    codes = 2 * bands + (view.scores.ravel()[cells] < np.float16(0.5))
+    codes: NDArray[np.int64] = 2 * bands + (view.scores.ravel()[cells] < np.float16(0.5))
     if spec.by_class:
         codes += (cells % view.num_classes) * 2 * NUM_BANDS
     ends = np.array([band_bounds(band)[1] for band in range(NUM_BANDS)])
     wanted = ends[bands] > spec.lowest_confidence
-    return cells[wanted], codes[wanted]
+    # Whole numbers of 8 or 16 bits are sorted by counting.
+    return cells[wanted], codes[wanted].astype(np.min_scalar_type(2 * NUM_BANDS * view.num_classes))
 
 
 def _stratum(view: CellView, code: int, population: int, *, by_class: bool) -> Stratum:

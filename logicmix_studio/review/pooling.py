@@ -9,11 +9,12 @@ right:
 over a grid. A class with many audits of its own is judged by them; one with few leans on the others. With no
 audits but its own, a class needs about as many as the exact bound of Clopper and Pearson asks for.
 
-The second parameter stays at 1 on purpose. It says how much classes differ, and few audits cannot tell: fitted
-from them, it takes classes for more alike than they are, and a bound of 95 % then holds for only 82 to 93 % of
-classes in simulation; with 1, it holds for 94 to 100 % (true precisions from Beta(20, 1), (98, 2), (30, 3),
-(190, 1), (950, 50), (10, 1/2) and (100, 1/2); 40 classes, 7 or 20 audits each on average). A class unlike all
-others still goes unnoticed until it has audits of its own.
+The second parameter stays at 1 on purpose. It says how much classes differ, and few audits cannot tell:
+fitted
+from them, it takes classes for more alike than they are, and a bound of 95 % then holds for only 82 to 93 %
+of classes in simulation; with 1, it holds for 94 to 100 % (true precisions from Beta(20, 1), (98, 2), (30,
+3), (190, 1), (950, 50), (10, 1/2) and (100, 1/2); 40 classes, 7 or 20 audits each on average). A class
+unlike all others still goes unnoticed until it has audits of its own.
 
 C classes, G grid points, S draws.
 """

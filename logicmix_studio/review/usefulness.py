@@ -96,15 +96,12 @@ def usefulness(
     """Return how useful an answer to each cell is, 0 or more.
 
     Args:
-        bits: (M,) the bits of the cells' scores; see `score_bits`.
-        classes: (M,) the cells' classes.
+        bits: The bits of the cells' scores, any shape; see `score_bits`.
+        classes: The cells' classes, the same shape or one that broadcasts to it.
         gains: For all classes.
     """
-    chance = score_values().astype(np.float32)[bits]
-    base = gains.negative.astype(np.float32)
-    slope = (gains.positive - gains.negative).astype(np.float32)
-    expected: NDArray[np.float32] = slope[classes]
-    expected *= chance
-    expected += base[classes]
+    expected: NDArray[np.float32] = score_values().astype(np.float32)[bits]
+    expected *= (gains.positive - gains.negative).astype(np.float32)[classes]
+    expected += gains.negative.astype(np.float32)[classes]
     expected *= entropy_of_bits()[bits]
-    return expected
+    return np.maximum(expected, 0.0, out=expected)

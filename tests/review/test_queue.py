@@ -77,7 +77,6 @@ def test_a_queue_holds_the_cells_that_the_spec_describes(make_view, spec):
     expected = naive_members(view, spec)
     assert sorted(queue.cells.tolist()) == expected
     assert len(queue) == len(expected) > 0
-    assert queue.states.tolist() == view.states.ravel()[queue.cells].tolist()
 
 
 def scores_of(view, queue):
@@ -120,14 +119,15 @@ def test_flipped_come_first(view):
 def test_conflicts_come_first_and_as_ranked(make_view):
     view = make_view(300, 4)
     queue = build_queue(view, QueueSpec(order="conflicts"))
-    known = queue.states != 0
+    states = view.states.ravel()[queue.cells]
+    known = states != 0
     allowed = view.unsure_run.ravel() != view.run
     ranked = find_conflicts(view.states, view.scores, view.excluded_rows, view.kept)
     expected = ranked.self_confidence[allowed[ranked.cells]]
     assert known[: known.sum()].all()
     assert set(queue.cells[known].tolist()) == set(ranked.cells[allowed[ranked.cells]].tolist())
     shown = scores_of(view, queue)[known]
-    self_confidence = np.where(queue.states[known] == 1, shown, 1 - shown)
+    self_confidence = np.where(states[known] == 1, shown, 1 - shown)
     assert self_confidence == pytest.approx(expected, abs=1e-6)
     rest = np.abs(scores_of(view, queue)[~known] - 0.5)
     assert (np.diff(rest) >= 0).all()
@@ -213,7 +213,24 @@ def test_next_cells_passes_over_what_was_settled_kept_unsure_or_leased():
     assert rest.tolist() == queue.cells[704:].tolist()
     assert end == len(queue)
     assert queue.next_cells(end, 5, now)[0].tolist() == []
-    assert int(queue.waiting(now).sum()) == 1000 - 700
+    assert int(queue.waiting(queue.cells, now).sum()) == 1000 - 700
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_segments_join_without_gap_or_repetition(make_view, order, monkeypatch):
+    view = make_view(300, 5)
+    whole = build_queue(view, QueueSpec(order=order, only_proposals=False)).cells
+    monkeypatch.setattr("logicmix_studio.review.queue._SEGMENT", 17)
+    queue = build_queue(view, QueueSpec(order=order, only_proposals=False))
+    assert queue.cells.tolist() == whole.tolist()
+    assert len(set(whole.tolist())) == len(whole) == len(queue)
+    pages = [queue.page(start, 23).tolist() for start in reversed(range(0, len(queue), 23))]
+    assert [cell for page in reversed(pages) for cell in page] == whole.tolist()
+    walked, position = [], 0
+    while position < len(queue):
+        cells, position = queue.next_cells(position, 7, view)
+        walked += cells.tolist()
+    assert walked == whole.tolist()
 
 
 def test_page_ends_with_the_queue(view):

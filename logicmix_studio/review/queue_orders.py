@@ -1,0 +1,133 @@
+"""The orders of a queue, as sort keys.
+
+Every cell has a first key, a whole number of 16 bits: the lower, the sooner. Where cells of one first key
+need an order among themselves, a second key is worked out for those few cells when they are reached.
+
+N images, C classes, M cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from logicmix_studio.labels import POSITIVE, UNKNOWN
+from logicmix_studio.review.cell_hash import cell_hash
+from logicmix_studio.review.cells import CellView
+from logicmix_studio.review.queue_filters import chosen_columns, proposals_of
+from logicmix_studio.review.queue_spec import QueueSpec
+from logicmix_studio.review.score_bits import LAST_BIT, certainty_ranks
+from logicmix_studio.review.usefulness import answer_gains, usefulness
+
+LAST_KEY = 65534
+"""The highest key of a cell; one more marks cells that are not in the queue."""
+
+AFTER = LAST_BIT + 1
+"""Added to the rank of a score to put a cell behind all others."""
+
+_CHUNK = 65_536
+
+Keys = NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class SortKeys:
+    """How cells are sorted."""
+
+    first: Keys
+    """(N, C) or (1, C), the same for all images; at most `LAST_KEY`."""
+    second: Callable[[NDArray[np.int64]], Keys] | None = None
+    """(M,) flat indices → (M,) keys among cells of the same first key; None: by flat index."""
+
+
+def sort_keys(view: CellView, spec: QueueSpec) -> SortKeys:
+    """Return the keys of the order that a spec asks for."""
+    return _ORDERS[spec.order](view, spec)
+
+
+def _constant(view: CellView) -> Keys:
+    return np.zeros((1, view.num_classes), dtype=np.uint16)
+
+
+def _uncertain(view: CellView, spec: QueueSpec) -> SortKeys:
+    return SortKeys(_constant(view) if view.scores is None else certainty_ranks()[view.bits])
+
+
+def _confident(view: CellView, spec: QueueSpec) -> SortKeys:
+    return SortKeys(_constant(view) if view.scores is None else _falling_certainty()[view.bits])
+
+
+def _flipped(view: CellView, spec: QueueSpec) -> SortKeys:
+    keys = _confident(view, spec).first
+    if view.previous is not None and view.scores is not None:
+        keys += (view.previous * proposals_of(view) >= 0) * np.uint16(AFTER)
+    return SortKeys(keys)
+
+
+def _conflicts(view: CellView, spec: QueueSpec) -> SortKeys:
+    if view.scores is None:
+        return SortKeys(_constant(view))
+    bits = view.bits
+    # A contradicted cell's self-confidence is the lower, the more certain the model is of the opposite.
+    rest = (certainty_ranks() + np.uint16(AFTER)).astype(np.uint16)
+    return SortKeys(np.where(view.states == UNKNOWN, rest[bits], _falling_certainty()[bits]))
+
+
+def _by_class(view: CellView, spec: QueueSpec) -> SortKeys:
+    columns = chosen_columns(view, spec) or list(range(view.num_classes))
+    return _class_after_class(view, columns)
+
+
+def _rarest(view: CellView, spec: QueueSpec) -> SortKeys:
+    num_positive = np.count_nonzero(view.states == POSITIVE, axis=0)
+    return _class_after_class(view, np.argsort(num_positive, kind="stable").tolist())
+
+
+def _class_after_class(view: CellView, columns: list[int]) -> SortKeys:
+    rank = np.zeros((1, view.num_classes), dtype=np.uint16)
+    rank[0, columns] = np.arange(len(columns), dtype=np.uint16)
+    if view.scores is None:
+        return SortKeys(rank)
+    bits, falling = view.bits.ravel(), _falling_certainty()
+    return SortKeys(rank, lambda cells: falling[bits[cells]])
+
+
+def _useful(view: CellView, spec: QueueSpec) -> SortKeys:
+    gains = answer_gains(view.states, view.excluded_rows)
+    worth = usefulness(view.bits, np.arange(view.num_classes), gains)
+    highest = worth.max(initial=0.0)
+    if highest > 0:
+        worth /= highest
+    # The bits of a float16 in [0, 1] rise with it: to a part in a thousand, sorted as whole numbers.
+    return SortKeys(np.uint16(LAST_BIT) - worth.astype(np.float16).view(np.uint16))
+
+
+def _random(view: CellView, spec: QueueSpec) -> SortKeys:
+    high = np.empty(view.states.size, dtype=np.uint16)
+    for start in range(0, len(high), _CHUNK):
+        chunk = np.arange(start, min(start + _CHUNK, len(high)))
+        high[chunk] = cell_hash(chunk, spec.seed) >> np.uint64(48)
+
+    def low(cells: NDArray[np.int64]) -> Keys:
+        return (cell_hash(cells, spec.seed) >> np.uint64(32)).astype(np.uint16)
+
+    return SortKeys(np.minimum(high, np.uint16(LAST_KEY)).reshape(view.states.shape), low)
+
+
+def _falling_certainty() -> Keys:
+    return np.uint16(LAST_BIT) - certainty_ranks()
+
+
+_ORDERS: dict[str, Callable[[CellView, QueueSpec], SortKeys]] = {
+    "conflicts": _conflicts,
+    "flipped": _flipped,
+    "uncertain": _uncertain,
+    "confident": _confident,
+    "class": _by_class,
+    "rarest": _rarest,
+    "useful": _useful,
+    "random": _random,
+}
