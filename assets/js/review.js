@@ -115,7 +115,8 @@ class Desk {
     this.outbox.onChange = () => this.paintPill();
     this.outbox.onReply = (entry, reply) => this.onReply(entry, reply);
     this.outbox.onRefused = (entry, error) => {
-      toast(`An answer was refused: ${error.message}`, { kind: "bad", hint: error.hint });
+      const isBack = entry.path.endsWith("/undo") || entry.path.endsWith("/redo");
+      toast(isBack ? error.message : `An answer was refused: ${error.message}`, { kind: isBack ? "info" : "bad", hint: error.hint });
     };
     bus.on("settings-changed", () => this.hints.forEach(({ hint, action }) => this.paintHint(hint, action)));
     bus.on("run-changed", (pulse) => this.onRun(pulse));

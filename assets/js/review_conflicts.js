@@ -119,7 +119,8 @@ export class Conflicts {
     this.items.push(...reply.items.filter((item) => !waiting.has(`${item.image} ${item.class}`)));
     this.total = reply.total;
     this.run = reply.run;
-    this.ended = reply.items.length < BATCH;
+    this.ended = reply.items.length === 0;
+    this.elsewhere = reply.total > this.items.length ? reply.empty : null;
     this.prefetch();
     if (wasEmpty) this.paint();
   }
@@ -170,6 +171,14 @@ export class Conflicts {
 
   paintEmpty() {
     const { el } = this.context;
+    if (this.elsewhere) {
+      this.emptyState.replaceChildren(
+        el("p", { class: "lm-review-empty-title" }, this.elsewhere.title),
+        el("p", { class: "lm-review-empty-text" }, this.elsewhere.text),
+        el("div", { class: "lm-review-empty-steps" }, this.context.button("Look again", { onclick: () => this.restart() })),
+      );
+      return;
+    }
     const hasRun = this.run !== null && this.run !== undefined;
     this.emptyState.replaceChildren(
       el("p", { class: "lm-review-empty-title" }, hasRun ? "No conflict waits" : "No run to compare with"),

@@ -119,6 +119,13 @@ export class Stream {
     this.stage.endZoom();
   }
 
+  /** An undo that reached further back than this page: show the cell again. */
+  onReply(entry, reply) {
+    if (entry.path !== "/api/review/undo" || entry.body.target || entry.body.of || !reply.again?.length) return;
+    if (this.desk.current === "stream" && reply.again.length === 1) this.giveBack(reply.again[0]);
+    else this.context.toast(`Undone: line ${reply.of}, ${this.context.format.plural(reply.written, "cell")}`);
+  }
+
   /** Forget the queue and ask for it anew, because the filters or the scores changed. */
   restart() {
     this.generation += 1;
@@ -168,6 +175,8 @@ export class Stream {
   }
 
   take(reply) {
+    const lost = new Set(reply.lost);
+    this.items = this.items.filter((item, place) => place === 0 || !lost.has(item.cell));
     const held = new Set(this.items.map((item) => item.cell));
     const waiting = this.desk.unsentCells();
     const fresh = reply.items.filter((item) => !held.has(item.cell) && !waiting.has(`${item.image} ${item.class}`));

@@ -73,6 +73,7 @@ class TrainRoom {
       this.take(answer);
     } catch (error) {
       fill(this.list, el("li", {}, errorState(error, () => this.load())));
+      if (!this.runs) fill(this.main);
     }
   }
 

@@ -71,6 +71,8 @@ export class CompareView {
       );
       const drawn = this.charts.get(chart.name);
       drawn.node.hidden = !overlaid.length;
+      const hasSteps = curves.some((one) => chart.series(one).some((line) => line.points?.length));
+      drawn.options.xLabel = hasSteps || !chart.fallback ? chart.xLabel : "epoch";
       drawn.update(overlaid);
     }
     this.chartGrid.hidden = [...this.charts.values()].every((chart) => chart.node.hidden);

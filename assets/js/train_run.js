@@ -191,11 +191,11 @@ export class RunView {
     return el(
       "div",
       { class: "lm-run-tiles" },
-      tile(card.map === null ? "–" : card.map.toFixed(3), "mAP on held-out known cells", `${result.num_heldout ?? result.num_cells ?? "some"} cells`),
+      tile(card.map === null ? "–" : card.map.toFixed(3), `mAP on ${result.num_cells ? format.number(result.num_cells) : "the"} held-out known cells`),
       change ? tile(format.number(change.positive), "pseudo-labels: present") : null,
       change ? tile(format.number(change.negative), "pseudo-labels: absent") : null,
       change ? tile(format.number(change.conflicts), "conflicts with known cells") : null,
-      tile(card.epochs ? `${card.best_epoch ?? "–"} / ${card.epochs}` : "–", "best epoch / epochs"),
+      tile(card.best_epoch ?? card.epochs ?? "–", card.epochs ? `best of ${format.number(card.epochs)} epochs` : "best epoch"),
       tile(format.duration(card.seconds), "time"),
     );
   }

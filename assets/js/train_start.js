@@ -237,7 +237,7 @@ class SettingsDrawer {
     this.say.classList.remove("is-problem");
     const count = Object.keys(this.overrides).length;
     const changed = count ? `${format.plural(count, "setting")} changed` : "all defaults";
-    this.say.textContent = [changed, `${format.number(epochs)} epochs at most`, time && `about ${format.duration(time.seconds)}`].filter(Boolean).join(" · ");
+    this.say.textContent = [changed, epochs && `${format.number(epochs)} epochs at most`, time && `about ${format.duration(time.seconds)}`].filter(Boolean).join(" · ");
   }
 
   filter() {

@@ -37,6 +37,12 @@ from logicmix_studio.ui.review_plants import Plants
 KEPT_QUEUES = 4
 """Built queues kept in memory; one over 8 million cells takes 40 MB."""
 
+COUNT_EXACTLY = 100_000
+"""Queues up to this length are counted cell by cell."""
+
+BIG_BULK = 5_000
+"""After an action on so many cells, passing over them costs more than building the queue anew."""
+
 COUNT_SECONDS = 5.0
 """How long the number of waiting cells is reused while it is shown only as a number."""
 
@@ -78,6 +84,9 @@ class ReviewDesk:
         self._reserved: frozenset[Cell] = frozenset()
         self._queues: OrderedDict[tuple[Any, ...], Queue] = OrderedDict()
         self._counts: dict[tuple[Any, ...], tuple[float, int]] = {}
+        self._fronts: dict[tuple[Any, ...], tuple[int, int]] = {}
+        self._reopened = 0
+        self._epoch = 0
         self._building = threading.Lock()
         self._coverage: tuple[tuple[int, int], Coverage] | None = None
         self._splits = np.array(studio.table.splits, dtype=np.str_)
@@ -180,7 +189,7 @@ class ReviewDesk:
         closed = set(have) | self._skipped[who] | self._reserved
         view = self.view(with_proposals=False)
         others = self.leases.held_by_others(name, now)
-        cells, _ = queue.next_cells(0, want, view, closed | others)
+        cells, _ = queue.next_cells(self._front(key, queue, view), want, view, closed | others)
         taken = self.leases.acquire(name, (int(cell) for cell in cells), want, now)
         total = self._count(key, queue, view)
         items = self.items(taken, queue.run)
@@ -287,7 +296,7 @@ class ReviewDesk:
 
     def _queue(self, spec: QueueSpec) -> tuple[tuple[Any, ...], Queue]:
         run, _ = self.studio.current_choice()
-        key = (spec, run, self.studio.runs_version, repr(self.studio.settings.get("thresholds", {})))
+        key = (spec, run, self._epoch, self.studio.runs_version, repr(self.studio.settings.get("thresholds", {})))
         with self._building:
             found = self._queues.get(key)
             if found is None:
@@ -302,14 +311,29 @@ class ReviewDesk:
                 while len(self._queues) > KEPT_QUEUES:
                     old, _ = self._queues.popitem(last=False)
                     self._counts.pop(old, None)
+                    self._fronts.pop(old, None)
             self._queues.move_to_end(key)
             return key, found
 
+    def _front(self, key: tuple[Any, ...], queue: Queue, view: CellView) -> int:
+        """Return the position of the first cell of a queue that still waits, leased or not."""
+        seq, front = self._fronts.get(key, (self._reopened, 0))
+        if seq != self._reopened:
+            front = 0
+        seq = self._reopened
+        found, position = queue.next_cells(front, 1, view)
+        front = position - 1 if len(found) else position
+        self._fronts[key] = (seq, front)
+        return front
+
     def _count(self, key: tuple[Any, ...], queue: Queue, view: CellView) -> int:
+        """Return how many cells wait: exactly for queues of usual size, else as of the time it was built."""
+        if len(queue) > COUNT_EXACTLY:
+            return len(queue) - self._fronts.get(key, (0, 0))[1]
         now = self.clock()
         known = self._counts.get(key)
         if known is None or now - known[0] > COUNT_SECONDS:
-            known = (now, int(queue.waiting(view).sum()))
+            known = (now, int(queue.waiting(queue.cells, view).sum()))
             self._counts[key] = known
         return known[1]
 
@@ -328,7 +352,10 @@ class ReviewDesk:
         self._see(line)
         cells = [self.flat(cell.image_id, cell.class_name) for cell in line.cells]
         self.leases.release(cells)
+        if len(cells) > BIG_BULK:
+            self._epoch += 1
         if line.kind == "undo":
+            self._reopened = line.seq
             for skipped in self._skipped.values():
                 skipped.difference_update(cells)
         elif line.kind == "decide":

@@ -1,0 +1,66 @@
+"""A server that can be killed, and pages of the Review tab in a real Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.review_server import ServerProcess
+from tests.workspaces import make_workspace
+
+CHROMIUM = "/usr/bin/chromium"
+SWITCHES = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+__all__ = ["chromium", "review_page", "server"]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Return one browser for all tests of a module."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"there is no {CHROMIUM}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ServerProcess]:
+    """Return a running server on 120 images of 6 classes with two runs."""
+    root = tmp_path / "shapes"
+    make_workspace(root, num_images=120, runs=2)
+    process = ServerProcess(root).start()
+    yield process
+    process.kill()
+
+
+@pytest.fixture
+def review_page(chromium: Browser, server: ServerProcess) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens a screen of the Review tab; script errors fail the test."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
+    problems: list[str] = []
+
+    def open_screen(screen: str, **params: str) -> Page:
+        page = context.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        query = "&".join(f"{name}={value}" for name, value in {"screen": screen, **params}.items())
+        page.goto(f"{server.url}/#/review?{query}")
+        page.locator(f"section.lm-screen-{screen}").wait_for()
+        return page
+
+    yield open_screen
+    context.close()
+    assert not problems, problems
