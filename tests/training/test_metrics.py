@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import f1_score
+from torchmetrics.functional.classification import binary_average_precision
+
+from logicmix_studio.training.metrics import average_precision, measure
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_average_precision_equals_torchmetrics(seed):
+    generator = np.random.default_rng(seed)
+    scores = generator.integers(0, 12, 200) / 12  # many ties
+    truth = generator.random(200) < 0.3
+    expected = binary_average_precision(torch.from_numpy(scores), torch.from_numpy(truth).long())
+
+    assert average_precision(scores, truth) == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_average_precision_by_hand():
+    # Ranked: hit, miss, hit. Precision 1 at the first half of the recall, 2/3 at the second.
+    assert average_precision(np.array([0.9, 0.8, 0.7]), np.array([True, False, True])) == pytest.approx(5 / 6)
+
+
+@pytest.mark.parametrize("truth", [[], [True, True], [False]])
+def test_average_precision_needs_both_signs(truth):
+    assert np.isnan(average_precision(np.zeros(len(truth)), np.array(truth, dtype=bool)))
+
+
+def test_unknown_cells_never_enter():
+    generator = np.random.default_rng(0)
+    scores = generator.random((50, 4))
+    states = generator.integers(-1, 2, (50, 4)).astype(np.int8)
+    other = np.where(states == 0, 1 - scores, scores)
+
+    first, second = measure(scores, states), measure(other, states)
+
+    assert first.map == second.map
+    assert first.num_cells == int((states != 0).sum())
+    assert (first.overall_f1, first.class_f1, first.loss) == (second.overall_f1, second.class_f1, second.loss)
+
+
+def test_a_class_without_both_signs_leaves_the_mean():
+    scores = np.array([[0.9, 0.3], [0.1, 0.2]])
+    metrics = measure(scores, np.array([[1, 1], [-1, 0]], np.int8))
+
+    assert metrics.map == 1.0
+    assert np.isnan(metrics.average_precision[1])
+    assert metrics.as_dict(["a", "b"])["ap"]["a"] == 1.0
+
+
+def test_nothing_known():
+    metrics = measure(np.full((3, 2), 0.5), np.zeros((3, 2), np.int8))
+
+    assert np.isnan(metrics.map)
+    assert np.isnan(metrics.loss)
+    assert metrics.num_cells == 0
+
+
+def test_f1_scores_equal_sklearn_where_all_is_known():
+    generator = np.random.default_rng(1)
+    states = np.where(generator.random((80, 3)) < 0.4, 1, -1).astype(np.int8)
+    scores = generator.random((80, 3))
+    metrics = measure(scores, states)
+
+    assert metrics.overall_f1 == pytest.approx(f1_score((states > 0).ravel(), (scores >= 0.5).ravel()))
+    claimed, truth = scores >= 0.5, states > 0
+    precision = np.mean([(claimed & truth)[:, c].sum() / claimed[:, c].sum() for c in range(3)])
+    recall = np.mean([(claimed & truth)[:, c].sum() / truth[:, c].sum() for c in range(3)])
+    assert metrics.class_f1 == pytest.approx(2 * precision * recall / (precision + recall))

@@ -1,0 +1,123 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from logicmix_studio.errors import StudioError
+from logicmix_studio.training.control import Stopped
+from logicmix_studio.training.heldout import choose_heldout
+from logicmix_studio.training.quick import run_quick
+from logicmix_studio.training.run_folder import read_events
+
+
+def run(folder, workplace):
+    return run_quick(folder.config(), folder.snapshot(), workplace(folder))
+
+
+def test_a_round_writes_every_file_of_the_contract(make_run, workplace, snapshot):
+    folder = make_run()
+    result = run(folder, workplace)
+
+    scores, heldout = folder.scores(), np.load(folder.heldout_file)
+    assert scores.shape == snapshot.states.shape
+    assert scores.dtype == np.float16
+    assert np.load(folder.features_file).shape[0] == 40
+    np.testing.assert_array_equal(heldout, choose_heldout(snapshot, 0.15))
+    assert result["num_heldout"] == heldout.sum() > 0
+    assert folder.model_file.is_file()
+    assert folder.calibration_file.is_file()
+    assert folder.result()["num_embedded"] == 40
+    events, _ = read_events(folder.events_file)
+    assert {"stage", "epoch"} <= {event["event"] for event in events}
+    assert set([event for event in events if event["event"] == "epoch"][-1]["ap"]) == {"red", "green", "blue"}
+
+
+def test_it_learns_the_colours(make_run, workplace, snapshot):
+    folder = make_run()
+    run(folder, workplace)
+    train = snapshot.splits != "test"
+    scores = folder.scores().astype(float)
+    known = snapshot.states != 0
+
+    positive = scores[train[:, None] & known & (snapshot.states > 0)]
+    negative = scores[train[:, None] & known & (snapshot.states < 0)]
+    assert positive.mean() > negative.mean() + 0.05
+
+
+def test_same_seed_same_scores(make_run, workplace):
+    first, second = make_run(number=1), make_run(number=2)
+    run(first, workplace)
+    run(second, workplace)
+
+    np.testing.assert_array_equal(first.scores(), second.scores())
+    assert second.result()["num_embedded"] == 0
+
+
+def test_the_test_split_changes_nothing(make_run, workplace, snapshot):
+    other = snapshot.states.copy()
+    other[snapshot.splits == "test"] *= -1
+    first, second = make_run(number=1), make_run(number=2, of=dataclasses.replace(snapshot, states=other))
+    run(first, workplace)
+    run(second, workplace)
+
+    np.testing.assert_array_equal(first.scores(), second.scores())
+
+
+def test_new_images_and_a_new_class_between_rounds(make_run, workplace, snapshot, tmp_path, paint):
+    first = make_run(number=1)
+    run(first, workplace)
+    more = paint(tmp_path / "images", 10, seed=1)
+    joined = {
+        name: np.concatenate([getattr(snapshot, name), getattr(more, name)])
+        for name in ("states", "image_ids", "paths", "splits")
+    }
+    joined["states"] = np.concatenate([joined["states"], joined["states"][:, :1]], axis=1)
+    grown = dataclasses.replace(
+        snapshot, **joined, class_names=np.array([*snapshot.class_names.tolist(), "warm"])
+    )
+    second = make_run(number=2, of=grown, init_from=1)
+    result = run(second, workplace)
+
+    assert second.scores().shape == (50, 4)
+    assert result["num_embedded"] == 10
+    assert result["comparison"]["best_run"] == 1
+    messages = [event.get("text", "") for event in read_events(second.events_file)[0]]
+    assert "classes that run 0001 did not know: warm" in messages
+
+
+def test_a_run_is_compared_with_the_best_earlier_one(make_run, workplace, snapshot):
+    first, second = make_run(number=1), make_run(number=2)
+    assert run(first, workplace)["comparison"] is None
+    comparison = run(second, workplace)["comparison"]
+
+    assert comparison["best_run"] == 1
+    assert comparison["map"] == comparison["best_map"]
+    assert comparison["better"] == 2
+    assert "same held-out known cells" in comparison["why"]
+
+
+def test_an_image_that_vanished_has_no_scores(make_run, workplace, snapshot, tmp_path):
+    (tmp_path / "images" / snapshot.paths[0]).unlink()
+    folder = make_run()
+    run(folder, workplace)
+
+    assert np.isnan(folder.scores()[0]).all()
+    assert np.isfinite(folder.scores()[1:]).all()
+    warnings = [event for event in read_events(folder.events_file)[0] if event.get("level") == "warning"]
+    assert snapshot.paths[0] in warnings[0]["text"]
+
+
+def test_nothing_known_is_told(make_run, workplace, snapshot):
+    folder = make_run(of=dataclasses.replace(snapshot, states=np.zeros_like(snapshot.states)))
+
+    with pytest.raises(StudioError, match="no cell is known to learn from"):
+        run(folder, workplace)
+
+
+def test_a_request_to_cancel_is_heard(make_run, workplace):
+    folder = make_run()
+    folder.ask("cancel")
+
+    with pytest.raises(Stopped, match="cancel"):
+        run(folder, workplace)
+    assert not folder.result_file.exists()
