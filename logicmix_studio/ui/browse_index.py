@@ -87,8 +87,8 @@ class JournalIndex:
                 continue
             if earlier.kind == "undo":
                 undone.add(earlier.of)
-            elif earlier.kind == "redo":
-                return self._number.get(self._ledger.line(earlier.of or 0).who, NOBODY)
             elif earlier.kind == "decide":
                 return self._number.get(earlier.who, NOBODY)
+            elif earlier.of is not None and earlier.of not in undone:
+                return self._number.get(self._ledger.line(earlier.of).who, NOBODY)
         return NOBODY
