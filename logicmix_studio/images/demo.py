@@ -28,7 +28,7 @@ Progress = Callable[[int, int, str], None]
 # Shares of scenes with one, two, three and four digits.
 _SHARES: Final = (0.4, 0.35, 0.15, 0.1)
 # Of each digit, the samples nearest to its mean: those that a person reads without doubt.
-_SAMPLES_A_DIGIT: Final = 20
+_SAMPLES_A_DIGIT: Final = 16
 _TEST_SAMPLES: Final = 4
 _JPEG_QUALITY: Final = 92
 _PROGRESS_EVERY: Final = 50

@@ -20,8 +20,8 @@ _HALF: Final = SCENE_SIZE // 2
 
 # Digits of nearly one size and bright ink on dark grounds: tried until a linear head on frozen features finds
 # enough of them after one round (docs/performance.md).
-_SMALLEST_SIDE: Final = 73
-_LARGEST_SIDE: Final = 76
+_SMALLEST_SIDE: Final = 76
+_LARGEST_SIDE: Final = 78
 _INK_STARTS_AT: Final = 0.4
 _INK_FULL_AT: Final = 0.65
 

@@ -49,7 +49,7 @@ def test_operations__are_torchvisions() -> None:
     assert frozenset(name for name in OPERATIONS if SPACE[name][1]) == SIGNED
 
 
-@pytest.mark.parametrize("level", range(0, NUM_BINS, 3))
+@pytest.mark.parametrize("level", range(NUM_BINS))
 def test_augment__every_operation_equals_torchvision(level: int) -> None:
     draws = [
         (op, sign) for op, name in enumerate(OPERATIONS) for sign in ((1, -1) if name in SIGNED else (1,))
@@ -63,15 +63,19 @@ def test_augment__every_operation_equals_torchvision(level: int) -> None:
     images = some_images(len(draws))
     for interpolation in (InterpolationMode.BILINEAR, InterpolationMode.NEAREST):
         expected = one_by_one(images, params, interpolation)
-        assert torch.equal(augment(images, params, interpolation=interpolation), expected)
+        for grouped in (False, True):
+            assert torch.equal(
+                augment(images, params, interpolation=interpolation, grouped=grouped), expected
+            )
 
 
+@pytest.mark.parametrize("grouped", [None, False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_augment__batch_equals_one_by_one(seed: int) -> None:
+def test_augment__batch_equals_one_by_one(seed: int, grouped: bool | None) -> None:
     images = some_images(48, seed=seed)
     kept = images.clone()
     params = draw_augmentation(48, torch.Generator().manual_seed(seed))
-    result = augment(images, params)
+    result = augment(images, params, grouped=grouped)
     assert torch.equal(result, one_by_one(images, params, InterpolationMode.BILINEAR))
     assert torch.equal(images, kept)
     assert not torch.equal(result, images)

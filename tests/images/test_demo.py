@@ -72,4 +72,4 @@ def test_scene__bright_digits_on_a_dark_ground() -> None:
     for count in (1, 2, 3, 4):
         scene = np.asarray(draw_scene([full] * count, rng))
         share = (scene.min(axis=2) > 200).mean()
-        assert 0.85 < share / (count * 74.5**2 / SCENE_SIZE**2) < 1.1
+        assert 0.85 < share / (count * 77**2 / SCENE_SIZE**2) < 1.1
