@@ -7,7 +7,9 @@ spinning, and the process is nice to others.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
+import platform
 import sys
 from collections.abc import MutableMapping, Sequence
 from pathlib import Path
@@ -16,6 +18,9 @@ from logicmix_studio.environment import prepare_environment
 from logicmix_studio.training.run_folder import RunFolder, read_json
 
 NICENESS = 10
+KEPT_MEMORY = ((-4, 0), (-1, 2**31 - 1), (-2, 64 << 20))
+"""glibc's M_MMAP_MAX: no block of its own for large arrays; M_TRIM_THRESHOLD: nothing is handed back;
+M_TOP_PAD: bytes that the heap grows by."""
 
 
 def prepare_process(environ: MutableMapping[str, str], num_cores: int) -> None:
@@ -33,6 +38,19 @@ def prepare_process(environ: MutableMapping[str, str], num_cores: int) -> None:
     environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
+def keep_memory() -> bool:
+    """Have glibc keep freed memory for the next use; return whether this is a glibc that does.
+
+    A network takes and frees hundreds of megabytes a batch. Handed back to the kernel, each page is cleared
+    again before its next use: embedding 192 images at 224 px took 3.2 s of computing and 4.5 s of that, and
+    takes 3.2 s and 0.04 s with the memory kept (tf_efficientnet_lite0, one thread).
+    """
+    if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
+        return False
+    libc = ctypes.CDLL(None)
+    return all(libc.mallopt(option, value) for option, value in KEPT_MEMORY)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run or resume the run in a folder.
 
@@ -48,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     prepare_process(os.environ, len(os.sched_getaffinity(0)))
     os.nice(max(0, NICENESS - os.nice(0)))
+    keep_memory()
     folder = RunFolder(options.run_folder.resolve())
     devices = options.devices or _devices(folder)
     if devices > 1 and "WORLD_SIZE" not in os.environ:
