@@ -1,6 +1,6 @@
 // A small line chart in SVG: axes, legend, crosshair, keyboard. No dependency.
 //
-// lineChart({title, series, xLabel, yLabel, height, xFormat, yFormat, yDomain, empty}) returns
+// lineChart({title, series, xLabel, height, xFormat, yFormat, yDomain, fromZero, empty}) returns
 // {node, update(series, {note})}. A series is {name, tone, dash, points: [[x, y], ...]}; tones are classes in train.css, so that
 // light and dark are told apart there; a dash keeps lines apart without colour.
 
@@ -171,7 +171,8 @@ class LineChart {
 
   scale(width, height) {
     const [x0, x1] = extent(this.series, 0);
-    const [y0, y1] = this.options.yDomain ?? padded(extent(this.series, 1));
+    const [low, y1] = this.options.yDomain ?? padded(extent(this.series, 1));
+    const y0 = this.options.fromZero ? Math.min(0, low) : low;
     const span = x1 > x0 ? x1 - x0 : 1;
     const inner = { width: width - MARGIN.left - MARGIN.right, height: height - MARGIN.top - MARGIN.bottom };
     this.domain = { x: [x0, x1], y: [y0, y1] };

@@ -3,7 +3,7 @@
 import { lineChart } from "./chart.js";
 import { button, emptyState, errorState, skeleton } from "./components.js";
 import { el, fill, format } from "./core.js";
-import { CHARTS, chartSeries } from "./train_run.js";
+import { CHARTS, chartSeries, hasSteps } from "./train_run.js";
 import { groupTitle, runTitle, settingWords, valueWords } from "./train_words.js";
 
 const TONES = ["negative", "accent"];
@@ -66,16 +66,20 @@ export class CompareView {
 
   drawCharts(curves) {
     for (const chart of CHARTS.filter((one) => this.charts.has(one.name))) {
-      const overlaid = curves.flatMap((one, i) =>
-        chartSeries(chart, one).map((line, j, all) => ({ ...line, tone: all.length > 1 && j ? "pseudo" : TONES[i], dash: all.length > 1 && j && i ? "2 3" : DASHES[i], name: `run ${this.pair[i]}${all.length > 1 ? ` ${line.name}` : ""}` })),
-      );
+      // A run that is told by epochs only draws the other one to epochs, too.
+      const byEpoch = Boolean(chart.fallback) && !curves.every((one) => hasSteps(chart, one));
+      const overlaid = curves.flatMap((one, i) => this.overlay(chartSeries(chart, one, byEpoch), i));
       const drawn = this.charts.get(chart.name);
       drawn.node.hidden = !overlaid.length;
-      const hasSteps = curves.some((one) => chart.series(one).some((line) => line.points?.length));
-      drawn.options.xLabel = hasSteps || !chart.fallback ? chart.xLabel : "epoch";
+      drawn.options.xLabel = byEpoch ? "epoch" : chart.xLabel;
       drawn.update(overlaid);
     }
     this.chartGrid.hidden = [...this.charts.values()].every((chart) => chart.node.hidden);
+  }
+
+  /** One run's lines in its own tone; a second line of the same run is told by its dash. */
+  overlay(lines, i) {
+    return lines.map((line, j) => ({ ...line, tone: j ? "pseudo" : TONES[i], dash: j && i ? "2 3" : DASHES[i], name: `run ${this.pair[i]}${lines.length > 1 ? ` ${line.name}` : ""}` }));
   }
 
   precision({ precision, map }) {

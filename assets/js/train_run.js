@@ -8,7 +8,7 @@ import { groupTitle, megabytes, runTitle, settingWords, statusTag, valueWords } 
 const LOG_LINES = 200;
 const share = (value) => value.toFixed(3);
 
-/** The charts of a run; `of` picks the curves, so that the comparison can draw the same ones. */
+/** The charts of a run; the comparison draws the same ones. */
 export const CHARTS = [
   {
     name: "loss",
@@ -36,13 +36,16 @@ export const CHARTS = [
     ],
   },
   { name: "lr", title: "Learning rate", xLabel: "step", optional: true, series: (curves) => [{ name: "learning rate", tone: "accent", points: curves.steps.lr }] },
-  { name: "speed", title: "Images a second", xLabel: "step", optional: true, series: (curves) => [{ name: "images/s", tone: "accent", points: curves.steps.images_per_s }] },
-  { name: "memory", title: "Memory in MB", xLabel: "step", optional: true, series: (curves) => [{ name: "memory", tone: "negative", points: curves.steps.memory_mb }] },
+  { name: "speed", title: "Images a second", xLabel: "step", optional: true, fromZero: true, series: (curves) => [{ name: "images/s", tone: "accent", points: curves.steps.images_per_s }] },
+  { name: "memory", title: "Memory in MB", xLabel: "step", optional: true, fromZero: true, series: (curves) => [{ name: "memory", tone: "negative", points: curves.steps.memory_mb }] },
 ];
 
-export function chartSeries(chart, curves) {
-  const series = chart.series(curves).filter((one) => one.points?.length);
-  return series.length || !chart.fallback ? series : chart.fallback(curves).filter((one) => one.points?.length);
+/** Whether a chart has points over steps; what ends in seconds is told by epochs only. */
+export const hasSteps = (chart, curves) => chart.series(curves).some((one) => one.points?.length);
+
+export function chartSeries(chart, curves, byEpoch = !hasSteps(chart, curves)) {
+  const make = byEpoch && chart.fallback ? chart.fallback : chart.series;
+  return make(curves).filter((one) => one.points?.length);
 }
 
 export class RunView {
@@ -165,7 +168,7 @@ export class RunView {
       const series = this.curves ? chartSeries(chart, this.curves) : [];
       const drawn = this.charts.get(chart.name);
       drawn.node.hidden = !series.length && (chart.optional || !this.card?.is_active);
-      const isByEpoch = chart.fallback && this.curves && !chart.series(this.curves).some((one) => one.points?.length);
+      const isByEpoch = chart.fallback && this.curves && !hasSteps(chart, this.curves);
       drawn.options.xLabel = isByEpoch ? "epoch" : chart.xLabel;
       drawn.update(series);
     }

@@ -82,11 +82,16 @@ def estimate(
     return Estimate(_trial_seconds(config, num_images, speed), "after a short trial")
 
 
-def num_epochs(config: RunConfig, num_images: int) -> int:
-    """Return how many epochs a full run has at the most: a small set gets more of them."""
+def num_epochs(config: RunConfig, num_images: int) -> int | None:
+    """Return how many epochs a full run has at the most: a small set gets more of them.
+
+    Args:
+        config: The run's configuration; None is returned for ``quick``, whose epochs are no measure of its time.
+        num_images: Images to train on.
+    """
     settings = config.settings
     if not isinstance(settings, FullSettings):
-        return settings.head.epochs
+        return None
     steps = max(1, math.ceil(num_images / settings.optimizer.batch_size))
     return max(settings.schedule.epochs, math.ceil(settings.schedule.min_steps / steps))
 
@@ -131,10 +136,8 @@ class SpeedTrial:
         try:
             answer = self._run([*self._command, backbone, str(image_size)])
             speed = Speed(backbone, image_size, float(answer["score"]), float(answer["train"]))
-            others = [
-                one for one in self.speeds() if (one.backbone, one.image_size) != (backbone, image_size)
-            ]
-            write_json(self._file, {"trials": [vars(one) for one in (*others, speed)]})
+            kept = [one for one in self.speeds() if one[:2] != speed[:2]]
+            write_json(self._file, {"trials": [one._asdict() for one in (*kept, speed)]})
             return speed
         finally:
             self._guard.release()
@@ -172,7 +175,7 @@ def _work(config: RunConfig, num_images: int) -> float:
     pixels = (config.settings.backbone.image_size / 224) ** 2
     if not isinstance(config.settings, FullSettings):
         return num_images * (pixels + config.settings.head.epochs * 1e-3)
-    return num_images * pixels * num_epochs(config, num_images)
+    return num_images * pixels * (num_epochs(config, num_images) or 1)
 
 
 def _trial_seconds(config: RunConfig, num_images: int, speed: Speed) -> float:
@@ -185,4 +188,4 @@ def _trial_seconds(config: RunConfig, num_images: int, speed: Speed) -> float:
     share_scored = 1.0 - config.settings.pseudo.start_share if config.settings.pseudo.is_enabled else 0.0
     held_out = config.settings.selection.heldout_share
     each = one_epoch + scoring * max(share_scored, min(1.0, held_out * 4))
-    return num_epochs(config, num_images) * each + scoring
+    return (num_epochs(config, num_images) or 1) * each + scoring

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from logicmix_studio.ui.train_curves import CurveReader, RunCurves, thin
+
+
+def taken(*events: dict[str, Any]) -> RunCurves:
+    curves = RunCurves()
+    for event in events:
+        curves.take(event)
+    return curves
+
+
+def test_steps_become_curves() -> None:
+    curves = taken(
+        {"event": "start", "time": 10.0},
+        {"event": "step", "time": 11.0, "step": 1, "loss_original": 0.5, "loss_mixed": None, "lr": 1e-4},
+        {"event": "step", "time": 12.5, "step": 2, "loss_original": 0.4, "loss_mixed": 0.9, "lr": 2e-4},
+    )
+    assert curves.steps["loss_original"] == [[1, 0.5], [2, 0.4]]
+    assert curves.steps["loss_mixed"] == [[2, 0.9]]
+    assert curves.to_json()["elapsed_s"] == 2.5
+
+
+def test_steps_without_a_number_are_counted() -> None:
+    curves = taken({"event": "step", "loss_original": 1.0}, {"event": "step", "loss_original": 0.5})
+    assert curves.steps["loss_original"] == [[1, 1.0], [2, 0.5]]
+
+
+def test_resumed_run_forgets_the_steps_it_repeats() -> None:
+    curves = taken(
+        *({"event": "step", "step": step, "loss_original": 1.0} for step in (1, 2, 3, 4)),
+        {"event": "step", "step": 3, "loss_original": 0.1},
+    )
+    assert curves.steps["loss_original"] == [[1, 1.0], [2, 1.0], [3, 0.1]]
+
+
+def test_epochs_and_pseudo_labels() -> None:
+    curves = taken(
+        {"event": "epoch", "epoch": 1, "epochs": 4, "map": None, "loss_original": 0.5},
+        {"event": "epoch", "epoch": 2, "epochs": 4, "map": 0.6, "loss_original": 0.4},
+        {
+            "event": "pseudo",
+            "epoch": 2,
+            "positive": 3,
+            "negative": 30,
+            "changed": 33,
+            "per_class": {"dog": [1, 2]},
+        },
+        {"event": "epoch", "epoch": 2, "epochs": 4, "map": 0.7, "loss_original": 0.3},
+    )
+    assert curves.epochs["map"] == [[2, 0.7]]
+    assert (curves.epoch, curves.num_epochs) == (2, 4)
+    assert curves.pseudo["positive"] == []  # the repeated epoch has not proposed yet
+    assert curves.pseudo_per_class == {"dog": [1, 2]}
+
+
+def test_stages_and_messages() -> None:
+    curves = taken(
+        {"event": "stage", "time": 1.0, "text": "embedding the images"},
+        {"event": "message", "time": 3.0, "level": "warning", "text": "two images can't be read"},
+    )
+    assert curves.stages == [{"words": "embedding the images", "at": 0.0}]
+    assert curves.messages == [{"level": "warning", "text": "two images can't be read", "at": 2.0}]
+
+
+def test_reader__goes_on_where_it_stopped(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    reader = CurveReader()
+    assert reader.read(file).offset == 0  # there is no file yet
+    file.write_text(json.dumps({"event": "step", "step": 1, "lr": 0.1}) + "\n" + '{"event": "st')
+    assert reader.read(file).steps["lr"] == [[1, 0.1]]
+    with file.open("a") as more:
+        more.write('ep", "step": 2, "lr": 0.2}\n')
+    assert reader.read(file).steps["lr"] == [[1, 0.1], [2, 0.2]]
+
+
+def test_reader__file_made_anew_is_read_from_its_beginning(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    lines = [json.dumps({"event": "step", "step": step, "lr": 0.1}) for step in (1, 2, 3)]
+    file.write_text("\n".join(lines) + "\n")
+    reader = CurveReader()
+    reader.read(file)
+    file.write_text(json.dumps({"event": "step", "step": 1, "lr": 0.5}) + "\n")
+    assert reader.read(file).steps["lr"] == [[1, 0.5]]
+
+
+def test_thin__keeps_the_last_point() -> None:
+    points = [[float(i), float(i)] for i in range(1000)]
+    thinned = thin(points, most=50)
+    assert len(thinned) == 50
+    assert thinned[-1] == [999.0, 999.0]
+    assert thinned == sorted(thinned)
+
+
+def test_thin__short_curves_stay_as_they_are() -> None:
+    assert thin([[1, 2.0], [2, 3.0]]) == [[1, 2.0], [2, 3.0]]
+    assert thin([]) == []
