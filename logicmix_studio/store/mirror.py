@@ -403,7 +403,11 @@ class Mirror:
         try:
             uri = self._revive()
         except StudioError as error:
-            self._report(error.what)
+            self._report(str(error))
+            return
+        except Exception as error:
+            log.exception("the database could not be revived")
+            self._report(f"{type(error).__name__}: {error}"[:300])
             return
         if uri != self._uri:
             self._client.close()

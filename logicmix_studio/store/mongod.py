@@ -175,6 +175,8 @@ class Mongod:
             )
 
     def _adopt_or_start(self) -> None:
+        if self._child is not None:  # a killed one keeps port and folder until its last thread has ended
+            self._child.wait(STOP_SECONDS)
         self._record = self._child = None
         self._make_folder()
         if self._adopt():
@@ -251,12 +253,12 @@ def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     The kernel sends the parent-death signal when the *thread* that started the process ends, so the caller's
     own thread may be short-lived only because this one is not.
     """
-    if log.exists():
-        log.replace(log.with_suffix(".log.1"))
     outcome: queue.SimpleQueue[subprocess.Popen[bytes] | OSError] = queue.SimpleQueue()
 
     def keep() -> None:
         try:
+            if log.exists():
+                log.replace(log.with_suffix(".log.1"))
             with log.open("wb") as sink:
                 process = subprocess.Popen(
                     command,
