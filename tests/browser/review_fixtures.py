@@ -23,11 +23,11 @@ SWITCHES = [
     "--disable-sync",
 ]
 
-__all__ = ["chromium", "review_page", "server"]
+__all__ = ["review_chromium", "review_page", "review_server"]
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def review_chromium() -> Iterator[Browser]:
     """Return one browser for all tests of a module."""
     if not Path(CHROMIUM).exists():
         pytest.skip(f"there is no {CHROMIUM}")
@@ -38,26 +38,26 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    """Return a running server on 120 images of 6 classes with two runs."""
+def review_server(tmp_path: Path) -> Iterator[ServerProcess]:
+    """Return a running server on 200 images of 6 classes with two runs."""
     root = tmp_path / "shapes"
-    make_workspace(root, num_images=120, runs=2)
+    make_workspace(root, num_images=200, runs=2, known_proportion=0.5)
     process = ServerProcess(root).start()
     yield process
     process.kill()
 
 
 @pytest.fixture
-def review_page(chromium: Browser, server: ServerProcess) -> Iterator[Callable[..., Page]]:
+def review_page(review_chromium: Browser, review_server: ServerProcess) -> Iterator[Callable[..., Page]]:
     """Return a function that opens a screen of the Review tab; script errors fail the test."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
+    context = review_chromium.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
     problems: list[str] = []
 
     def open_screen(screen: str, **params: str) -> Page:
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
         query = "&".join(f"{name}={value}" for name, value in {"screen": screen, **params}.items())
-        page.goto(f"{server.url}/#/review?{query}")
+        page.goto(f"{review_server.url}/#/review?{query}")
         page.locator(f"section.lm-screen-{screen}").wait_for()
         return page
 

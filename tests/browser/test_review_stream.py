@@ -9,17 +9,17 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from logicmix_studio.store import Ledger, load_table, locate_workspace, read_journal
-from tests.browser.review_fixtures import chromium, review_page, server  # noqa: F401  # fixtures
 from tests.review_server import ServerProcess
 
 pytestmark = pytest.mark.browser
+pytest_plugins = ["tests.browser.review_fixtures"]
 
 SAVED = "All answers saved"
 
 
-def ledger_of(server: ServerProcess) -> Ledger:
+def ledger_of(review_server: ServerProcess) -> Ledger:
     """Read the journal as it is on disk."""
-    workspace = locate_workspace(server.root)
+    workspace = locate_workspace(review_server.root)
     return Ledger(load_table(workspace.labels_file), read_journal(workspace.journal_file))
 
 
@@ -39,7 +39,9 @@ def wait_saved(page: Page) -> None:
     expect(page.locator(".lm-outbox")).to_have_text(SAVED, timeout=20_000)
 
 
-def test_keys__answer_and_show_the_next_card_at_once(review_page: Callable[..., Page], server: ServerProcess) -> None:
+def test_keys__answer_and_show_the_next_card_at_once(
+    review_page: Callable[..., Page], review_server: ServerProcess
+) -> None:
     page = review_page("stream")
     answered = []
     for key in ("y", "n", "u", "s"):
@@ -47,29 +49,34 @@ def test_keys__answer_and_show_the_next_card_at_once(review_page: Callable[..., 
         page.keyboard.press(key)
         assert cell_on_screen(page) not in answered
     wait_saved(page)
-    ledger = ledger_of(server)
+    ledger = ledger_of(review_server)
     got = {f"{line.cells[0].image_id} {line.cells[0].class_name}": line for line in ledger.lines}
     assert list(got) == answered
     assert [got[cell].cells[0].after.state for cell in answered] == [1, -1, 0, 0]
-    assert [got[cell].cells[0].answer in ("unsure", "skip") for cell in answered] == [False, False, True, True]
+    assert [got[cell].cells[0].answer in ("unsure", "skip") for cell in answered] == [
+        False,
+        False,
+        True,
+        True,
+    ]
     assert all(line.extra["ms"] >= 0 for line in ledger.lines)
 
 
 def test_keys__accept_and_reject_follow_the_pseudo_label(
-    review_page: Callable[..., Page], server: ServerProcess
+    review_page: Callable[..., Page], review_server: ServerProcess
 ) -> None:
     page = review_page("stream", scope="proposals", sign="-1", order="confident")
     cell_on_screen(page)
     page.keyboard.press("a")
     page.keyboard.press("r")
     wait_saved(page)
-    first, second = ledger_of(server).lines
+    first, second = ledger_of(review_server).lines
     assert (first.cells[0].answer, first.cells[0].after.state) == ("accept", -1)
     assert (second.cells[0].answer, second.cells[0].after.state) == ("reject", 1)
 
 
 def test_keys__are_ignored_with_a_modifier_and_while_held(
-    review_page: Callable[..., Page], server: ServerProcess
+    review_page: Callable[..., Page], review_server: ServerProcess
 ) -> None:
     page = review_page("stream")
     cell = cell_on_screen(page)
@@ -80,21 +87,23 @@ def test_keys__are_ignored_with_a_modifier_and_while_held(
         page.keyboard.down("y")
     page.keyboard.up("y")
     wait_saved(page)
-    assert len(ledger_of(server).lines) == 1
+    assert len(ledger_of(review_server).lines) == 1
 
 
-def test_buttons__do_what_the_keys_do(review_page: Callable[..., Page], server: ServerProcess) -> None:
+def test_buttons__do_what_the_keys_do(review_page: Callable[..., Page], review_server: ServerProcess) -> None:
     page = review_page("stream")
     cell = cell_on_screen(page)
     page.get_by_role("button", name="Yes, there is").click()
     page.get_by_role("button", name="Skip").click()
     wait_saved(page)
-    lines = ledger_of(server).lines
+    lines = ledger_of(review_server).lines
     assert f"{lines[0].cells[0].image_id} {lines[0].cells[0].class_name}" == cell
     assert [line.cells[0].answer for line in lines][1] == "skip"
 
 
-def test_undo__brings_the_card_and_the_label_back(review_page: Callable[..., Page], server: ServerProcess) -> None:
+def test_undo__brings_the_card_and_the_label_back(
+    review_page: Callable[..., Page], review_server: ServerProcess
+) -> None:
     page = review_page("stream")
     first = cell_on_screen(page)
     page.keyboard.press("y")
@@ -106,15 +115,17 @@ def test_undo__brings_the_card_and_the_label_back(review_page: Callable[..., Pag
     page.keyboard.press("z")
     assert cell_on_screen(page) == first
     wait_saved(page)
-    ledger = ledger_of(server)
+    ledger = ledger_of(review_server)
     np.testing.assert_array_equal(ledger.states, ledger.table.states)
     page.keyboard.press("x")
     wait_saved(page)
-    ledger = ledger_of(server)
+    ledger = ledger_of(review_server)
     assert int((ledger.states != ledger.table.states).sum()) == 1
 
 
-def test_undo__reaches_back_over_a_reload(review_page: Callable[..., Page], server: ServerProcess) -> None:
+def test_undo__reaches_back_over_a_reload(
+    review_page: Callable[..., Page], review_server: ServerProcess
+) -> None:
     page = review_page("stream")
     first = cell_on_screen(page)
     page.keyboard.press("y")
@@ -127,7 +138,7 @@ def test_undo__reaches_back_over_a_reload(review_page: Callable[..., Page], serv
 
 
 def test_outbox__keeps_answers_while_the_server_is_gone_and_over_a_reload(
-    review_page: Callable[..., Page], server: ServerProcess
+    review_page: Callable[..., Page], review_server: ServerProcess
 ) -> None:
     page = review_page("stream")
     answered = []
@@ -135,35 +146,35 @@ def test_outbox__keeps_answers_while_the_server_is_gone_and_over_a_reload(
         answered.append(cell_on_screen(page))
         page.keyboard.press(key)
     wait_saved(page)
-    server.kill()
+    review_server.kill()
     for key in "nyn":
         answered.append(cell_on_screen(page))
         page.keyboard.press(key)
     expect(page.locator(".lm-outbox")).to_contain_text("3 answers unsent")
     assert page.locator(".lm-outbox").get_attribute("data-kind") == "waiting"
-    server.start()
+    review_server.start()
     page.reload()
     wait_saved(page)
-    lines = ledger_of(server).lines
+    lines = ledger_of(review_server).lines
     assert [f"{line.cells[0].image_id} {line.cells[0].class_name}" for line in lines] == answered
     assert [line.cells[0].after.state for line in lines] == [1, -1, -1, 1, -1]
 
 
 def test_outbox__an_answer_taken_back_before_it_was_sent_leaves_no_trace(
-    review_page: Callable[..., Page], server: ServerProcess
+    review_page: Callable[..., Page], review_server: ServerProcess
 ) -> None:
     page = review_page("stream")
     cell_on_screen(page)
-    server.kill()
+    review_server.kill()
     page.keyboard.press("y")
     second = cell_on_screen(page)
     page.keyboard.press("n")
     expect(page.locator(".lm-outbox")).to_contain_text("2 answers unsent")
     page.keyboard.press("z")
     assert cell_on_screen(page) == second
-    server.start()
+    review_server.start()
     wait_saved(page)
-    assert [line.cells[0].after.state for line in ledger_of(server).lines] == [1]
+    assert [line.cells[0].after.state for line in ledger_of(review_server).lines] == [1]
 
 
 def test_suggestion__hidden_shows_neither_claim_nor_score(review_page: Callable[..., Page]) -> None:

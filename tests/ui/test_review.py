@@ -42,10 +42,9 @@ def give(
 
 
 def as_person(client: TestClient, name: str) -> TestClient:
-    other = TestClient(
+    return TestClient(
         client.app, base_url=client.base_url, headers={**client.headers, "x-logicmix-person": name}
     )
-    return other
 
 
 def state_of(studio: Studio, item: dict[str, Any]) -> int:
