@@ -1,6 +1,6 @@
 // The Blend tab: draw a blend like the trainer, or build one; its truth table, and what else can be seen of it.
 
-import { button, choice } from "./components.js";
+import { button, choice, skeleton } from "./components.js";
 import { actionId } from "./core.js";
 import { exportPicture } from "./blend_export.js";
 import { methodsPanel, networkPanel, scoresPanel } from "./blend_panels.js";
@@ -10,6 +10,7 @@ import { truthPanel } from "./blend_table.js";
 
 const IMAGE_SIZE = 448;
 const FIRST_SEED = 526;
+const SLOW_MS = 400;
 const MOST_SOURCES = 6;
 
 const PANELS = [
@@ -325,13 +326,24 @@ class BlendLab {
   async ask(path, query, { quiet = false } = {}) {
     const ticket = (this.asked += 1);
     if (!quiet) this.frame.classList.add("is-loading");
+    const slow = quiet || this.blend ? 0 : setTimeout(() => this.isSlow(ticket), SLOW_MS);
     try {
       const answer = await this.context.api.get(path, query);
       return ticket === this.asked ? answer : null;
     } catch (error) {
       if (ticket === this.asked) this.failed(error);
       return null;
+    } finally {
+      clearTimeout(slow);
     }
+  }
+
+  /** The first blend imports the library that mixes, which takes a few seconds once. */
+  isSlow(ticket) {
+    if (ticket !== this.asked) return;
+    const { el } = this.context;
+    this.caption.textContent = "Loading what mixes images: this takes a few seconds, once.";
+    this.body.replaceChildren(el("div", { class: "lm-blend-panel" }, [40, 34, 34, 34, 34, 34].map((height) => skeleton(`${height}px`))));
   }
 
   take(blend, { remember }) {

@@ -43,7 +43,7 @@ export class CompareView {
       });
       return el("span", { class: "lm-compare-pick" }, el("span", { class: `lm-compare-line lm-tone-${TONES[position]}`, "aria-hidden": "true" }), made);
     };
-    fill(this.head, el("div", { class: "lm-run-title" }, el("h2", {}, "Compare"), select(0), el("span", { class: "lm-soft" }, "with"), select(1), el("span", { class: "lm-end" }, button("Back to the run", { kind: "quiet", onclick: () => this.room.select(this.pair[1]) }))));
+    fill(this.head, el("div", { class: "lm-run-title" }, el("h2", {}, "Compare"), select(0), el("span", { class: "lm-soft" }, "with"), select(1), el("span", { class: "lm-end" }, button("Back", { kind: "quiet", icon: "left", onclick: () => this.room.select(this.pair[1]) }))));
   }
 
   async load() {
