@@ -277,6 +277,7 @@ export class Grid {
   }
 
   all() {
+    if (this.node.hasAttribute("aria-busy")) return; // another list is on its way
     this.isAll = this.total > 0;
     this.selection.clear();
     this.markAll();

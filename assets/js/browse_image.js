@@ -46,7 +46,7 @@ export class ImageView {
     this.id = null;
     this.picture = el("div", { class: "lm-bi-picture" });
     this.head = el("div", { class: "lm-bi-head" });
-    this.list = virtualList({ rowHeight: ROW, render: (index) => this.row(this.shown[index], index), label: "Cells of this image", role: "listbox" });
+    this.list = virtualList({ rowHeight: ROW, render: (index) => this.row(this.shown[index], index), label: "Cells of this image", role: "grid" });
     this.list.node.classList.add("lm-bi-list");
     this.shown = [];
     this.history = el("div", { class: "lm-bi-history" });
@@ -136,6 +136,7 @@ export class ImageView {
       this.image = image;
       this.cells = image.cells;
       const wanted = this.active ?? this.browser.params.class;
+      if (image.width === null) this.drawBroken();
       this.drawHead();
       this.draw();
       this.active = this.shown.find((cell) => cell.class === wanted)?.class ?? this.shown[0]?.class ?? null;
@@ -203,7 +204,6 @@ export class ImageView {
 
   drawPicture() {
     const image = el("img", { src: this.context.media(this.id, this.isLarge ? 4096 : 1024), alt: "", class: this.isLarge ? "lm-bi-large" : "" });
-    image.addEventListener("error", () => image.replaceWith(emptyState({ title: "This image can't be shown", body: "The file is missing or broken. Its labels are kept.", drawing: "warning" })), { once: true });
     fill(
       this.picture,
       el("div", { class: "lm-bi-frame", tabindex: this.isLarge ? "0" : null }, image),
@@ -211,6 +211,10 @@ export class ImageView {
       button("Next image", { icon: "right", hidden_label: true, onclick: () => this.go(1) }),
       button(this.isLarge ? "Fit the picture" : "Enlarge the picture", { icon: "zoom", hidden_label: true, onclick: () => this.zoom() }),
     );
+  }
+
+  drawBroken() {
+    fill(this.picture.querySelector(".lm-bi-frame"), emptyState({ title: "This image can't be shown", body: "The file is missing or broken. Its labels are kept.", drawing: "warning" }));
   }
 
   drawHead() {
@@ -246,16 +250,16 @@ export class ImageView {
       "div",
       {
         class: ["lm-bi-row lm-virtual-row", isActive && "lm-bi-active"],
-        role: "option",
+        role: "row",
         "aria-selected": String(isActive),
         id: `lm-bi-${index}`,
         onclick: (event) => !event.target.closest("button") && this.activate(index),
       },
       stateMark(key),
-      el("span", { class: "lm-bi-class", title: cell.class }, cell.class, el("span", { class: "lm-sr" }, `, ${STATES[key].word}`)),
-      el("span", { class: "lm-bi-claim" }, this.showsTruth && cell.truth !== null ? truthMark(cell) : claim),
-      scoreBar(cell.score),
-      el("span", { class: "lm-bi-sets", role: "presentation" }, set(1, "positive", "positive"), set(-1, "negative", "negative"), set(0, "unknown", "unknown")),
+      el("span", { class: "lm-bi-class", role: "rowheader", title: cell.class }, cell.class, el("span", { class: "lm-sr" }, `, ${STATES[key].word}`)),
+      el("span", { class: "lm-bi-claim", role: "gridcell" }, this.showsTruth && cell.truth !== null ? truthMark(cell) : claim),
+      el("span", { role: "gridcell" }, scoreBar(cell.score)),
+      el("span", { class: "lm-bi-sets", role: "gridcell" }, set(1, "positive", "positive"), set(-1, "negative", "negative"), set(0, "unknown", "unknown")),
     );
   }
 

@@ -122,7 +122,7 @@ function drawSummary(place, facts, context) {
       "div",
       { class: "lm-ov-headline" },
       el("p", { class: "lm-ov-big" }, el("span", { class: "lm-number" }, share(facts.known)), el("small", {}, "of all cells are known")),
-      el("p", { class: "lm-soft" }, `${format.plural(facts.num_images, "image")} × ${format.plural(facts.classes.name.length, "class", "classes")}`, facts.num_test ? `, ${format.number(facts.num_test)} of them for testing only` : ""),
+      el("p", { class: "lm-soft" }, `${format.plural(facts.num_images, "image")} × ${format.plural(facts.classes.name.length, "class", "classes")}`, facts.num_test ? ` · ${format.plural(facts.num_test, "image")} for testing only` : ""),
     ),
     wholeBar(facts),
     el(

@@ -65,7 +65,7 @@ export function paceLine(place, progress) {
   return fill(
     place,
     el("p", {}, el("b", { class: "lm-number" }, progress.per_minute ? format.number(progress.per_minute) : "–"), " decisions a minute"),
-    el("p", { class: "lm-soft" }, left, progress.cells_per_decision > 1.05 ? ` One decision settles ${format.number(progress.cells_per_decision)} cells.` : "", " Pauses are left out."),
+    el("p", { class: "lm-soft" }, left, progress.cells_per_decision > 1.05 ? ` One decision settles ${format.number(progress.cells_per_decision)} cells.` : "", progress.per_minute ? " Pauses are left out." : ""),
   );
 }
 

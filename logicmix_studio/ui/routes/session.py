@@ -41,8 +41,8 @@ def router(studio: Studio) -> APIRouter:
             "trial_info": studio.info.get("trial"),
             "root": str(studio.workspace.root),
             "notes": studio.info.get("notes", []),
-            "token": getattr(request.app.state, "page_token", ""),
-            "gradio": getattr(request.app.state, "gradio_ready", False),
+            "token": request.app.state.page_token,
+            "gradio": request.app.state.door.is_ready,
             "pulse": _pulse(studio),
         }
 

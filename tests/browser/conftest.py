@@ -1,0 +1,158 @@
+"""A real Chromium on studios that run in a thread of this process; no page may ask any other host for anything."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, sync_playwright
+
+from logicmix_studio.studio import Studio
+from logicmix_studio.ui.server import address, bind, build_app
+from tests.workspaces import make_workspace
+
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+HOW_TO_GET_ONE = (
+    "no Chromium found: install it (apt-get install chromium) or name one with CHROME=/path/to/chrome"
+)
+START_S = 60.0
+
+
+@dataclass(frozen=True)
+class Served:
+    """A studio and where its page is."""
+
+    url: str
+    studio: Studio
+
+
+def find_chromium() -> str | None:
+    """Return the browser named by CHROME, or one that is installed."""
+    named = os.environ.get("CHROME")
+    if named:
+        return named
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Start Chromium, or skip (fail where REQUIRE_BROWSER=1) when there is none."""
+    path = find_chromium()
+    if path is None:
+        if os.environ.get("REQUIRE_BROWSER") == "1":
+            pytest.fail(HOW_TO_GET_ONE)
+        pytest.skip(HOW_TO_GET_ONE)
+    running = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def serve_studio(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """Serve made data sets; takes the options of `make_workspace`, and `gradio=True` for Gradio's page."""
+    running: list[tuple[uvicorn.Server, threading.Thread, Studio]] = []
+
+    def serve_it(name: str = "shapes", *, gradio: bool = False, **options: Any) -> Served:
+        make_workspace(tmp_path / name, **options)
+        studio = Studio.open(tmp_path / name, who="ada")
+        listener = bind("127.0.0.1", 0)
+        port = listener.getsockname()[1]
+        app = build_app(studio, port=port, gradio=gradio, gradio_delay_s=0.0)
+        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        running.append((server, thread, studio))
+        return Served(address("127.0.0.1", port), studio)
+
+    yield serve_it
+    for server, thread, studio in running:
+        server.should_exit = True
+        thread.join(START_S)
+        studio.close()
+
+
+@pytest.fixture
+def served(serve_studio: Callable[..., Served]) -> Served:
+    """Serve 24 images of 6 classes with one run."""
+    return serve_studio()
+
+
+@pytest.fixture
+def server_url(served: Served) -> str:
+    """Return the address of the small studio."""
+    return served.url
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open pages; at the end no request may have left this machine and no script may have failed."""
+    contexts = []
+    trouble: list[str] = []
+
+    def watch_request(request: Request) -> None:
+        if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:", "about:")):
+            trouble.append(f"asked another host: {request.url}")
+
+    def watch_console(message: ConsoleMessage) -> None:
+        # A picture that is missing on purpose is an answer of 404, which the browser reports by itself.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            trouble.append(f"console: {message.text}")
+
+    def open_it(
+        url: str, hash_: str = "", *, scheme: str = "light", size: tuple[int, int] = (1280, 800)
+    ) -> Page:
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme=scheme,  # type: ignore[arg-type]  # "light" or "dark"
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(20_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", watch_request)
+        page.on("console", watch_console)
+        page.on("pageerror", lambda error: trouble.append(f"script: {error}"))
+        page.goto(f"{url}{hash_}")
+        page.wait_for_selector("[data-lm-header-end] button")
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert not trouble, "\n".join(trouble)
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    """Run a test in both."""
+    return str(request.param)
+
+
+@pytest.fixture
+def studio_page(open_page: Callable[..., Page], server_url: str) -> Page:
+    """Open the small studio at 1280 x 800."""
+    return open_page(server_url)
