@@ -6,7 +6,6 @@ import getpass
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -21,7 +20,8 @@ from logicmix_studio.importing import ImportOptions, Progress, import_dataset, l
 from logicmix_studio.jobs import Jobs, RunInfo
 from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable
 from logicmix_studio.review import Thresholds, conflict_mask, propose
-from logicmix_studio.run_scores import RunScores, load_run_scores
+from logicmix_studio.run_board import RunBoard
+from logicmix_studio.run_scores import RunScores
 from logicmix_studio.store import (
     Decision,
     Journal,
@@ -35,10 +35,6 @@ from logicmix_studio.store import (
     read_journal,
 )
 from logicmix_studio.training.config import RunConfig
-from logicmix_studio.training.run_folder import Status
-
-RECENT_RUNS = 8
-"""Runs whose scores are kept in memory for comparison."""
 
 
 class Link(Protocol):
@@ -83,6 +79,7 @@ class Studio:
         workspace: Where everything of this data set lies.
         ledger: The states of all cells and the only way to change them.
         settings: What people chose on screen.
+        board: Which runs have finished, and whose scores make the pseudo-labels.
         jobs: The runs: start, watch, pause, cancel, resume.
         complete: (N, C) int8 complete states in a trial or the demo, else None; for evaluation only.
         who: The person on whose behalf this process decides.
@@ -108,21 +105,14 @@ class Studio:
             self.complete: npt.NDArray[np.int8] | None = None if complete is None else complete.states
             self.settings = Settings(workspace.settings_file)
             self.jobs = Jobs(workspace.runs)
+            self.board = RunBoard(self.jobs, self.settings, table)
         except BaseException:
             self.close()
             raise
         self._guard = threading.RLock()
-        self._scores = lru_cache(maxsize=RECENT_RUNS)(self._load_scores)
         self._proposals: tuple[tuple[int | None, int, int], npt.NDArray[np.int8]] | None = None
-        self._finished: tuple[int, ...] = ()
-        self.runs_version = 0
-        """Rises whenever a run's state changes."""
-        self._run_states: dict[int, tuple[Status, str]] = {}
         self.link: Link | None = None
         """The FiftyOne data set, while a studio is served."""
-        self.on_current_run: list[Callable[[RunScores], None]] = []
-        """Called, outside any lock, when other scores become the proposals."""
-        self.refresh()
 
     @classmethod
     def open(
@@ -207,7 +197,7 @@ class Studio:
 
     def finished_runs(self) -> list[RunInfo]:
         """Return the runs that left scores, oldest first."""
-        return [info for info in self.jobs.list() if info.status == "finished"]
+        return list(self.board.finished)
 
     def run_scores(self, run: int) -> RunScores:
         """Return the scores of a finished run.
@@ -215,30 +205,21 @@ class Studio:
         Raises:
             StudioError: If it left none.
         """
-        with self._guard:
-            return self._scores(run)
+        return self.board.scores(run)
 
     @property
     def current(self) -> RunScores | None:
         """The scores that make the pseudo-labels, or None before the first run."""
-        run, _ = self.current_choice()
-        return None if run is None else self.run_scores(run)
+        return self.board.current
 
     @property
     def previous(self) -> RunScores | None:
         """The scores of the finished run before the current one, for what is new, withdrawn and flipped."""
-        run, _ = self.current_choice()
-        earlier = [number for number in self._finished if run is not None and number < run]
-        return self.run_scores(earlier[-1]) if earlier else None
+        return self.board.previous
 
     def current_choice(self) -> tuple[int | None, str]:
         """Return the run whose scores make the pseudo-labels, and why it is that one, in words."""
-        if not self._finished:
-            return None, "no run has finished yet"
-        chosen = self.settings.get("chosen_run")
-        if chosen in self._finished:
-            return chosen, f"run {chosen} was chosen by a person"
-        return _better_run(self.finished_runs())
+        return self.board.choice()
 
     def choose_run(self, run: int | None) -> None:
         """Make a run's scores the pseudo-labels; None goes back to the better one.
@@ -246,12 +227,7 @@ class Studio:
         Raises:
             StudioError: If the run has not finished.
         """
-        if run is not None and run not in self._finished:
-            raise StudioError(f"run {run} has left no scores", "choose a finished run")
-        before, _ = self.current_choice()
-        self.settings.update({"chosen_run": run})
-        self.runs_version += 1
-        self._announce(before)
+        self.board.choose(run)
 
     def proposals_array(self) -> npt.NDArray[np.int8]:
         """Return the pseudo-labels as (N, C) int8: +1, -1, or 0 where there is none. Read it; never write to it."""
@@ -437,31 +413,14 @@ class Studio:
             )
         return info
 
+    @property
+    def runs_version(self) -> int:
+        """Rises whenever a run's state or the choice of scores changes."""
+        return self.board.version
+
     def refresh(self) -> bool:
-        """Look at the run folders; return whether anything changed.
-
-        A server calls this about once a second. New scores become the pseudo-labels here.
-        """
-        with self._guard:
-            infos = self.jobs.list()
-            states = {info.run: (info.status, info.message) for info in infos}
-            if states == self._run_states:
-                return False
-            before, _ = self.current_choice()
-            self._run_states = states
-            self._finished = tuple(info.run for info in infos if info.status == "finished")
-            self.runs_version += 1
-        self._announce(before)
-        return True
-
-    def _announce(self, before: int | None) -> None:
-        current = self.current
-        if current is not None and current.run != before:
-            for listener in self.on_current_run:
-                listener(current)
-
-    def _load_scores(self, run: int) -> RunScores:
-        return load_run_scores(self.jobs.folder(run), run, self.table)
+        """Look at the run folders, as a server does about once a second; return whether anything changed."""
+        return self.board.refresh()
 
     # leaving -----------------------------------------------------------------
 
@@ -523,20 +482,3 @@ def current_user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container without a user entry
         return "someone"
-
-
-def _better_run(finished: list[RunInfo]) -> tuple[int, str]:
-    latest = finished[-1]
-    scored = [info for info in finished if info.map is not None]
-    if not scored or latest.map is None:
-        return latest.run, f"run {latest.run} is the latest"
-    best = max(scored, key=lambda info: (info.map or 0.0, info.run))
-    if best.run == latest.run:
-        return (
-            latest.run,
-            f"run {latest.run} is the latest and the best on held-out known cells (mAP {latest.map:.3f})",
-        )
-    return best.run, (
-        f"run {best.run} is better on held-out known cells (mAP {best.map:.3f}) than the latest, "
-        f"run {latest.run} ({latest.map:.3f})"
-    )
