@@ -1,13 +1,13 @@
 import json
 
 import pytest
-from tests.workspaces import add_run, make_workspace
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.importing import load_complete
 from logicmix_studio.jobs import Jobs
 from logicmix_studio.run_board import RunBoard
 from logicmix_studio.store import Settings, load_table
+from tests.workspaces import add_run, make_workspace
 
 
 @pytest.fixture
