@@ -65,9 +65,10 @@ def run_full(config: RunConfig, snapshot: Snapshot, place: Workplace, world: Wor
         world.barrier()  # the first process fills the caches, the others find them filled
     data = load_data(config, snapshot, place, until=_PREPARED)
     run = FullRun(config, data, place, world)
-    run.prepare()
+    run.prepare_net()
     if world.is_first:
         world.barrier()
+    run.prepare_engine()
     run.train()
     return run.finish()
 
@@ -89,16 +90,21 @@ class FullRun:
         self.plan = make_plan(self.settings, len(data.rows))
         self.pseudo: NDArray[np.int8] = np.zeros_like(data.known)
         self.position = Position(micro_batch=self.settings.optimizer.micro_batch)
+        self._resumed: Checkpoint | None = None
         self._began = time.monotonic()
         self._saved = time.monotonic()
 
-    def prepare(self) -> None:
-        """Make the network and all that belongs to it, as it was at the checkpoint if there is one."""
+    def prepare_net(self) -> None:
+        """Make the network, with a trained head where the run begins; the processes do not talk yet."""
         place, settings = self.place, self.settings
-        checkpoint = self._checkpoint()
+        self._resumed = self._checkpoint()
         self.net = prepare_net(self.config, self.data.snapshot, place)
-        if checkpoint is None and self.config.init_from is None and settings.warm.should_train_head_first:
+        if self._resumed is None and self.config.init_from is None and settings.warm.should_train_head_first:
             self._train_head_first()
+
+    def prepare_engine(self) -> None:
+        """Make all that trains the network, as it was at the checkpoint if there is one."""
+        place, settings, checkpoint = self.place, self.settings, self._resumed
         if self.world.size > 1 and place.device.type == "cuda":
             self.net = nn.SyncBatchNorm.convert_sync_batchnorm(self.net)  # type: ignore[no-untyped-call]
         self.normalisation = normalisation_of(settings.backbone)
