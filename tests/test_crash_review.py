@@ -1,0 +1,222 @@
+"""A simulated person reviews through HTTP while the server is killed again and again."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from logicmix_studio.evaluation.annotator import SimulatedAnnotator
+from logicmix_studio.labels import UNKNOWN, LabelTable
+from logicmix_studio.store import Ledger, load_table, locate_workspace, read_journal
+from tests.review_server import TOKEN, ServerProcess
+from tests.workspaces import CLASS_NAMES, add_run, make_workspace
+
+NUM_IMAGES = 1_400
+CELLS = 5_000
+KILLS = 10
+ERROR_RATE = 0.02
+PAGE = 24
+GRID_EVERY = 12
+"""One page of tiles among so many actions."""
+UNDO_SHARE = 0.04
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+class Killer:
+    """Kills the server at a random moment after being told to."""
+
+    def __init__(self, server: ServerProcess, dice: random.Random) -> None:
+        self.server = server
+        self.dice = dice
+        self.count = 0
+        self._thread: threading.Thread | None = None
+
+    def strike(self) -> None:
+        """Kill within some milliseconds: before, amid or after the next requests."""
+        assert self._thread is None
+        timer = threading.Timer(self.dice.random() * 0.02, self.server.kill)
+        timer.start()
+        self._thread = timer
+        self.count += 1
+
+    def settle(self) -> None:
+        """Bring the server back after it has fallen."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+            self.server.start()
+
+
+@dataclass
+class Person:
+    """Answers like the annotator, keeps every request until it was acknowledged, and remembers what must be true."""
+
+    client: httpx.Client
+    killer: Killer
+    annotator: SimulatedAnnotator
+    table: LabelTable
+    dice: random.Random
+    states: npt.NDArray[np.int8] = field(init=False)
+    acknowledged: dict[str, dict[str, Any]] = field(default_factory=dict)
+    past: list[list[tuple[int, int]]] = field(default_factory=list)
+    undone: list[list[tuple[int, int]]] = field(default_factory=list)
+    retries: int = 0
+    number: int = 0
+
+    def __post_init__(self) -> None:
+        self.states = self.table.states.copy()
+        self.row_of = {image_id: row for row, image_id in enumerate(self.table.image_ids)}
+
+    def send(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Post until it is acknowledged, as the page's outbox does."""
+        while True:
+            try:
+                reply = self.client.post(path, json=body)
+            except httpx.TransportError:
+                self.retries += 1
+                self.killer.settle()
+                continue
+            assert reply.status_code == 200, reply.text
+            found: dict[str, Any] = reply.json()
+            return found
+
+    def act(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Send an action with an id of its own."""
+        self.number += 1
+        body = {**body, "id": f"action-{self.number:06d}"}
+        reply = self.send(path, body)
+        self.acknowledged[body["id"]] = {"path": path, "body": body, "reply": reply}
+        return reply
+
+    def next_items(self, query: dict[str, str], want: int) -> list[dict[str, Any]]:
+        """Ask for cells."""
+        body = {"query": query, "want": want, "holder": "the-window"}
+        items: list[dict[str, Any]] = self.send("/api/review/queue", body)["items"]
+        return items
+
+    def answer(self, items: list[dict[str, Any]], origin: str) -> None:
+        """Answer one card or a page of tiles."""
+        cells = [self._cell(item) for item in items]
+        reply = self.act(
+            "/api/review/answer", {"origin": origin, "run": items[0]["run"], "cells": cells, "ms": 700}
+        )
+        assert reply["skipped"] == []
+        before = []
+        for image, name, state, _, _ in cells:
+            flat = self.row_of[image] * len(CLASS_NAMES) + CLASS_NAMES.index(name)
+            before.append((flat, int(self.states.ravel()[flat])))
+            self.states.ravel()[flat] = state
+        self.past.append(before)
+        self.undone.clear()
+
+    def undo(self) -> None:
+        """Take the last action back."""
+        self.act("/api/review/undo", {})
+        cells = self.past.pop()
+        self.undone.append([(flat, int(self.states.ravel()[flat])) for flat, _ in cells])
+        for flat, state in cells:
+            self.states.ravel()[flat] = state
+
+    def redo(self) -> None:
+        """Bring the action back that was undone last."""
+        self.act("/api/review/redo", {})
+        cells = self.undone.pop()
+        self.past.append([(flat, int(self.states.ravel()[flat])) for flat, _ in cells])
+        for flat, state in cells:
+            self.states.ravel()[flat] = state
+
+    def answered(self) -> int:
+        """Return how many cells stand answered."""
+        return int((self.states != self.table.states).sum())
+
+    def _cell(self, item: dict[str, Any]) -> list[Any]:
+        state = int(self.annotator.answer(self.row_of[item["image"]], CLASS_NAMES.index(item["class"])))
+        kind = "set" if not item["claim"] else "accept" if state == item["claim"] else "reject"
+        return [item["image"], item["class"], state, kind, item["score"]]
+
+
+def review(person: Person) -> Iterator[int]:
+    """Review cell by cell and page by page, with an undo or redo now and then; yield after each action."""
+    queue: list[dict[str, Any]] = []
+    place = 0
+    while person.answered() < CELLS:
+        place += 1
+        if person.past and person.dice.random() < UNDO_SHARE:
+            person.undo()
+            if person.dice.random() < 0.5:
+                person.redo()
+            queue = []
+        elif place % GRID_EVERY == 0:
+            query = {"order": "confident", "class_names": person.dice.choice(CLASS_NAMES), "sign": "1"}
+            items = person.next_items(query, PAGE)
+            if items:
+                person.answer(items, "grid")
+            queue = []
+        else:
+            queue = queue or person.next_items({"order": "random", "only_proposals": "0"}, 40)
+            person.answer([queue.pop()], "stream")
+        yield person.answered()
+
+
+@pytest.fixture
+def person(tmp_path: Path) -> Iterator[Person]:
+    """Return a person at a running server."""
+    root = tmp_path / "shapes"
+    make_workspace(
+        root, num_images=NUM_IMAGES, known_proportion=0.1, trial=True, side=16, draw_every=NUM_IMAGES
+    )
+    workspace = locate_workspace(root)
+    complete = load_table(workspace.complete_file)
+    dice = random.Random(5)
+    server = ServerProcess(root).start()
+    headers = {"x-logicmix-token": TOKEN}
+    with httpx.Client(base_url=server.url, headers=headers, timeout=60) as client:
+        annotator = SimulatedAnnotator(complete.states, ERROR_RATE)
+        yield Person(client, Killer(server, dice), annotator, load_table(workspace.labels_file), dice)
+    server.kill()
+
+
+def test_review__nothing_acknowledged_is_lost_or_written_twice(person: Person) -> None:
+    server = person.killer.server
+    workspace = locate_workspace(server.root)
+    truth = load_table(workspace.complete_file).states
+    strikes = iter([round(CELLS * (share + 0.5) / KILLS) for share in range(KILLS)])
+    following = next(strikes)
+    for answered in review(person):
+        if answered >= following:
+            person.killer.strike()
+            add_run(workspace, person.table, truth, run=person.killer.count + 1, noise=0.35, seed=answered)
+            following = next(strikes, CELLS + 1)
+    person.killer.settle()
+    for _ in range(20):
+        person.undo()
+    server.kill()
+
+    lines = list(read_journal(workspace.journal_file))
+    ledger = Ledger(person.table, lines)
+    times_written = Counter(line.id for line in lines)
+    assert person.killer.count == KILLS
+    assert set(times_written) == set(person.acknowledged)
+    assert set(times_written.values()) == {1}
+    by_id = {line.id: line for line in lines}
+    for action_id, action in person.acknowledged.items():
+        if action["path"].endswith("/answer"):
+            written = [[c.image_id, c.class_name, c.after.state, c.answer] for c in by_id[action_id].cells]
+            assert written == [cell[:4] for cell in action["body"]["cells"]]
+    np.testing.assert_array_equal(ledger.states, person.states)
+    assert len({line.run for line in lines}) > 3, "the scores were not swapped while people answered"
+
+    answered = (ledger.states != UNKNOWN) & (person.table.states == UNKNOWN)
+    errors = (ledger.states[answered] != truth[answered]).mean()
+    assert 0.01 < errors < 0.03
