@@ -189,7 +189,9 @@ class LineChart {
       parts.push(svg("line", { x1: MARGIN.left, x2: width - MARGIN.right, y1: y, y2: y, class: "lm-chart-grid" }));
       parts.push(this.label(MARGIN.left - 8, y + 4, this.options.yFormat(value), "end"));
     }
-    for (const value of ticks(...this.domain.x, Math.max(2, Math.min(6, Math.floor(width / 90))))) {
+    // Steps, epochs and sources are counted: there is nothing between two of them.
+    const places = ticks(...this.domain.x, Math.max(2, Math.min(6, Math.floor(width / 90)))).filter(Number.isInteger);
+    for (const value of places) {
       parts.push(this.label(this.x(value), bottom + 16, this.options.xFormat(value), "middle"));
     }
     parts.push(svg("line", { x1: MARGIN.left, x2: width - MARGIN.right, y1: bottom, y2: bottom, class: "lm-chart-axis" }));

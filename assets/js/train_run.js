@@ -134,7 +134,8 @@ export class RunView {
   standing(card) {
     if (card.is_active) {
       const left = card.eta_s ? `${format.duration(card.eta_s)} left` : "time left is known soon";
-      const epoch = this.curves?.num_epochs ? `epoch ${this.curves.epoch} of ${this.curves.num_epochs}` : null;
+      const isTold = /epoch \d/.test(card.message);
+      const epoch = this.curves?.num_epochs && !isTold ? `epoch ${this.curves.epoch} of ${this.curves.num_epochs}` : null;
       return el("div", { class: "lm-run-standing" }, el("span", { class: "lm-progress", role: "progressbar", "aria-valuenow": Math.round(card.fraction * 100), "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": "Share of the work done" }, el("span", { style: { width: `${card.fraction * 100}%` } })), el("p", { role: "status" }, [card.message, epoch, `${Math.round(card.fraction * 100)} %`, left].filter(Boolean).join(" · ")));
     }
     if (card.status === "finished") {
@@ -228,11 +229,19 @@ export class RunView {
       const { lines, is_cut: isCut } = await this.context.api.get(`/api/train/runs/${run}/log`, { lines: LOG_LINES });
       if (run !== this.card.run) return;
       const wasAtEnd = this.log.scrollTop + this.log.clientHeight >= this.log.scrollHeight - 8;
-      this.log.textContent = lines.length ? `${isCut ? "…\n" : ""}${lines.join("\n")}` : "The process has printed nothing.";
+      const printed = lines.length ? [isCut ? "…" : null, ...lines].filter((line) => line !== null) : [];
+      this.log.textContent = [...this.told(), ...(printed.length ? ["", "printed by the process:"] : []), ...printed].join("\n") || "Nothing was said yet.";
       if (wasAtEnd) this.log.scrollTop = this.log.scrollHeight;
     } catch (error) {
       this.log.textContent = error.message;
     }
+  }
+
+  /** What the trainer told, stage by stage, with the seconds since it began. */
+  told() {
+    if (!this.curves) return [];
+    const said = [...this.curves.stages.map(({ words, at }) => [at, words]), ...this.curves.messages.map(({ text, at, level }) => [at, level === "info" ? text : `${level}: ${text}`])];
+    return said.sort((a, b) => a[0] - b[0]).map(([at, words]) => `${at.toFixed(1).padStart(8)} s  ${words}`);
   }
 
   edit() {

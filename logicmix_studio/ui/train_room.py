@@ -164,7 +164,7 @@ class TrainRoom:
             log.seek(max(0, size - LOG_BYTES))
             text = log.read().decode(errors="replace")
         # A progress bar overwrites its line: only what stands after the last carriage return was seen.
-        found = [line.rsplit("\r", 1)[-1] for line in text.rstrip("\n").split("\n")]
+        found = [line.rsplit("\r", 1)[-1] for line in text.rstrip("\n").split("\n")] if text else []
         return {"lines": found[-lines:], "is_cut": size > LOG_BYTES or len(found) > lines}
 
     def losses_of(self, run: int) -> dict[str, Any]:

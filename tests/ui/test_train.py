@@ -165,6 +165,8 @@ def test_run__that_does_not_exist(client: TestClient) -> None:
 
 def test_log__is_the_end_of_what_was_printed(client: TestClient, studio: Studio) -> None:
     assert client.get("/api/train/runs/1/log").json() == {"lines": [], "is_cut": False}
+    folder(studio, 1).log_file.write_text("")
+    assert client.get("/api/train/runs/1/log").json()["lines"] == []
     folder(studio, 1).log_file.write_text("one\n10 %\r20 %\r30 %\nthree\n")
     assert client.get("/api/train/runs/1/log").json()["lines"] == ["one", "30 %", "three"]
     answer = client.get("/api/train/runs/1/log", params={"lines": 1}).json()

@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from logicmix_studio.training.run_folder import EventWriter, RunFolder, RunState
+from tests.browser.checks import assert_accessible, keep_picture
+from tests.browser.conftest import Served
+from tests.workspaces import add_run
+
+pytestmark = pytest.mark.browser
+
+RUN_MS = 120_000
+"""A real run starts a process of its own, which imports torch."""
+
+
+def write_events(folder: RunFolder, epochs: int = 8) -> None:
+    """Write what a full run would have said."""
+    writer = EventWriter(folder.events_file)
+    writer.write("start")
+    for epoch in range(1, epochs + 1):
+        for step in range(5):
+            number = (epoch - 1) * 5 + step + 1
+            fall = 1.0 / number**0.4
+            facts = {"lr": 2e-4 * min(1, number / 10), "images_per_s": 40.0 + step, "memory_mb": 800}
+            writer.write("step", step=number, loss_original=fall, loss_mixed=1.4 * fall, **facts)
+        writer.write("epoch", epoch=epoch, epochs=epochs, loss_original=fall, loss_mixed=fall, map=1 - fall)
+        if epoch > epochs // 3:
+            writer.write(
+                "pseudo", epoch=epoch, positive=10 * epoch, negative=50 * epoch, changed=5, per_class={}
+            )
+    writer.close()
+
+
+def make_live(served: Served, run: int = 2) -> RunFolder:
+    """Lay down a run that this very process seems to work on."""
+    import psutil
+
+    folder = add_run(served.studio.workspace, served.studio.table, np.asarray(served.studio.states), run=run)
+    for file in (folder.result_file, folder.scores_file):
+        file.unlink()
+    me = psutil.Process()
+    folder.write_state(RunState("running", "training, epoch 3 of 8", 0.4, 75.0, me.pid, me.create_time()))
+    write_events(folder, epochs=3)
+    served.studio.refresh()
+    return folder
+
+
+def wait_for_run(page: Page, number: int) -> None:
+    expect(page.locator(".lm-run.is-shown .lm-run-number")).to_have_text(str(number))
+    expect(page.locator(".lm-run-head h2")).to_be_visible()
+
+
+def test_finished_run_in_light_and_dark(
+    open_page: Callable[..., Page], serve_studio: Callable[..., Served], scheme: str
+) -> None:
+    served = serve_studio(runs=2)
+    write_events(RunFolder(served.studio.jobs.folder(2)))
+    page = open_page(served.url, "#/train", scheme=scheme)
+    wait_for_run(page, 2)
+    expect(page.locator(".lm-run-line")).to_contain_text(re.compile(r"^\+[\d,]+ pseudo-labels? in \d class"))
+    expect(page.locator(".lm-runs-why")).to_contain_text("The pseudo-labels come from run 2")
+    for title in ("Loss", "mAP on held-out known cells", "Pseudo-labels in training", "Learning rate"):
+        expect(page.locator(".lm-chart", has_text=title).locator("path").first).to_be_visible()
+    expect(page.locator(".lm-run-tile").first).to_be_visible()
+    assert_accessible(page)
+    keep_picture(page, f"train-run-{scheme}")
+
+
+def test_compare_in_light_and_dark(
+    open_page: Callable[..., Page], serve_studio: Callable[..., Served], scheme: str
+) -> None:
+    served = serve_studio(runs=2)
+    for run in (1, 2):
+        write_events(RunFolder(served.studio.jobs.folder(run)), epochs=4 + 2 * run)
+    page = open_page(served.url, "#/train?compare=1,2", scheme=scheme)
+    legend = page.locator(".lm-compare .lm-chart", has_text="Loss").locator(".lm-chart-legend li")
+    expect(legend).to_have_count(4)
+    expect(page.get_by_text(re.compile(r"the same · .* only in run 1 · .* only in run 2"))).to_be_visible()
+    expect(page.locator(".lm-compare-example").first).to_be_visible()
+    expect(page.get_by_text("mAP 0.680 → 0.760 (+0.080)")).to_be_visible()
+    assert_accessible(page)
+    keep_picture(page, f"train-compare-{scheme}")
+    page.reload()
+    expect(page.get_by_label("First run")).to_have_value("1")
+
+
+def test_settings_drawer_is_made_from_the_recipe(
+    open_page: Callable[..., Page], server_url: str, scheme: str
+) -> None:
+    page = open_page(server_url, "#/train", scheme=scheme)
+    page.get_by_role("radio", name=re.compile("^2WayAug-PL (time|about)")).click()
+    page.locator(".lm-start").get_by_role("button", name="Settings").click()
+    drawer = page.get_by_role("dialog")
+    drawer.get_by_label("Find a setting").fill("mixing.probability")
+    setting = drawer.locator('[data-setting="mixing.probability"]')
+    expect(setting).to_contain_text("Share of training samples that are blends")
+    expect(setting).to_contain_text("default 0.5 · range 0 to 1 · released settings")
+    setting.locator("input").fill("0.3")
+    expect(drawer.get_by_role("status")).to_contain_text("1 setting changed · 600 epochs at most")
+    setting.locator("input").fill("3")
+    expect(drawer.get_by_role("status")).to_contain_text("mixing.probability must be at most 1")
+    expect(drawer.get_by_role("button", name="Use these settings")).to_be_disabled()
+    setting.locator("input").fill("0.3")
+    assert_accessible(page)
+    keep_picture(page, f"train-settings-{scheme}")
+    drawer.get_by_role("button", name="Use these settings").click()
+    expect(page.locator(".lm-recipe-changed")).to_have_text("1 setting changed")
+
+
+def test_a_live_run_moves_and_survives_a_reload(
+    open_page: Callable[..., Page], served: Served, scheme: str
+) -> None:
+    folder = make_live(served)
+    page = open_page(served.url, "#/train", scheme=scheme)
+    wait_for_run(page, 2)
+    standing = page.locator(".lm-run-standing")
+    expect(standing).to_contain_text("training, epoch 3 of 8")
+    expect(standing).to_contain_text("75 s left")
+    expect(standing.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "40")
+    assert_accessible(page)
+    keep_picture(page, f"train-live-{scheme}")
+    loss = page.locator(".lm-chart", has_text="Loss").locator(".lm-chart-svg")
+    before = loss.get_attribute("aria-label")
+    writer = EventWriter(folder.events_file)
+    writer.write("step", step=99, loss_original=0.01, loss_mixed=0.02)
+    writer.close()
+    expect(loss).not_to_have_attribute("aria-label", before or "")
+    page.reload()
+    wait_for_run(page, 2)
+    expect(loss).to_have_attribute("aria-label", re.compile("step 99"))
+    expect(page.locator(".lm-start").get_by_role("button", name="Start training")).to_be_disabled()
+
+
+def test_pause_is_asked_of_the_trainer(open_page: Callable[..., Page], served: Served) -> None:
+    folder = make_live(served)
+    page = open_page(served.url, "#/train")
+    wait_for_run(page, 2)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_enabled()
+    assert json.loads(folder.control_file.read_text()) == {"want": "pause"}
+    folder.write_state(RunState("paused", "paused", 0.4))
+    folder.control_file.unlink()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    expect(page.locator(".lm-run-line")).to_contain_text("it can go on where it stopped")
+
+
+def test_name_note_and_star(open_page: Callable[..., Page], served: Served) -> None:
+    page = open_page(served.url, "#/train")
+    wait_for_run(page, 1)
+    page.get_by_role("button", name="Name and note").click()
+    page.get_by_role("textbox", name="Name").fill("<b>first</b> 🐕")
+    page.get_by_role("textbox", name="Note").fill("before the audit")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".lm-run-head h2")).to_have_text("<b>first</b> 🐕")
+    expect(page.locator(".lm-run-note")).to_have_text("before the audit")
+    page.get_by_role("button", name="Star run 1").click()
+    expect(page.get_by_role("button", name="Take the star off run 1")).to_be_visible()
+    info = served.studio.jobs.info(1)
+    assert (info.name, info.note, info.star) == ("<b>first</b> 🐕", "before the audit", True)
+
+
+def test_delete_says_what_it_frees(
+    open_page: Callable[..., Page], serve_studio: Callable[..., Served]
+) -> None:
+    served = serve_studio(runs=2)
+    page = open_page(served.url, "#/train")
+    wait_for_run(page, 2)
+    page.get_by_role("button", name="Delete run 2").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text(re.compile(r"This frees [\d.]+ (kB|MB)"))
+    expect(dialog).to_contain_text("those of another run will take their place")
+    dialog.get_by_role("button", name="Cancel").click()
+    assert len(served.studio.jobs.list()) == 2
+    page.get_by_role("button", name="Delete run 2").click()
+    dialog.get_by_role("button", name="Delete run 2").click()
+    wait_for_run(page, 1)
+    assert [info.run for info in served.studio.jobs.list()] == [1]
+
+
+def test_choose_whose_scores_are_the_pseudo_labels(
+    open_page: Callable[..., Page], serve_studio: Callable[..., Served]
+) -> None:
+    served = serve_studio(runs=2)
+    page = open_page(served.url, "#/train?run=1")
+    wait_for_run(page, 1)
+    page.get_by_role("button", name="Use its scores").click()
+    expect(page.locator(".lm-runs-why")).to_contain_text("run 1 was chosen by a person")
+    assert served.studio.current_choice()[0] == 1
+    page.get_by_role("button", name="Let the studio choose").click()
+    expect(page.locator(".lm-runs-why")).to_contain_text("The pseudo-labels come from run 2")
+
+
+def test_charts_are_read_by_keyboard(open_page: Callable[..., Page], served: Served) -> None:
+    write_events(RunFolder(served.studio.jobs.folder(1)))
+    page = open_page(served.url, "#/train")
+    chart = page.locator(".lm-chart", has_text="Loss")
+    chart.locator(".lm-chart-svg").focus()
+    page.keyboard.press("ArrowRight")
+    expect(chart.locator(".lm-chart-readout")).to_have_text("step 1 · original 1 · mixed 1.4")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Escape")
+    expect(chart.locator(".lm-chart-readout")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"num_images": 0, "runs": 0}, "There is no image to train on"),
+        ({"known_proportion": 0.0, "runs": 0}, "There is nothing to learn from yet"),
+    ],
+)
+def test_nothing_to_learn_from(
+    open_page: Callable[..., Page], serve_studio: Callable[..., Served], options: dict[str, Any], words: str
+) -> None:
+    page = open_page(serve_studio("bare", **options).url, "#/train")
+    expect(page.get_by_text(words)).to_be_visible()
+    expect(page.get_by_text("Nothing has been trained yet")).to_be_visible()
+    expect(page.get_by_role("button", name="Start training")).to_be_disabled()
+    assert_accessible(page)
+
+
+def test_small_laptop(open_page: Callable[..., Page], served: Served, scheme: str) -> None:
+    write_events(RunFolder(served.studio.jobs.folder(1)))
+    page = open_page(served.url, "#/train", size=(1100, 700), scheme=scheme)
+    wait_for_run(page, 1)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    keep_picture(page, f"train-small-{scheme}")
+
+
+@pytest.mark.slow
+def test_a_real_run_from_start_to_end(
+    open_page: Callable[..., Page], serve_studio: Callable[..., Served]
+) -> None:
+    served = serve_studio(runs=0, known_proportion=0.6)
+    page = open_page(served.url, "#/train")
+    page.locator(".lm-start").get_by_role("button", name="Settings").click()
+    drawer = page.get_by_role("dialog")
+    for name, value in (("backbone.name", "test_resnet"), ("backbone.image_size", "32")):
+        drawer.locator(f'[data-setting="{name}"] input').fill(value)
+    drawer.locator('[data-setting="backbone.weights"] select').select_option("random")
+    drawer.get_by_role("button", name="Use these settings").click()
+    began = time.time()
+    page.keyboard.press("t")
+    expect(page.get_by_text("Run 1 has started.")).to_be_visible(timeout=RUN_MS)
+    expect(page.locator(".lm-run-head .lm-run-status")).to_have_text("finished", timeout=RUN_MS)
+    expect(page.locator(".lm-run-line")).to_contain_text("pseudo-label", timeout=RUN_MS)
+    expect(page.locator(".lm-chart", has_text="Loss").locator("path")).to_be_visible()
+    info = served.studio.jobs.info(1)
+    assert info.created >= began - 1
+    assert RunFolder(info.folder).config().settings.backbone.name == "test_resnet"
+    page.locator(".lm-run-logbox summary").click()
+    expect(page.locator(".lm-run-log")).to_contain_text("training the head")
