@@ -114,7 +114,8 @@ export class FilterBar {
     for (const name of ["split", "source"]) this[name].value = params[name] ?? "";
     this.sort.value = params.sort ?? "name";
     this.reset.hidden = !Object.keys(params).some((name) => name !== "sort");
-    this.drawStates({});
+    const asked = JSON.stringify(params);
+    if (asked !== this.counted) this.drawStates({});
   }
 
   /** Show what the server found. */
@@ -130,6 +131,7 @@ export class FilterBar {
     options(this.run, [["", "Current run"], ...view.runs.map((run) => [String(run), `Run ${run}`])], this.params.run);
     this.who.hidden = !view.people.length;
     this.run.hidden = view.runs.length < 2;
+    this.counted = JSON.stringify(this.params);
     this.drawStates(view.facets);
     this.old(false);
   }

@@ -9,6 +9,11 @@ const PAD = 16;
 const CAPTION = 54;
 const OVERSCAN_ROWS = 2;
 const SETTLE_MS = 50;
+// Guesses in pixels at what a mark takes, so that names are rather left out than cut to a letter.
+const MARK_WIDTH = 24;
+const LETTER_WIDTH = 7;
+const SCORE_WIDTH = 30;
+const REST_WIDTH = 26;
 
 export class Grid {
   constructor(context, { page, open, selected }) {
@@ -190,7 +195,7 @@ export class Grid {
     const { classNames } = this.context.session;
     const names = item.cells.filter(([column, state, claim]) => state > 0 || claim > 0 || classNames[column] === this.className);
     if (!names.length) return el("span", { class: "lm-br-none" }, item.claims ? `${item.claims} pseudo-labels, all negative` : item.known ? "no known positive" : "nothing known");
-    const room = this.side < 150 ? 1 : this.side < 240 ? 2 : 3;
+    const room = this.room(names);
     const rest = Math.max(0, Math.max(item.positives, 0) + Math.max(item.proposed, 0) + names.length - names.filter(([, state, claim]) => state > 0 || claim > 0).length - room);
     const shown = names.slice(0, room).map(([column, state, claim, score]) => {
       const key = stateKey(state, claim);
@@ -205,6 +210,18 @@ export class Grid {
       );
     });
     return rest ? [shown, el("span", { class: "lm-br-more", title: "more positives and pseudo-labels" }, `+${rest}`)] : shown;
+  }
+
+  /** How many marks fit into a tile's line; one always does. */
+  room(names) {
+    let left = this.side - 16 - REST_WIDTH;
+    let count = 0;
+    for (const [column, state, claim] of names) {
+      left -= MARK_WIDTH + Math.min(this.context.session.classNames[column].length, 14) * LETTER_WIDTH + (state === 0 && claim ? SCORE_WIDTH : 0);
+      if (left < 0) break;
+      count += 1;
+    }
+    return Math.max(1, count);
   }
 
   mark(tile, index) {
