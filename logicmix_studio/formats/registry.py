@@ -108,7 +108,7 @@ def _recognise_csv(labels: Path) -> LabelFormat:
     if table.image_column is None:
         raise StudioError(
             f"{labels}:1: no column names the image (found: {', '.join(table.header)})",
-            "Call that column 'image'. For the formats that are read, see the documentation.",
+            "Call that column 'image'; docs/formats.md shows all formats that are read.",
         )
     if table.column(CLASS_COLUMN) is not None and table.column(VALUE_COLUMN) is not None:
         return CSV_LONG

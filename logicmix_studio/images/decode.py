@@ -226,14 +226,24 @@ def _visible_entries(folder: Path) -> Iterator[os.DirEntry[str]]:
     """Yield the files and links below a folder, hidden ones left out."""
     pending = [os.fspath(folder)]
     while pending:
-        with os.scandir(pending.pop()) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(entry.path)
-                else:
-                    yield entry
+        for entry in _entries(pending.pop()):
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(entry.path)
+            else:
+                yield entry
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """Return what a folder holds."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise StudioError(
+            f"cannot read the folder {folder}: {error.strerror}", "Check its permissions."
+        ) from error
 
 
 def _is_image_name(name: str) -> bool:
