@@ -14,10 +14,10 @@ import psutil
 
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
-from logicmix_studio.importing import ImportOptions, import_dataset
+from logicmix_studio.importing import ImportOptions, ImportReport, import_dataset
 from logicmix_studio.jobs import RunInfo
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
-from logicmix_studio.store import WorkspaceLock, locate_workspace, server_of
+from logicmix_studio.store import Workspace, WorkspaceLock, locate_workspace, server_of
 from logicmix_studio.studio import Studio
 from logicmix_studio.terminal import err, note, progress_bar, show_table
 from logicmix_studio.training.config import describe
@@ -26,16 +26,21 @@ STOP_SECONDS = 20.0
 """How long a server may take to end before it is said to hang."""
 
 
+def import_into(place: Workspace, options: ImportOptions) -> ImportReport:
+    """Import a folder while holding its workspace, with progress on the terminal."""
+    lock = WorkspaceLock(place)
+    try:
+        with progress_bar() as progress:
+            return import_dataset(place, options, progress)
+    finally:
+        lock.release()
+
+
 def run_import(dataset: Path, workspace: Path | None, options: ImportOptions) -> dict[str, Any]:
     """Import a folder and return what was found."""
     prepare_environment()
     place = locate_workspace(dataset, workspace)
-    lock = WorkspaceLock(place)
-    try:
-        with progress_bar() as progress:
-            report = import_dataset(place, options, progress)
-    finally:
-        lock.release()
+    report = import_into(place, options)
     states = report.table.states
     return {
         "workspace": str(place.folder),

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from logicmix_studio.commands import import_into
 from logicmix_studio.dataset_link import DataSetLink
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
 from logicmix_studio.images.demo import make_demo
-from logicmix_studio.importing import ImportOptions, import_dataset, store_tables
+from logicmix_studio.importing import ImportOptions, store_tables
 from logicmix_studio.store import Workspace, WorkspaceLock, locate_workspace, server_of, user_data_folder
 from logicmix_studio.store.fo_attach import attach
 from logicmix_studio.store.mongod import Mongod
@@ -26,7 +27,9 @@ from logicmix_studio.ui.security import is_loopback, new_token
 from logicmix_studio.ui.server import DEFAULT_HOST, DEFAULT_PORT, serve
 
 FIRST_RECIPE = "quick"
-DEMO_NOTE = "The demo drew these scenes itself, so the truth is known: the pages say how right the pseudo-labels are."
+DEMO_NOTE = (
+    "The demo drew these scenes itself, so the truth is known: the pages say how right the pseudo-labels are."
+)
 REBUILD_SECONDS = 600.0
 """How long the journal may take to be written into a new data set."""
 
@@ -186,12 +189,7 @@ def _refuse_second_server(place: Workspace) -> None:
 
 
 def _import(place: Workspace, options: ImportOptions) -> None:
-    lock = WorkspaceLock(place)
-    try:
-        with progress_bar() as progress:
-            report = import_dataset(place, options, progress)
-    finally:
-        lock.release()
+    report = import_into(place, options)
     for line in report.notes:
         note(line)
     if report.bad_images:
