@@ -116,7 +116,7 @@ def demo(
         typer.Option(help="Where to draw the demo; the user's data folder unless given.", show_default=False),
     ] = None,
     images: Annotated[int, typer.Option(help="How many scenes to draw.", min=40)] = 1200,
-    seed: Annotated[int, typer.Option(help="Which scenes.")] = 0,
+    seed: Annotated[int, typer.Option(help="Which scenes.")] = 526,
     train_first: Annotated[
         bool, typer.Option("--train/--no-train", help="Start a first quick round when there has been none.")
     ] = True,
