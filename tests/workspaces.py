@@ -18,6 +18,8 @@ from logicmix_studio.training.config import RunConfig
 from logicmix_studio.training.run_folder import RunFolder, RunState, Snapshot
 
 CLASS_NAMES = ("circle", "square", "triangle", "star", "cross", "ring")
+SMALLEST_DRAWN = 16
+"""Pictures with shorter sides stay plain."""
 COLOURS = ("#c0392b", "#2471a3", "#1e8449", "#b7950b", "#7d3c98", "#ba4a00", "#148f77", "#5d6d7e")
 
 
@@ -92,7 +94,8 @@ def draw_images(
         image = Image.new("RGB", (side, side), "#e8eaee")
         pen = ImageDraw.Draw(image)
         step = max(side // 4, 1)
-        for place, column in enumerate(np.flatnonzero(truth[row] == 1)[:16]):
+        shown = np.flatnonzero(truth[row] == 1)[:16] if side >= SMALLEST_DRAWN else []
+        for place, column in enumerate(shown):
             left, top = (place % 4) * step, (place // 4) * step
             colour = COLOURS[int(column) % len(COLOURS)]
             draw = (pen.ellipse, pen.rectangle)[int(column) % 2]

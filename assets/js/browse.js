@@ -206,19 +206,21 @@ class Browser {
   }
 
   async openFiftyOne(place) {
-    place.disabled = true;
-    fill(place, "Starting FiftyOne …");
+    if (this.isOpening || place.getAttribute("aria-disabled") === "true") return;
+    this.isOpening = true;
+    fill(place, "Opening FiftyOne …");
     try {
       const isAll = !Object.keys(this.params).some((key) => key !== "sort");
       const ids = await this.grid.selectedIds();
       const images = ids.length ? ids : isAll ? null : (await this.context.api.get("/api/browse/ids", { view: this.view.view })).ids.slice(0, 20_000);
       const { url } = await this.context.api.post("/api/fiftyone/open", { images });
-      const page = window.open(url, "_blank", "noopener");
-      toast("FiftyOne is open in another tab", { action: page ? undefined : { label: "Open", run: () => window.open(url, "_blank") } });
+      const page = window.open(url, "_blank"); // a browser may refuse it, as the App took its time to start
+      if (page) page.opener = null;
+      toast(page ? "FiftyOne is open in another tab" : "FiftyOne is ready", { action: page ? undefined : { label: "Open", run: () => window.open(url, "_blank", "noopener") } });
     } catch (error) {
       toastError(error);
     }
-    place.disabled = false;
-    this.filters.drawFiftyOne(place);
+    this.isOpening = false;
+    this.filters.drawFiftyOne(this.context.session.pulse);
   }
 }

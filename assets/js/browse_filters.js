@@ -52,6 +52,8 @@ export class FilterBar {
     this.again = button("Labels changed: refresh", { kind: "quiet", icon: "redo", hidden: true, onclick: reload });
     this.reset = button("Clear filters", { kind: "quiet", icon: "close", onclick: () => context.address.set("browse", {}) });
     this.fiftyone = button("Open in FiftyOne", { kind: "quiet", icon: "external" });
+    this.drawFiftyOne(session.pulse);
+    context.bus.on("pulse", (pulse) => this.fiftyone.textContent.startsWith("Opening") || this.drawFiftyOne(pulse));
     this.selectAll = button("Select all", { kind: "quiet", icon: "check" });
     this.size = choice({
       label: "Size of the pictures",
@@ -161,8 +163,14 @@ export class FilterBar {
     this.again.hidden = !isOld;
   }
 
-  drawFiftyOne(place) {
-    fill(place, icon("external"), "Open in FiftyOne");
+  /** Say whether the FiftyOne App can be opened, and if not, why. */
+  drawFiftyOne(pulse) {
+    const mirror = pulse?.mirror;
+    const isStarting = mirror?.state === "starting";
+    const isReady = Boolean(mirror) && !isStarting;
+    this.fiftyone.setAttribute("aria-disabled", String(!isReady));
+    this.fiftyone.title = mirror ? mirror.message : "This server was started without a FiftyOne data set.";
+    fill(this.fiftyone, icon("external"), isStarting ? "FiftyOne is starting" : "Open in FiftyOne");
   }
 }
 

@@ -71,9 +71,9 @@ export function mount(root, context) {
 
   async function loadHistory() {
     try {
-      const history = await api.get("/api/overview/history");
+      const [history, checked] = await Promise.all([api.get("/api/overview/history"), api.get("/api/review/audits").catch(() => ({ audits: [] }))]);
       knownCurve(parts.curve, history);
-      roundLine(parts.rounds, history.rounds, context);
+      roundLine(parts.rounds, history.rounds, checked.audits, context);
     } catch (error) {
       fill(parts.curve, errorState(error, loadHistory));
     }

@@ -70,7 +70,7 @@ export function paceLine(place, progress) {
 }
 
 /** The runs as a line from top (latest) to bottom. */
-export function roundLine(place, rounds, context) {
+export function roundLine(place, rounds, audits, context) {
   if (!rounds.length) {
     return fill(
       place,
@@ -88,16 +88,19 @@ export function roundLine(place, rounds, context) {
     before.set(round.run, last);
     if (round.map !== null) last = round.map;
   }
-  return fill(place, el("ol", { class: "lm-ov-rounds" }, [...rounds].reverse().map((round) => roundEntry(round, before.get(round.run), context))));
+  return fill(place, el("ol", { class: "lm-ov-rounds" }, [...rounds].reverse().map((round) => roundEntry(round, before.get(round.run), audits.filter((audit) => audit.run === round.run), context))));
 }
 
 const STATUS_WORDS = { queued: "waiting", running: "training", finished: "", failed: "failed", cancelled: "cancelled", paused: "paused", died: "stopped by itself" };
 
-function roundEntry(round, earlier, context) {
+function roundEntry(round, earlier, audits, context) {
   const gain = round.map !== null && earlier !== null ? round.map - earlier : null;
   const answered = round.answers.cells;
   const { accepted, rejected } = round.agreement;
+  const checked = audits.reduce((sum, audit) => sum + audit.checked, 0);
+  const right = audits.reduce((sum, audit) => sum + audit.right, 0);
   const facts = [
+    checked ? `audited: ${format.number(right)} of ${format.number(checked)} blind answers agree` : null,
     answered ? `${format.plural(answered, "cell")} answered after it` : "nothing answered after it",
     accepted + rejected ? `${format.percent(accepted / (accepted + rejected), 0)} of ${format.number(accepted + rejected)} looked at were accepted` : null,
   ];

@@ -47,6 +47,7 @@ def test_every_tab_is_drawn(open_page: Callable[..., Page], server_url: str, sch
         page = open_page(server_url, f"#/{name}", scheme=scheme)
         wait_for_tab(page, name)
         assert page.locator(f'[data-lm-tab="{name}"] [role=alert]').count() == 0, name
+        assert_accessible(page)
 
 
 def test_gradio_takes_over_for_the_next_visitor(

@@ -4,10 +4,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.studio import Studio
@@ -186,3 +188,21 @@ def test_serve__refuses_a_port_in_use(studio: Studio, tmp_path: Path) -> None:
         taken.listen()
         with pytest.raises(StudioError, match="cannot listen"):
             serve(studio, port=taken.getsockname()[1], any_port=False)
+
+
+def test_a_picture_of_one_pixel_is_shown(open_studio: Callable[..., Studio]) -> None:
+    studio = open_studio(num_images=1, side=1, runs=0)
+    client = page_client(studio)
+    assert client.get(f"/thumb/{studio.image_ids[0]}").status_code == 200
+    assert client.get(f"/api/cells/image/{studio.image_ids[0]}").json()["width"] == 1
+
+
+@pytest.mark.slow
+def test_a_picture_of_a_hundred_megapixels_is_shown(open_studio: Callable[..., Studio]) -> None:
+    studio = open_studio(num_images=1, paths=["huge.png"], runs=0)
+    Image.new("1", (10_000, 10_000), 1).save(studio.image_path(studio.image_ids[0]))
+    client = page_client(studio)
+    answer = client.get(f"/media/{studio.image_ids[0]}")
+    assert answer.status_code == 200
+    assert max(Image.open(BytesIO(answer.content)).size) == 1024
+    assert client.get(f"/api/cells/image/{studio.image_ids[0]}").json()["width"] == 10_000
