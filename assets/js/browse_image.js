@@ -39,7 +39,9 @@ export class ImageView {
   }
 
   hide() {
-    if (this.isOpen) this.node.close();
+    if (!this.isOpen) return;
+    this.browser.node.inert = false; // at once, so that the grid can take the focus
+    this.node.close();
   }
 
   build() {
@@ -79,17 +81,15 @@ export class ImageView {
         this.similar,
       ),
     );
-    this.node.addEventListener("cancel", (event) => {
-      event.preventDefault();
-      this.browser.close();
-    });
     this.node.addEventListener("close", () => {
       this.dropKeys?.();
       this.node.remove();
+      this.browser.node.inert = false;
       this.id = null;
     });
     document.body.append(this.node);
-    this.node.showModal();
+    this.node.show(); // not modal: the tabs above stay in reach, while the covered grid does not
+    this.browser.node.inert = true;
     this.list.node.focus({ preventScroll: true });
     this.dropKeys = this.context.keys.layer("browse-image", this.actions());
   }
@@ -110,6 +110,7 @@ export class ImageView {
       act("undo", key("undo", "z"), () => this.browser.undo()),
       act("redo", key("redo", "x"), () => this.browser.redo()),
       act("zoom", key("zoom", "e"), () => this.zoom()),
+      act("close", "Escape", () => this.browser.close()),
     ];
   }
 

@@ -35,6 +35,7 @@ export function makeKeys(visibleTab, settings) {
   function onKeyDown(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
     if (isTyping(event.target) || document.querySelector("dialog[open]:not([data-lm-keys])")) return;
+    if (event.key.startsWith("Arrow") && event.target instanceof HTMLInputElement) return; // sliders and radio buttons move
     if ((event.key === "Enter" || event.key === " ") && isPressable(event.target)) return;
     const top = layers.at(-1);
     const group = top ? top.name : visibleTab();

@@ -72,15 +72,21 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 @pytest.fixture
 def serve_studio(tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """Serve made data sets; takes the options of `make_workspace`, and `gradio=True` for Gradio's page."""
+    """Serve made data sets; takes the options of `make_workspace`.
+
+    `gradio=True` loads Gradio's page too; with a password the server behaves as one that others can reach.
+    """
     running: list[tuple[uvicorn.Server, threading.Thread, Studio]] = []
 
-    def serve_it(name: str = "shapes", *, gradio: bool = False, **options: Any) -> Served:
+    def serve_it(
+        name: str = "shapes", *, gradio: bool = False, password: str | None = None, **options: Any
+    ) -> Served:
         make_workspace(tmp_path / name, **options)
         studio = Studio.open(tmp_path / name, who="ada")
         listener = bind("127.0.0.1", 0)
         port = listener.getsockname()[1]
-        app = build_app(studio, port=port, gradio=gradio, gradio_delay_s=0.0)
+        host = "127.0.0.1" if password is None else "0.0.0.0"
+        app = build_app(studio, host=host, port=port, password=password, gradio=gradio, gradio_delay_s=0.0)
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -123,7 +129,12 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
             trouble.append(f"console: {message.text}")
 
     def open_it(
-        url: str, hash_: str = "", *, scheme: str = "light", size: tuple[int, int] = (1280, 800)
+        url: str,
+        hash_: str = "",
+        *,
+        scheme: str = "light",
+        size: tuple[int, int] = (1280, 800),
+        until: str = "[data-lm-header-end] button",
     ) -> Page:
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]},
@@ -137,7 +148,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.on("console", watch_console)
         page.on("pageerror", lambda error: trouble.append(f"script: {error}"))
         page.goto(f"{url}{hash_}")
-        page.wait_for_selector("[data-lm-header-end] button")
+        page.wait_for_selector(until)
         return page
 
     yield open_it

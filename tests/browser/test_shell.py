@@ -104,15 +104,23 @@ def test_a_server_that_is_gone_is_said_to_be(studio_page: Page) -> None:
     expect(page.locator(".lm-status-lost")).to_have_count(0)
 
 
-def test_the_login_page_lets_in(open_page: Callable[..., Page], served: Served, browser: object) -> None:
-    from fastapi.testclient import TestClient
-
-    from logicmix_studio.ui import build_app
-
-    app = build_app(served.studio, host="0.0.0.0", password="open sesame", gradio=False)
-    text = TestClient(app, base_url="http://127.0.0.1:1").get("/login").text
-    page = open_page(served.url)
-    page.evaluate("html => { document.open(); document.write(html); document.close(); }", text)
-    expect(page.get_by_label("Password")).to_be_visible()
+def test_the_login_lets_in_and_decisions_carry_the_name(
+    serve_studio: Callable[..., Served], open_page: Callable[..., Page], scheme: str
+) -> None:
+    served = serve_studio(password="open sesame")
+    page = open_page(served.url, scheme=scheme, until="form")
+    expect(page).to_have_url(re.compile("/login$"))
     assert_accessible(page)
-    keep_picture(page, "login")
+    keep_picture(page, f"login-{scheme}")
+    page.get_by_label("Your name").fill("Grace")
+    page.get_by_label("Password").fill("wrong")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("not right")
+    page.get_by_label("Password").fill("open sesame")
+    page.get_by_role("button", name="Log in").click()
+    wait_for_tab(page, "overview")
+    page.goto(f"{served.url}#/browse?image={served.studio.image_ids[0]}")
+    expect(page.locator(".lm-bi-active")).to_be_visible()
+    page.keyboard.press("y")
+    expect(page.locator(".lm-bi-history")).to_contain_text("Grace")
+    assert served.studio.ledger.lines[-1].who == "Grace"
