@@ -126,8 +126,13 @@ def fit_calibration(scores: ArrayLike, states: ArrayLike, shape: LossShape | Non
         off = (parameters - prior) / np.array([_KNOT_DEVIATION, _SLOPE_DEVIATION, _SLOPE_DEVIATION])
         return float(np.logaddexp(0.0, -margins).sum() + 0.5 * (off @ off))
 
+    # Steps of a simplex made by scipy itself would be next to nothing where the prior is zero.
+    simplex = np.vstack([prior, prior + np.diag([_KNOT_DEVIATION, _SLOPE_DEVIATION, _SLOPE_DEVIATION])])
     found = minimize(
-        loss, prior, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-6, "maxiter": 2000}
+        loss,
+        prior,
+        method="Nelder-Mead",
+        options={"initial_simplex": simplex, "xatol": 1e-4, "fatol": 1e-6, "maxiter": 2000},
     )
     knot, slope_positive, slope_negative = _natural(found.x)
     fitted = Calibration(knot, slope_positive, slope_negative, num_cells=int(known.sum()))

@@ -19,14 +19,19 @@ def choose_device(name: str) -> torch.device:
     """Return the device that the settings ask for.
 
     Args:
-        name: ``auto`` takes the first of CUDA, MPS and CPU that is there.
+        name: ``auto`` takes the first of CUDA, MPS and CPU that is there. Of processes that train together
+        each
+            takes a GPU of its own.
 
     Raises:
         StudioError: If there is no such device on this machine.
     """
+    own = int(os.environ.get("LOCAL_RANK", "0"))
+    if name == "cuda":
+        name = f"cuda:{own}"
     if name == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+            return torch.device("cuda", own)
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)

@@ -56,8 +56,10 @@ class LossMeter:
             per_image: (B,) losses.
             mixed: (B,) bool on the CPU.
         """
-        is_mixed = mixed.to(per_image.device, non_blocking=True)
-        self.sums += torch.stack([per_image[~is_mixed].sum(), per_image[is_mixed].sum()]).detach()
+        # Weighted rather than picked by a mask, for which a GPU would have to be waited for.
+        is_mixed = mixed.to(per_image.device, per_image.dtype, non_blocking=True)
+        of_mixed = per_image @ is_mixed
+        self.sums += torch.stack([per_image.sum() - of_mixed, of_mixed]).detach()
         num_mixed = int(mixed.sum())
         self.counts[0] += len(mixed) - num_mixed
         self.counts[1] += num_mixed

@@ -17,7 +17,7 @@ from logicmix_studio.training.distributed import join_world, leave_world
 from logicmix_studio.training.full import run_full
 from logicmix_studio.training.quick import run_quick
 from logicmix_studio.training.reporter import Reporter
-from logicmix_studio.training.run_folder import RunFolder, Snapshot, Status
+from logicmix_studio.training.run_folder import TERMINAL, RunFolder, Snapshot, Status
 from logicmix_studio.training.workplace import Workplace
 
 CACHE_NAME = "cache"
@@ -32,6 +32,8 @@ def run_here(folder: RunFolder) -> int:
     Returns:
         The process's exit code: 0 when it finished or was stopped on request, 1 when it failed.
     """
+    if folder.state().status in TERMINAL:
+        folder.ask(None)  # what was asked of an earlier process is not asked of this one
     control = Control(folder)
     control.listen()
     reporter = Reporter(folder, is_silent=int(os.environ.get("RANK", "0")) > 0)

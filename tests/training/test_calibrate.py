@@ -94,6 +94,23 @@ def test_apply_takes_what_is_on_disk(tmp_path):
     )
 
 
+def test_the_review_reads_the_same_scores():
+    calibration = fit_calibration(*distorted(2000), ASL)
+    scores = np.linspace(0, 1, 201, dtype=np.float16)
+
+    np.testing.assert_allclose(
+        calibrated_for_review(scores, calibration.as_dict()),
+        apply_calibration(scores, calibration),
+        atol=2e-3,
+    )
+
+
+def test_a_fit_from_a_prior_of_zero_moves():
+    fitted = fit_calibration(*distorted(5000), LossShape())
+
+    assert fitted.slope_negative > 1.5
+
+
 def test_apply_without_calibration_and_without_score():
     np.testing.assert_array_equal(apply_calibration([0.25], None), np.float32([0.25]))
     assert np.isnan(apply_calibration([np.nan], Calibration())).all()
