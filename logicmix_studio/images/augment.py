@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as kernels
 
@@ -49,6 +51,17 @@ _LARGEST_SHIFT: Final = 150.0 / 331.0
 _LARGEST_ANGLE: Final = 30.0
 _LARGEST_FACTOR: Final = 0.9
 _POSTERIZE_BITS: Final = 4
+
+_KEPT_GRIDS: Final = 16
+"""Sampling grids kept: a batch of one strength needs six; one of 224 px takes 0.4 MB."""
+
+
+class _Size(NamedTuple):
+    """What a sampling grid depends on besides its map."""
+
+    height: int
+    width: int
+    device: torch.device
 
 
 @dataclass(frozen=True)
@@ -163,15 +176,18 @@ def _apply_grouped(images: Tensor, params: AugmentParams, interpolation: Interpo
 def _operate(images: Tensor, name: str, sign: int, level: int, interpolation: InterpolationMode) -> Tensor:
     """Apply one operation of one strength to all images, (B, 3, H, W) uint8."""
     height, width = images.shape[-2:]
+    size, mode = _Size(height, width, images.device), interpolation.value
     factor = 1.0 + sign * _strength(_LARGEST_FACTOR, level)
     actions: dict[str, Callable[[], Tensor]] = {
-        "ShearX": lambda: _shear(images, (sign * _strength(_LARGEST_SHEAR, level), 0.0), interpolation),
-        "ShearY": lambda: _shear(images, (0.0, sign * _strength(_LARGEST_SHEAR, level)), interpolation),
+        "ShearX": lambda: _warp(
+            images, _shear_grid(sign * _strength(_LARGEST_SHEAR, level), 0.0, size), mode
+        ),
+        "ShearY": lambda: _warp(
+            images, _shear_grid(0.0, sign * _strength(_LARGEST_SHEAR, level), size), mode
+        ),
         "TranslateX": lambda: _shift(images, int(sign * _strength(_LARGEST_SHIFT * width, level)), -1),
         "TranslateY": lambda: _shift(images, int(sign * _strength(_LARGEST_SHIFT * height, level)), -2),
-        "Rotate": lambda: kernels.rotate(
-            images, angle=sign * _strength(_LARGEST_ANGLE, level), interpolation=interpolation
-        ),
+        "Rotate": lambda: _warp(images, _turn_grid(sign * _strength(_LARGEST_ANGLE, level), size), mode),
         "Brightness": lambda: kernels.adjust_brightness(images, brightness_factor=factor),
         "Color": lambda: kernels.adjust_saturation(images, saturation_factor=factor),
         "Contrast": lambda: kernels.adjust_contrast(images, contrast_factor=factor),
@@ -186,18 +202,47 @@ def _operate(images: Tensor, name: str, sign: int, level: int, interpolation: In
     return actions[name]()
 
 
-def _shear(images: Tensor, shears: tuple[float, float], interpolation: InterpolationMode) -> Tensor:
-    """Shear about the top left corner, as in the paper's code; strengths are tangents."""
-    sheared: Tensor = kernels.affine(
-        images,
-        angle=0.0,
-        translate=[0, 0],
-        scale=1.0,
-        shear=[math.degrees(math.atan(tangent)) for tangent in shears],
-        interpolation=interpolation,
-        center=[0.0, 0.0],
-    )
-    return sheared
+@lru_cache(maxsize=_KEPT_GRIDS)
+def _shear_grid(along_x: float, along_y: float, size: _Size) -> Tensor:
+    """Return where each pixel of a shear about the top left corner comes from, as in the paper's code.
+
+    Args:
+        along_x: Tangent of the shear along x.
+        along_y: The same along y; one of the two is 0.
+        size: Of the images.
+    """
+    half_width, half_height = 0.5 * size.width, 0.5 * size.height
+    matrix = [[1.0, along_x, along_x * half_height], [along_y, 1.0, along_y * half_width]]
+    return _sampling_grid(matrix, size)
+
+
+@lru_cache(maxsize=_KEPT_GRIDS)
+def _turn_grid(degrees: float, size: _Size) -> Tensor:
+    """Return where each pixel of a turn about the centre comes from, counter-clockwise for positive angles."""
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    return _sampling_grid([[cosine, -sine, 0.0], [sine, cosine, 0.0]], size)
+
+
+def _sampling_grid(matrix: list[list[float]], size: _Size) -> Tensor:
+    """Return (1, H, W, 2) sampling positions in [-1, 1] of an affine map about the centre, in pixels.
+
+    It is the same for all images of a size, and building it takes as long as sampling: hence it is kept.
+    """
+    shape = (size.height, size.width)
+    x = torch.linspace((1.0 - size.width) * 0.5, (size.width - 1.0) * 0.5, size.width, device=size.device)
+    y = torch.linspace((1.0 - size.height) * 0.5, (size.height - 1.0) * 0.5, size.height, device=size.device)
+    ones = torch.ones(shape, device=size.device)
+    pixels = torch.stack([x.expand(shape), y[:, None].expand(shape), ones], -1).view(1, -1, 3)
+    scale = torch.tensor([0.5 * size.width, 0.5 * size.height], device=size.device)
+    theta = torch.tensor([matrix], device=size.device).transpose(1, 2) / scale
+    return pixels.bmm(theta).view(1, size.height, size.width, 2)
+
+
+def _warp(images: Tensor, grid: Tensor, mode: str) -> Tensor:
+    """Sample (B, 3, H, W) uint8 images at a grid; what comes in from outside is black."""
+    places = grid.expand(len(images), -1, -1, -1)
+    warped = functional.grid_sample(images.to(grid.dtype), places, mode=mode, align_corners=False)
+    return warped.round_().to(images.dtype)
 
 
 def _shift(images: Tensor, distance: int, axis: int) -> Tensor:
