@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from logicmix_studio.review import calibration as review
 from logicmix_studio.training.calibrate import (
     Calibration,
     LossShape,
