@@ -36,6 +36,7 @@ TICK_S: Final = 1.0
 GRADIO_DELAY_S: Final = 3.0
 """The first page has the processor to itself for this long."""
 PORTS_TRIED: Final = 20
+BACKLOG: Final = 128
 GRACE_S: Final = 3
 """How long open requests may take to end when the server stops."""
 
@@ -154,6 +155,7 @@ def bind(host: str, port: int, tries: int = 1) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, number))
+            listener.listen(BACKLOG)  # who asks while the server starts waits instead of being refused
         except OSError as error:
             listener.close()
             problem = error.strerror or str(error)
