@@ -171,7 +171,7 @@ class BlendLab {
     else if (ids) this.load(ids, { seed: params.seed ? Number(params.seed) : null });
     else if (this.blend && this.mode === "draw" && !this.stale) this.render();
     else if (this.mode === "build") this.setIds([]);
-    else this.drawBlend();
+    else this.drawBlend({ telling: params.seed === undefined });
   }
 
   hide() {
@@ -298,9 +298,10 @@ class BlendLab {
 
   // loading --------------------------------------------------------------
 
-  async drawBlend() {
+  /** `telling`: the first blend that somebody sees shall have something to see. */
+  async drawBlend({ telling = false } = {}) {
     const { seed, k_min, k_max, probability, blends_only } = this.draw;
-    const query = { seed, k_min, k_max, probability, blends_only: Number(blends_only), pseudo: Number(this.withPseudo) };
+    const query = { seed, k_min, k_max, probability, blends_only: Number(blends_only), telling: Number(telling && blends_only), pseudo: Number(this.withPseudo) };
     const blend = await this.ask("/api/blend/draw", query);
     if (!blend) return;
     this.draw.seed = blend.seed;

@@ -81,7 +81,7 @@ class MethodsPanel extends AskingPanel {
     return el(
       "th",
       { scope: "col", class: method.name === "logicmix" ? "is-ours" : "" },
-      el("img", { src: `/api/blend/image?${query}`, alt: `What ${method.title} makes of the sources`, width: 108, height: 108 }),
+      el("img", { src: `/api/blend/image?${query}`, alt: `What ${method.title} makes of the sources`, width: 98, height: 98 }),
       el("span", { class: "lm-methods-title" }, method.title),
       el("span", { class: "lm-methods-words" }, method.words),
       el("span", { class: "lm-methods-counts" }, ["positive", "negative", "unknown"].map((state) => el("span", { class: "lm-methods-count", title: state }, stateMark(state), counts[state], el("span", { class: "lm-sr" }, ` ${state} `)))),

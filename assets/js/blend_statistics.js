@@ -41,7 +41,7 @@ class StatisticsPanel {
 
   makeBody() {
     const share = (value) => format.percent(value, 0);
-    this.known = lineChart({ title: "Known cells", xLabel: "sources", yFormat: share, xFormat: (x) => String(x), height: 150, yDomain: [0, 1] });
+    this.known = lineChart({ title: "Known cells", xLabel: "sources", yFormat: share, xFormat: (x) => String(x), height: 150, fromZero: true });
     this.balance = lineChart({ title: "Positives among the known", xLabel: "sources", yFormat: share, xFormat: (x) => String(x), height: 150, yDomain: [0, 1] });
     this.summary = el("div", { class: "lm-statistics-summary" });
     this.words = el("p", { class: "lm-blend-note" });

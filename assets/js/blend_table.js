@@ -4,6 +4,7 @@ import { choice, stateMark } from "./components.js";
 import { el, fill } from "./core.js";
 
 const MANY = 30;
+const SORTED_FROM = 9;
 const WORDS = { 1: "positive", 0: "unknown", "-1": "negative" };
 const FILTERS = [
   { value: "all", label: "All", keeps: () => true },
@@ -95,7 +96,7 @@ class TruthPanel {
   ordered(rows) {
     if (!this.order) {
       const rank = (row) => (row.result === 1 ? 0 : row.result === -1 ? 1 : 2);
-      const sorted = rows.length > MANY ? [...rows].sort((a, b) => rank(a) - rank(b)) : rows;
+      const sorted = rows.length >= SORTED_FROM ? [...rows].sort((a, b) => rank(a) - rank(b)) : rows;
       this.order = new Map(sorted.map((row, i) => [row.class, i]));
     }
     return [...rows].sort((a, b) => this.order.get(a.class) - this.order.get(b.class));

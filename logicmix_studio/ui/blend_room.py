@@ -101,6 +101,8 @@ class BlendRoom:
     """
 
     def __init__(self, studio: Studio) -> None:
+        # A blend is a small thing: one thread draws it sooner than two that wait for a busy trainer's cores.
+        torch.set_num_threads(1)
         self._studio = studio
         self._guard = threading.Lock()
         self._pixels: OrderedDict[tuple[str, int, str, int], Tensor] = OrderedDict()
@@ -111,7 +113,14 @@ class BlendRoom:
     # drawing -------------------------------------------------------------
 
     def draw(
-        self, seed: int, k_min: int, k_max: int, probability: float, *, blends_only: bool
+        self,
+        seed: int,
+        k_min: int,
+        k_max: int,
+        probability: float,
+        *,
+        blends_only: bool,
+        is_telling: bool = False,
     ) -> tuple[int, list[int]]:
         """Draw one training sample like the trainer.
 
@@ -121,6 +130,7 @@ class BlendRoom:
             k_max: Most sources.
             probability: Of mixing at all.
             blends_only: Whether to go on to the next seeds until the draw is a blend.
+            is_telling: Whether to go on until a class of it is positive and another open, if there is such one.
 
         Returns:
             The seed that was used, and the rows of the sources.
@@ -130,12 +140,17 @@ class BlendRoom:
         """
         rows = trainable_rows(self._studio)
         method = LogicMix(probability, (k_min, k_max))
-        tries = MOST_TRIES if blends_only and probability > 0 else 1
+        tries = MOST_TRIES if (blends_only or is_telling) and probability > 0 else 1
+        found: tuple[int, list[int]] | None = None
         for used in range(seed, seed + tries):
             params = _draw_many(method, len(rows), 1, used)
-            if not blends_only or bool(params.mixed[0]):
-                break
-        return used, rows[_sources(params, 0)].tolist()
+            if tries > 1 and not bool(params.mixed[0]):
+                continue
+            sources = rows[_sources(params, 0)].tolist()
+            if not is_telling or self._tells(sources):
+                return used, sources
+            found = found or (used, sources)
+        return found or (seed, rows[_sources(_draw_many(method, len(rows), 1, seed), 0)].tolist())
 
     def statistics(
         self, seed: int, draws: int, k_min: int, k_max: int, probability: float, *, with_pseudo: bool
@@ -276,6 +291,10 @@ class BlendRoom:
         return described
 
     # within --------------------------------------------------------------
+
+    def _tells(self, sources: list[int]) -> bool:
+        states = kleene_or(self._studio.ledger.states[sources])
+        return bool((states == POSITIVE).any() and (states == UNKNOWN).any())
 
     def _augmentation(self, num_images: int, seed: int) -> AugmentParams:
         chosen = self.settings.augment

@@ -18,12 +18,6 @@ from logicmix_studio.training.config import RunConfig
 from logicmix_studio.training.run_folder import RunFolder
 from logicmix_studio.ui.blend_room import BlendRoom
 
-NO_MODEL = {
-    "available": False,
-    "title": "No model yet",
-    "why": "Train once; then this shows how the model scores the blend and each of its sources.",
-}
-
 
 @dataclasses.dataclass(frozen=True)
 class _Model:
@@ -34,7 +28,7 @@ class _Model:
 
 
 class BlendScores:
-    """Scores blends with the model of the current run; one model stays in memory.
+    """Scores blends with the model of a run; one model stays in memory.
 
     Args:
         studio: The opened data set.
@@ -47,25 +41,17 @@ class BlendScores:
         self._guard = threading.Lock()
         self._model: tuple[int, _Model] | None = None
 
-    def scores(self, rows: Sequence[int]) -> dict[str, Any]:
-        """Return the scores of a blend and of its sources, or why there are none.
+    def scores(self, run: int, rows: Sequence[int]) -> dict[str, Any]:
+        """Return the scores of a blend and of its sources.
 
         Args:
+            run: A run that left a model; see `missing_model`.
             rows: Rows of the sources.
 
         Raises:
             StudioError: If an image or the run's files can't be read.
         """
-        run, _ = self._studio.current_choice()
-        if run is None:
-            return NO_MODEL
         folder = RunFolder(self._studio.jobs.folder(run))
-        if not folder.model_file.is_file():
-            return {
-                "available": False,
-                "title": f"Run {run} left no model",
-                "why": "Its scores are here, but not its weights. The next run keeps them.",
-            }
         with self._guard:
             model = self._load(run, folder)
             values = self._score(model, rows)

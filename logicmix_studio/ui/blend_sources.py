@@ -12,6 +12,7 @@ import numpy.typing as npt
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import UNKNOWN
 from logicmix_studio.studio import Studio
+from logicmix_studio.training.run_folder import RunFolder
 from logicmix_studio.ui.blend_labels import SourceLabels, count_rows, truth_rows
 from logicmix_studio.ui.state import STATE_WORDS
 
@@ -97,6 +98,18 @@ def describe_blend(studio: Studio, rows: Sequence[int], *, with_pseudo: bool = F
         "with_pseudo": with_pseudo,
         "has_truth": studio.complete is not None,
     }
+
+
+def missing_model(studio: Studio) -> dict[str, Any] | None:
+    """Return why no model can score a blend, in words; None where the current run left one."""
+    run, _ = studio.current_choice()
+    if run is None:
+        why = "Train once; then this shows how the model scores the blend and each of its sources."
+        return {"available": False, "title": "No model yet", "why": why}
+    if not RunFolder(studio.jobs.folder(run)).model_file.is_file():
+        why = "Its scores are here, but not its weights. The next run keeps them."
+        return {"available": False, "title": f"Run {run} left no model", "why": why}
+    return None
 
 
 def trainable_rows(studio: Studio) -> npt.NDArray[np.int64]:

@@ -80,6 +80,20 @@ def test_draw__skips_originals_and_says_which_seed_it_took(client: TestClient) -
     assert again["ids"] == found["ids"]
 
 
+def test_draw__telling_blend_has_something_to_see(client: TestClient) -> None:
+    found = client.get("/api/blend/draw", params={"seed": 0, "telling": True}).json()
+    assert found["counts"]["positive"] > 0
+    assert found["counts"]["open"] > 0
+    again = client.get("/api/blend/draw", params={"seed": found["seed"]}).json()
+    assert again["ids"] == found["ids"]
+
+
+def test_draw__where_no_blend_tells_anything(open_studio: Callable[..., Studio]) -> None:
+    client = page_client(open_studio("bare", known_proportion=0.0, runs=0))
+    found = client.get("/api/blend/draw", params={"seed": 0, "telling": True}).json()
+    assert len(found["ids"]) >= 2
+
+
 def test_draw__never_takes_the_test_split(client: TestClient) -> None:
     splits = set()
     for seed in range(60):

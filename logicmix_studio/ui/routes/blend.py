@@ -11,7 +11,13 @@ from starlette.responses import Response
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.studio import Studio
-from logicmix_studio.ui.blend_sources import ImageFilter, describe_blend, find_images, parse_ids
+from logicmix_studio.ui.blend_sources import (
+    ImageFilter,
+    describe_blend,
+    find_images,
+    missing_model,
+    parse_ids,
+)
 from logicmix_studio.ui.blend_statistics import LARGEST_BLEND
 
 if TYPE_CHECKING:
@@ -77,10 +83,13 @@ def _add_choosing(routes: APIRouter, studio: Studio, late: LateRooms) -> None:
         k_max: Size = 3,
         probability: Probability = 0.5,
         blends_only: bool = False,
+        telling: bool = False,
         pseudo: bool = False,
     ) -> dict[str, Any]:
         _check_sizes(k_min, k_max)
-        used, rows = late.room().draw(seed, k_min, k_max, probability, blends_only=blends_only)
+        used, rows = late.room().draw(
+            seed, k_min, k_max, probability, blends_only=blends_only, is_telling=telling
+        )
         return {**describe_blend(studio, rows, with_pseudo=pseudo), "seed": used}
 
     @routes.get("/labels")
@@ -139,7 +148,11 @@ def _add_seeing(routes: APIRouter, studio: Studio, late: LateRooms) -> None:
 
     @routes.get("/scores")
     def scores(ids: str) -> dict[str, Any]:
-        return late.scores().scores(parse_ids(studio, ids))
+        rows, missing = parse_ids(studio, ids), missing_model(studio)
+        run, _ = studio.current_choice()
+        if missing is not None or run is None:
+            return missing or {}
+        return late.scores().scores(run, rows)
 
 
 def _check_sizes(k_min: int, k_max: int) -> None:
