@@ -57,7 +57,7 @@ class Desk {
     this.hints = [];
     this.outbox = new Outbox({
       post: (path, body) => context.api.post(path, body),
-      name: context.session.name,
+      name: context.session.root ?? context.session.name,
     });
     this.build();
     this.registerKeys();
@@ -236,6 +236,16 @@ class Desk {
     this.context.api.post("/api/review/release", { holder, cells }).catch((error) => console.warn("leases end by themselves", error));
   }
 
+  /** The window closes or reloads: nobody shall wait for what it had on screen. */
+  leave() {
+    const token = document.querySelector('meta[name="lm-token"]')?.content ?? "";
+    const headers = { "content-type": "application/json", "x-logicmix-token": token };
+    ["", ":grid", ":conflicts"].forEach((screen) => {
+      const body = JSON.stringify({ holder: `${this.holder}${screen}`, everything: true });
+      fetch("/api/review/release", { method: "POST", headers, body, keepalive: true }).catch(() => {}); // leases end by themselves
+    });
+  }
+
   paintPill() {
     const { kind, text } = this.outbox.describe();
     this.pill.dataset.kind = kind;
@@ -322,5 +332,6 @@ export function mount(root, context) {
   const desk = new Desk(root, context);
   desk.run = context.session.pulse?.current_run;
   window.addEventListener("resize", () => desk.fit());
+  window.addEventListener("pagehide", () => desk.leave());
   return { show: (params) => desk.show(params), hide: () => desk.hide() };
 }

@@ -6,7 +6,7 @@ import { filterBar, queryOf } from "./review_filters.js";
 const SIZES = [12, 24, 48];
 const THUMB = 256;
 const PREVIEW_SIDE = 1024;
-const PREVIEW_WAIT_MS = 180;
+const PREVIEW_WAIT_MS = 350;
 const SEEN_SHARE = 0.6;
 const MARKS = { wrong: "✕", unsure: "?" };
 

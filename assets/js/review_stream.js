@@ -13,7 +13,8 @@ const SUGGESTION_KEY = "lm-review-suggestion";
 
 /** The article that goes with a class name. */
 export function article(name) {
-  return /^[aeiou]/i.test(name) ? "an" : "a";
+  if (/^(uni|use|eu|one)/i.test(name)) return "a";
+  return /^([aeiou]|8|11\b|18\b)/i.test(name) ? "an" : "a";
 }
 
 export class Stream {
@@ -223,7 +224,7 @@ export class Stream {
     const parts = [];
     if (isShown && item.claim) {
       const says = item.claim > 0 ? "The model thinks so" : "The model thinks not";
-      parts.push(stateChip("pseudo", { label: says, score: score ?? undefined }));
+      parts.push(stateChip("pseudo", { label: says, sign: item.claim }));
     } else if (isShown) {
       parts.push(el("span", { class: "lm-claim-none" }, item.score === null ? "No model has seen this cell yet" : "The model claims nothing here"));
     } else {

@@ -296,7 +296,13 @@ class ReviewDesk:
 
     def _queue(self, spec: QueueSpec) -> tuple[tuple[Any, ...], Queue]:
         run, _ = self.studio.current_choice()
-        key = (spec, run, self._epoch, self.studio.runs_version, repr(self.studio.settings.get("thresholds", {})))
+        key = (
+            spec,
+            run,
+            self._epoch,
+            self.studio.runs_version,
+            repr(self.studio.settings.get("thresholds", {})),
+        )
         with self._building:
             found = self._queues.get(key)
             if found is None:

@@ -48,8 +48,9 @@ class Plants:
         for item in items:
             if item["claim"] and self._random.random() * self.every < 1.0:
                 planted = self._draw(item)
-                if planted is not None:
-                    self._open[who][planted["image"], planted["class"]] = planted["claim"]
+                shown = self._open[who]
+                if planted is not None and (planted["image"], planted["class"]) not in shown:
+                    shown[planted["image"], planted["class"]] = planted["claim"]
                     mixed.append(planted)
             mixed.append(item)
         return mixed

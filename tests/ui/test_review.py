@@ -108,6 +108,12 @@ def test_queue__released_cells_go_to_others(client: TestClient) -> None:
     assert theirs == mine
 
 
+def test_queue__a_window_that_leaves_holds_nothing_back(client: TestClient) -> None:
+    mine = [item["cell"] for item in ask(client)["items"]]
+    client.post("/api/review/release", json={"holder": "window:stream", "everything": True})
+    assert [item["cell"] for item in ask(client, holder="a-new-window")["items"]] == mine
+
+
 def test_queue__an_unknown_order_is_refused_in_words(client: TestClient) -> None:
     reply = client.post("/api/review/queue", json={"query": {"order": "sideways"}, "holder": "window"})
     assert reply.status_code == 400
@@ -263,10 +269,10 @@ def test_queue__new_withdrawn_and_flipped_compare_two_runs(open_studio: Callable
 def test_plants__the_answer_to_a_planted_suggestion_changes_no_cell(
     open_studio: Callable[..., Studio],
 ) -> None:
-    studio = open_studio(num_images=200, known_proportion=0.5)
+    studio = open_studio(num_images=400, known_proportion=0.5)
     client = page_client(studio)
     before = studio.ledger.states.copy()
-    items = ask(client, {"order": "confident"}, want=300, plant=True)["items"]
+    items = ask(client, {"order": "confident"}, want=500, plant=True)["items"]
     planted = [item for item in items if before.ravel()[item["cell"]] != UNKNOWN]
     assert planted
     for item in planted:
@@ -280,9 +286,9 @@ def test_plants__the_answer_to_a_planted_suggestion_changes_no_cell(
 
 
 def test_plants__a_withdrawn_answer_does_not_count(open_studio: Callable[..., Studio]) -> None:
-    studio = open_studio(num_images=200, known_proportion=0.5)
+    studio = open_studio(num_images=400, known_proportion=0.5)
     client = page_client(studio)
-    items = ask(client, {"order": "confident"}, want=300, plant=True)["items"]
+    items = ask(client, {"order": "confident"}, want=500, plant=True)["items"]
     planted = next(item for item in items if studio.ledger.states.ravel()[item["cell"]] != UNKNOWN)
     give(client, planted, "accept", planted["claim"], id="fell-for-it")
     client.post("/api/review/undo", json={"id": "oh-no-undo", "target": "fell-for-it"})
@@ -290,6 +296,6 @@ def test_plants__a_withdrawn_answer_does_not_count(open_studio: Callable[..., St
 
 
 def test_plants__none_where_the_suggestion_is_hidden(open_studio: Callable[..., Studio]) -> None:
-    studio = open_studio(num_images=200, known_proportion=0.5)
+    studio = open_studio(num_images=400, known_proportion=0.5)
     items = ask(page_client(studio), {"order": "confident"}, want=300)["items"]
     assert all(studio.ledger.states.ravel()[item["cell"]] == UNKNOWN for item in items)

@@ -70,7 +70,11 @@ def _queue_routes(studio: Studio, desk: ReviewDesk) -> APIRouter:
 
     @routes.post("/release")
     def release(asked: ReleaseRequest, who: str = Depends(current_person)) -> dict[str, Any]:
-        desk.leases.release(asked.cells, f"{who}/{asked.holder}")
+        name = f"{who}/{asked.holder}"
+        if asked.everything:
+            desk.leases.release_all(name)
+        else:
+            desk.leases.release(asked.cells, name)
         return {"released": len(asked.cells)}
 
     @routes.post("/take-again")

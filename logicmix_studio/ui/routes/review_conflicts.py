@@ -47,7 +47,13 @@ def conflict_routes(studio: Studio, desk: ReviewDesk) -> APIRouter:
         spec = QueueSpec(order="conflicts", class_names=names, sign=asked.sign, changes="conflict")
         batch = desk.next_batch(spec, who=who, holder=asked.holder, want=asked.want, have=asked.have)
         items = [{**item, "known": _known_by(studio, item["image"], item["class"])} for item in batch.items]
-        return {"items": items, "total": batch.total, "run": batch.run, "lost": batch.lost, "empty": batch.empty}
+        return {
+            "items": items,
+            "total": batch.total,
+            "run": batch.run,
+            "lost": batch.lost,
+            "empty": batch.empty,
+        }
 
     return routes
 

@@ -39,6 +39,8 @@ class ReleaseRequest(BaseModel):
 
     holder: str = Field(min_length=4, max_length=80)
     cells: list[int] = Field(default_factory=list, max_length=5000)
+    everything: bool = False
+    """Whether the window leaves."""
 
 
 class AnswerRequest(Action):
