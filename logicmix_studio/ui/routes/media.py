@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import APIRouter, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from logicmix_studio.images.decode import UnreadableImage
 from logicmix_studio.images.thumbnails import MEDIA_TYPE, display_image, thumbnail, version_of
@@ -91,7 +91,7 @@ def assets_router(folder: Path) -> APIRouter:
         headers = _headers(tag, is_final)
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
-        return FileResponse(path, media_type=media_type, headers=headers)
+        return Response(path.read_bytes(), media_type=media_type, headers=headers)
 
     return routes
 
