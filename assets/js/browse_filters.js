@@ -42,6 +42,11 @@ export class FilterBar {
     this.path = el("input", { class: "lm-input lm-br-path", type: "search", placeholder: "Text in the path", "aria-label": "Text in the path", oninput: (event) => later("path", event.target.value) });
     this.from = this.bandInput("from", "Lowest score", "0");
     this.to = this.bandInput("to", "Highest score", "1");
+    this.sign = select("state", "Sign of the pseudo-labels", [
+      ["pseudo", "Either sign"],
+      ["pseudo-positive", "Positive"],
+      ["pseudo-negative", "Negative"],
+    ]);
     this.split = select("split", "Split", [["", "Any split"], ...session.splits.map((name) => [name || "none", name || "no split"])]);
     this.source = select("source", "Source", SOURCES);
     this.who = select("who", "Person", [["", "Anybody"]]);
@@ -76,7 +81,7 @@ export class FilterBar {
         this.count,
         this.again,
         this.selectAll,
-        el("span", { class: "lm-br-rest lm-end" }, el("span", { class: "lm-br-labelled" }, el("span", {}, "Score"), this.from, "–", this.to), this.split, this.source, this.who, this.run, this.reset, this.size, this.fiftyone),
+        el("span", { class: "lm-br-rest lm-end" }, el("span", { class: "lm-br-labelled" }, el("span", {}, "Score"), this.from, "–", this.to), this.sign, this.split, this.source, this.who, this.run, this.reset, this.size, this.fiftyone),
       ),
     );
   }
@@ -141,6 +146,7 @@ export class FilterBar {
   drawStates(facets) {
     const label = (key, word) => [word, facets[key] === undefined ? null : el("span", { class: "lm-br-facet" }, format.compact(facets[key]))];
     const now = this.params.state ?? "";
+    const sign = { "pseudo-positive": "positive", "pseudo-negative": "negative" }[now];
     const group = choice({
       label: "State",
       value: now.startsWith("pseudo") ? "pseudo" : now,
@@ -148,13 +154,15 @@ export class FilterBar {
         { value: "", label: "All" },
         { value: "positive", state: "positive", label: label("positive", "positive") },
         { value: "negative", state: "negative", label: label("negative", "negative") },
-        { value: "pseudo", state: "pseudo", label: label("pseudo", "pseudo-label") },
+        { value: "pseudo", state: "pseudo", label: sign ? `pseudo-label: ${sign}` : label("pseudo", "pseudo-label") },
         { value: "unknown", state: "unknown", label: label("unknown", "unknown") },
       ],
       onchange: (value) => this.change({ state: value }),
     });
     const hadFocus = this.statePlace.contains(document.activeElement);
     fill(this.statePlace, group);
+    this.sign.hidden = !now.startsWith("pseudo");
+    this.sign.value = now.startsWith("pseudo") ? now : "pseudo";
     if (hadFocus) group.querySelector('[aria-checked="true"]')?.focus();
   }
 
