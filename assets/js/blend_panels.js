@@ -3,6 +3,7 @@
 import { button, emptyState, errorState, scoreBar, skeleton, stateMark } from "./components.js";
 import { el, fill } from "./core.js";
 
+const MOST_CLASSES = 100;
 const WORDS = { 1: "positive", 0: "unknown", "-1": "negative" };
 
 /** A panel that asks the server once for each blend. */
@@ -58,12 +59,14 @@ class MethodsPanel extends AskingPanel {
     const note = hasTruth
       ? "Wrong negatives are marked: the complete labels are known here. A wrong negative tells the network that what it sees is not there."
       : "Only LogicMix calls a class negative because every source was checked. Where the complete labels are known (demo, trials), wrong negatives are marked.";
-    return [el("p", { class: "lm-blend-note" }, note), el("div", { class: "lm-methods-scroll", tabindex: "0", role: "region", "aria-label": "Methods side by side" }, this.table(methods, blend, hasTruth))];
+    const left = methods[0].rows.length - MOST_CLASSES;
+    const rest = left > 0 ? el("p", { class: "lm-blend-note" }, `The ${MOST_CLASSES} classes of which most is said; ${left} more are in the counts.`) : null;
+    return [el("p", { class: "lm-blend-note" }, note), rest, el("div", { class: "lm-methods-scroll", tabindex: "0", role: "region", "aria-label": "Methods side by side" }, this.table(methods, blend, hasTruth))];
   }
 
   table(methods, blend, hasTruth) {
     const heads = methods.map((method) => this.head(method, blend, hasTruth));
-    const order = this.order(methods);
+    const order = this.order(methods).slice(0, MOST_CLASSES);
     const rows = order.map((i) => el("tr", {}, el("th", { scope: "row" }, methods[0].rows[i].class), methods.map((method) => this.cell(method.rows[i]))));
     return el("table", { class: "lm-methods" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, el("span", { class: "lm-sr" }, "Class")), heads)), el("tbody", {}, rows));
   }
@@ -160,7 +163,7 @@ class ScoresPanel extends AskingPanel {
       return emptyState({ title: answer.title, body: answer.why, action: train, drawing: "spark" });
     }
     const note = `The model of run ${answer.run}, ${answer.is_calibrated ? "calibrated" : "not calibrated"}. A blend is no photograph: the network learns from it, but is never asked about one.`;
-    const order = answer.blend.map((_, i) => i).sort((a, b) => answer.blend[b] - answer.blend[a]);
+    const order = answer.blend.map((_, i) => i).sort((a, b) => answer.blend[b] - answer.blend[a]).slice(0, MOST_CLASSES);
     const heads = blend.sources.map((_, i) => el("th", { scope: "col" }, `Image ${i + 1}`));
     const rows = order.map((i) => this.row(answer, blend.rows[i], i));
     const table = el("table", { class: "lm-scores" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Class"), el("th", { scope: "col" }, "Blend"), heads, el("th", { scope: "col" }, "Label"))), el("tbody", {}, rows));

@@ -1,10 +1,11 @@
 // The truth table of a blend: for each class the sources' states, the OR, the reason, and the answers that would settle it.
 
-import { choice, stateMark } from "./components.js";
+import { button, choice, stateMark } from "./components.js";
 import { el, fill } from "./core.js";
 
 const MANY = 30;
 const SORTED_FROM = 9;
+const PAGE = 120;
 const WORDS = { 1: "positive", 0: "unknown", "-1": "negative" };
 const FILTERS = [
   { value: "all", label: "All", keeps: () => true },
@@ -20,6 +21,7 @@ class TruthPanel {
     this.filter = null;
     this.query = "";
     this.order = null;
+    this.most = PAGE;
     this.seen = new Map();
     this.answered = new Set();
     this.build();
@@ -39,8 +41,9 @@ class TruthPanel {
     this.rows = el("tbody", {});
     this.table = el("table", { class: "lm-truth" }, el("caption", { class: "lm-sr" }, "Truth table of the blend"), el("thead", {}, this.headRow), this.rows);
     this.verdict = el("p", { class: "lm-truth-verdict" });
+    this.more = button("", { kind: "quiet", onclick: () => this.showMore() });
     this.nothing = el("p", { class: "lm-truth-nothing", hidden: true });
-    this.node = el("div", { class: "lm-truth-panel" }, el("div", { class: "lm-truth-bar" }, this.filters, this.search, pseudo), this.verdict, el("div", { class: "lm-truth-scroll" }, this.table), this.nothing);
+    this.node = el("div", { class: "lm-truth-panel" }, el("div", { class: "lm-truth-bar" }, this.filters, this.search, pseudo), this.verdict, el("div", { class: "lm-truth-scroll" }, this.table), this.more, this.nothing);
   }
 
   filterOptions(counts) {
@@ -51,6 +54,7 @@ class TruthPanel {
   /** Another blend is coming: nothing of this one is kept. */
   forget() {
     this.order = null;
+    this.most = PAGE;
     this.seen.clear();
     this.answered.clear();
   }
@@ -61,8 +65,16 @@ class TruthPanel {
     this.focusOn = className;
   }
 
+  showMore() {
+    const next = this.rows.childElementCount;
+    this.most += PAGE;
+    this.render(this.blend);
+    this.rows.children[next]?.querySelector("th")?.focus({ preventScroll: true });
+  }
+
   setFilter(value) {
     this.filter = value;
+    this.most = PAGE;
     this.answered.clear();
     this.render(this.blend);
   }
@@ -77,7 +89,9 @@ class TruthPanel {
     this.search.hidden = blend.rows.length <= 12;
     this.drawHead(blend.sources);
     const shown = this.ordered(blend.rows).filter((row) => this.keeps(row));
-    this.rows.replaceChildren(...shown.map((row) => this.row(row)));
+    this.rows.replaceChildren(...shown.slice(0, this.most).map((row) => this.row(row)));
+    this.more.hidden = shown.length <= this.most;
+    this.more.textContent = `Show ${Math.min(PAGE, shown.length - this.most)} more of ${shown.length}`;
     this.nothing.hidden = shown.length > 0;
     this.nothing.textContent = this.query ? `No class of this kind is called “${this.query}”.` : "No class of this kind in this blend.";
     this.verdict.replaceChildren(...this.verdictWords(blend));

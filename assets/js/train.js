@@ -106,13 +106,20 @@ class TrainRoom {
       this.runView.news(answer);
       this.drawCard(before);
       if (!answer.card.is_active) {
-        this.load();
+        await this.load();
+        this.announce(answer.card);
         return;
       }
     } catch (error) {
       if (error.status !== 0) toastError(error);
     }
     this.watch();
+  }
+
+  /** Say what a run that has just ended changed for the person. */
+  announce(card) {
+    if (card.status === "finished") toast(`${runTitle(card)} has finished: ${card.change?.line ?? "its scores are here"}.`, { kind: "good", seconds: 12, action: { label: "Review", run: () => this.context.address.set("review") } });
+    else if (card.status === "failed" || card.status === "died") toast(`${runTitle(card)} ${card.status}.`, { kind: "bad", hint: card.message });
   }
 
   // the list -------------------------------------------------------------

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from logicmix_studio.training.run_folder import read_events
 
 STEP_KEYS: Final = ("loss_original", "loss_mixed", "lr", "images_per_s", "memory_mb")
@@ -162,12 +164,11 @@ def thin(points: Sequence[Sequence[float]], most: int = MOST_POINTS) -> Points:
     """
     if len(points) <= most:
         return [list(point) for point in points]
-    size = len(points) / (most - 1)
-    thinned: Points = []
-    for i in range(most - 1):
-        stretch = points[int(i * size) : max(int(i * size) + 1, int((i + 1) * size))]
-        thinned.append([sum(axis) / len(stretch) for axis in zip(*stretch, strict=True)])
-    return [*thinned, list(points[-1])]
+    values = np.asarray(points, dtype=np.float64)
+    starts = np.linspace(0, len(points), most - 1, endpoint=False).astype(np.int64)
+    sizes = np.diff(starts, append=len(points))
+    means: Points = (np.add.reduceat(values, starts) / sizes[:, np.newaxis]).tolist()
+    return [*means, list(points[-1])]
 
 
 def _add(curves: Mapping[str, Points], x: int, event: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ from logicmix_studio.run_scores import RunScores
 from logicmix_studio.studio import Studio
 from logicmix_studio.training.run_folder import RunFolder, Snapshot
 
-MOST_EXAMPLES: Final = 24
+MOST_EXAMPLES: Final = 16
 """Cells that are listed where two runs disagree."""
 
 
@@ -272,7 +272,10 @@ def _examples(
     weight = np.where(opposite, 1.0 + gap, np.where(single, gap, 0.0))
     weight = np.nan_to_num(weight)
     most = min(MOST_EXAMPLES, int((weight > 0).sum()))
-    flat = np.argsort(-weight, axis=None, kind="stable")[:most]
+    if most == 0:
+        return []
+    largest = np.argpartition(weight, -most, axis=None)[-most:]
+    flat = largest[np.argsort(-weight.ravel()[largest], kind="stable")]
     rows, columns = np.unravel_index(flat, weight.shape)
     return [
         {

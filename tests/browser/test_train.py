@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Callable
 from typing import Any
@@ -210,6 +211,39 @@ def test_charts_are_read_by_keyboard(open_page: Callable[..., Page], served: Ser
     expect(chart.locator(".lm-chart-readout")).to_be_hidden()
 
 
+CHART_FACTS = """async () => {
+  const {ticks, thin, shortNumber} = await import("/assets/js/chart.js");
+  const long = Array.from({length: 5000}, (_, i) => [i, i]);
+  return {
+    ticks: [ticks(0, 1, 4), ticks(3, 3, 4), ticks(0, 0.0002, 4)],
+    thin: [thin(long, 100).length, thin(long, 100).at(-1), thin([[1, 2]]).length],
+    numbers: [0, 0.00002, 0.1234, 99.5, 1234, 56789].map(shortNumber),
+  };
+}"""
+
+
+def test_chart_arithmetic(open_page: Callable[..., Page], server_url: str) -> None:
+    page = open_page(server_url, "#/train")
+    wait_for_run(page, 1)
+    facts = page.evaluate(CHART_FACTS)
+    assert facts["ticks"][0] == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+    assert facts["ticks"][1] == [3]
+    assert facts["ticks"][2] == pytest.approx([0, 0.00005, 0.0001, 0.00015, 0.0002])
+    assert facts["thin"] == [100, [4999, 4999], 1]
+    assert facts["numbers"] == ["0", "2.0e-5", "0.123", "99.5", "1234", "56.8k"]
+
+
+def test_a_run_that_ends_says_what_it_changed(open_page: Callable[..., Page], served: Served) -> None:
+    folder = make_live(served)
+    page = open_page(served.url, "#/train")
+    wait_for_run(page, 2)
+    shutil.copy(served.studio.jobs.folder(1) / "scores.npy", folder.scores_file)
+    folder.result_file.write_text(json.dumps({"map": 0.9, "seconds": 3.0}))
+    folder.write_state(RunState("finished", "finished", 1.0))
+    expect(page.get_by_text(re.compile(r"Run 2 has finished: \+0 pseudo-labels"))).to_be_visible()
+    expect(page.locator(".lm-runs-why")).to_contain_text("The pseudo-labels come from run 2")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -256,5 +290,5 @@ def test_a_real_run_from_start_to_end(
     info = served.studio.jobs.info(1)
     assert info.created >= began - 1
     assert RunFolder(info.folder).config().settings.backbone.name == "test_resnet"
-    page.locator(".lm-run-logbox summary").click()
+    page.keyboard.press("l")
     expect(page.locator(".lm-run-log")).to_contain_text("training the head")
