@@ -18,7 +18,7 @@ from logicmix_studio.studio import Studio
 from logicmix_studio.ui.review_actions import ACTION
 
 PLANT_EVERY = 40
-"""One planted suggestion among so many cards, on average."""
+"""One planted suggestion among so many cards, on average; the setting ``plant_every`` changes it, 0 ends it."""
 
 
 class Plants:
@@ -26,13 +26,11 @@ class Plants:
 
     Args:
         studio: The studio.
-        every: One plant among so many items.
         seed: Of the draw; different at each start unless given.
     """
 
-    def __init__(self, studio: Studio, every: int = PLANT_EVERY, seed: int | None = None) -> None:
+    def __init__(self, studio: Studio, seed: int | None = None) -> None:
         self.studio = studio
-        self.every = every
         self._random = random.Random(seed)
         self._splits = np.array(studio.table.splits, dtype=np.str_)
         self._open: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
@@ -44,9 +42,12 @@ class Plants:
             who: The person who will see them.
             items: What the screen shows; not changed.
         """
+        every = int(self.studio.settings.get("plant_every", PLANT_EVERY))
+        if every < 1:
+            return items
         mixed: list[dict[str, Any]] = []
         for item in items:
-            if item["claim"] and self._random.random() * self.every < 1.0:
+            if item["claim"] and self._random.random() * every < 1.0:
                 planted = self._draw(item)
                 shown = self._open[who]
                 if planted is not None and (planted["image"], planted["class"]) not in shown:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from logicmix_studio.store import locate_workspace, write_json
 from tests.review_server import ServerProcess
 from tests.workspaces import make_workspace
 
@@ -42,6 +43,7 @@ def review_server(tmp_path: Path) -> Iterator[ServerProcess]:
     """Return a running server on 200 images of 6 classes with two runs."""
     root = tmp_path / "shapes"
     make_workspace(root, num_images=200, runs=2, known_proportion=0.5)
+    write_json(locate_workspace(root).settings_file, {"plant_every": 0})
     process = ServerProcess(root).start()
     yield process
     process.kill()

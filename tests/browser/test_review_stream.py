@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from logicmix_studio.store import Ledger, load_table, locate_workspace, read_journal
 from tests.review_server import ServerProcess
+from tests.workspaces import add_run, make_workspace
 
 pytestmark = pytest.mark.browser
 pytest_plugins = ["tests.browser.review_fixtures"]
@@ -217,3 +219,54 @@ def test_zoom__enlarges_and_goes_back(review_page: Callable[..., Page]) -> None:
     expect(page.locator(".lm-screen-stream .lm-stage")).to_have_attribute("data-zoom", "on")
     page.keyboard.press("y")
     expect(page.locator(".lm-screen-stream .lm-stage")).not_to_have_attribute("data-zoom", "on")
+
+
+def test_run__new_scores_keep_the_card_and_renew_the_rest(
+    review_page: Callable[..., Page], review_server: ServerProcess
+) -> None:
+    page = review_page("stream")
+    cell = cell_on_screen(page)
+    workspace = locate_workspace(review_server.root)
+    table = load_table(workspace.labels_file)
+    truth = np.where(table.states == 0, 1, table.states).astype(np.int8)
+    with page.expect_response("**/api/review/queue", timeout=20_000):
+        add_run(workspace, table, truth, run=3, noise=0.1)
+    assert cell_on_screen(page) == cell
+    page.wait_for_load_state("networkidle")
+    page.keyboard.press("y")
+    page.keyboard.press("y")
+    wait_saved(page)
+    assert [line.run for line in ledger_of(review_server).lines] == [2, 3]
+
+
+def test_settings__a_key_can_be_changed(
+    review_page: Callable[..., Page], review_server: ServerProcess
+) -> None:
+    page = review_page("stream")
+    cell_on_screen(page)
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_role("button", name="Key for Yes, the class is there").click()
+    page.keyboard.press("j")
+    page.get_by_role("button", name="Save").click()
+    yes = page.locator('.lm-screen-stream [data-action="yes"]')
+    expect(yes.locator(".lm-hint").first).to_have_text("J")
+    page.keyboard.press("y")
+    page.keyboard.press("j")
+    wait_saved(page)
+    assert len(ledger_of(review_server).lines) == 1
+
+
+def test_names__made_of_html_are_shown_as_they_are(review_chromium: Browser, tmp_path: Path) -> None:
+    name = "<img src=x onerror=alert(1)> & 🦊"
+    root = tmp_path / "odd"
+    make_workspace(root, num_images=12, class_names=(name, "plain"), runs=1)
+    with ServerProcess(root) as odd:
+        page = review_chromium.new_page()
+        page.on("dialog", lambda dialog: pytest.fail("a class name was run as a script"))
+        for screen in ("stream", "grid", "what-if"):
+            page.goto(f"{odd.url}/#/review?screen={screen}&scope=open")
+            page.locator(f"section.lm-screen-{screen}").wait_for()
+            page.wait_for_load_state("networkidle")
+            assert page.locator(f"section.lm-screen-{screen} img[src=x]").count() == 0
+        expect(page.locator("section.lm-screen-what-if")).to_contain_text(name)
+        page.close()

@@ -270,6 +270,7 @@ def test_plants__the_answer_to_a_planted_suggestion_changes_no_cell(
     open_studio: Callable[..., Studio],
 ) -> None:
     studio = open_studio(num_images=400, known_proportion=0.5)
+    studio.settings.update({"plant_every": 8})
     client = page_client(studio)
     before = studio.ledger.states.copy()
     items = ask(client, {"order": "confident"}, want=500, plant=True)["items"]
@@ -287,12 +288,29 @@ def test_plants__the_answer_to_a_planted_suggestion_changes_no_cell(
 
 def test_plants__a_withdrawn_answer_does_not_count(open_studio: Callable[..., Studio]) -> None:
     studio = open_studio(num_images=400, known_proportion=0.5)
+    studio.settings.update({"plant_every": 8})
     client = page_client(studio)
     items = ask(client, {"order": "confident"}, want=500, plant=True)["items"]
     planted = next(item for item in items if studio.ledger.states.ravel()[item["cell"]] != UNKNOWN)
     give(client, planted, "accept", planted["claim"], id="fell-for-it")
     client.post("/api/review/undo", json={"id": "oh-no-undo", "target": "fell-for-it"})
     assert client.get("/api/review/care").json()["people"] == []
+
+
+def test_plants__a_page_of_tiles_with_one_is_still_one_line(open_studio: Callable[..., Studio]) -> None:
+    studio = open_studio(num_images=400, known_proportion=0.5)
+    studio.settings.update({"plant_every": 4})
+    client = page_client(studio)
+    items = ask(client, {"order": "confident", "sign": "1"}, want=24, plant=True)["items"]
+    cells = [[item["image"], item["class"], 1, "accept", item["score"]] for item in items]
+    body = {"id": "page-of-tiles", "origin": "grid", "run": 1, "cells": cells}
+    reply = client.post("/api/review/answer", json=body).json()
+    kinds = [line.kind for line in studio.ledger.lines]
+    assert len(items) == 24
+    assert reply["written"] + kinds.count("note") == 24
+    assert kinds.count("decide") == 1
+    assert client.post("/api/review/answer", json=body).json()["repeated"]
+    assert len(studio.ledger.lines) == len(kinds)
 
 
 def test_plants__none_where_the_suggestion_is_hidden(open_studio: Callable[..., Studio]) -> None:
