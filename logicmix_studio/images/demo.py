@@ -10,7 +10,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.images.scenes import MOST_DIGITS, draw_scene
@@ -129,6 +128,8 @@ def _choose_samples(
     rng: np.random.Generator,
 ) -> dict[bool, list[NDArray[np.float64]]]:
     """Return legible samples of each digit, (n, 8, 8): those for test scenes under True, the others under False."""
+    from sklearn.datasets import load_digits  # noqa: PLC0415  # seconds that a second launch does not need
+
     digits = load_digits()
     pools: dict[bool, list[NDArray[np.float64]]] = {False: [], True: []}
     for digit in range(len(CLASS_NAMES)):
