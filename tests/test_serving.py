@@ -1,0 +1,12 @@
+import subprocess
+import sys
+
+HEAVY = ("torch", "fiftyone", "gradio", "timm", "sklearn", "pandas")
+
+
+def test_a_launch_waits_for_no_heavy_import():
+    program = (
+        f"import sys, logicmix_studio.serving; print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
