@@ -1,6 +1,7 @@
 // The Blend tab: draw a blend like the trainer, or build one; its truth table, and what else can be seen of it.
 
-import { button, choice, skeleton } from "./components.js";
+import { BlendBar, MOST_SOURCES } from "./blend_bar.js";
+import { skeleton } from "./components.js";
 import { actionId } from "./core.js";
 import { exportPicture } from "./blend_export.js";
 import { methodsPanel, networkPanel, scoresPanel } from "./blend_panels.js";
@@ -11,7 +12,6 @@ import { truthPanel } from "./blend_table.js";
 const IMAGE_SIZE = 448;
 const FIRST_SEED = 526;
 const SLOW_MS = 400;
-const MOST_SOURCES = 6;
 
 const PANELS = [
   { name: "truth", title: "Truth table", make: truthPanel },
@@ -42,7 +42,8 @@ class BlendLab {
   }
 
   start() {
-    this.root.replaceChildren(this.context.el("div", { class: "lm-page lm-blend" }, this.bar(), this.stage()));
+    this.bar = new BlendBar(this.context, this);
+    this.root.replaceChildren(this.context.el("div", { class: "lm-page lm-blend" }, this.bar.node, this.stage()));
     this.panels = new Map(PANELS.map((panel) => [panel.name, panel.make(this.context, this)]));
     this.registerKeys();
     const { bus } = this.context;
@@ -54,59 +55,6 @@ class BlendLab {
   }
 
   // layout ---------------------------------------------------------------
-
-  bar() {
-    const { el } = this.context;
-    this.modes = choice({
-      label: "How the sources are chosen",
-      options: [
-        { value: "draw", label: "Draw like the trainer" },
-        { value: "build", label: "Build one" },
-      ],
-      value: this.mode,
-      onchange: (mode) => this.setMode(mode),
-    });
-    this.drawControls = el("div", { class: "lm-blend-controls" }, ...this.drawFields());
-    this.buildControls = el("div", { class: "lm-blend-controls", hidden: true }, ...this.buildFields());
-    const link = button("Copy a link to this blend", { kind: "quiet", icon: "link", hidden_label: true, onclick: () => this.copyLink() });
-    const save = button("Save as PNG with its label table", { kind: "quiet", icon: "download", hidden_label: true, onclick: () => this.save() });
-    return el("header", { class: "lm-blend-bar" }, this.modes, this.drawControls, this.buildControls, el("span", { class: "lm-blend-gap" }), link, save);
-  }
-
-  drawFields() {
-    const { el } = this.context;
-    const number = (name, label, min, max) => {
-      const input = el("input", { type: "number", class: "lm-input lm-blend-number", min, max, step: 1, value: this.draw[name], "aria-label": label });
-      input.addEventListener("change", () => this.setDraw(name, Math.round(Number(input.value)), min, max));
-      return input;
-    };
-    this.inputs = { seed: number("seed", "seed", 0, 2 ** 31 - 1), k_min: number("k_min", "fewest sources", 2, MOST_SOURCES), k_max: number("k_max", "most sources", 2, MOST_SOURCES) };
-    this.inputs.probability = el("input", { type: "range", min: 0, max: 1, step: 0.05, value: this.draw.probability, class: "lm-blend-range", "aria-label": "probability of mixing" });
-    this.probabilityValue = el("output", { class: "lm-blend-value" }, this.draw.probability.toFixed(2));
-    this.inputs.probability.addEventListener("input", () => {
-      this.probabilityValue.textContent = Number(this.inputs.probability.value).toFixed(2);
-    });
-    this.inputs.probability.addEventListener("change", () => this.setDraw("probability", Number(this.inputs.probability.value), 0, 1));
-    this.inputs.blends_only = el("input", { type: "checkbox", checked: true, onchange: (event) => this.setDraw("blends_only", event.target.checked) });
-    const next = button("Next blend", { kind: "primary", onclick: () => this.next() });
-    next.append(this.context.keys.hint("blend", { name: "next", key: "n" }));
-    const field = (words, ...inputs) => el("span", { class: "lm-blend-field" }, el("span", { class: "lm-blend-label" }, words), ...inputs);
-    return [
-      next,
-      field("seed", this.inputs.seed),
-      field("sources", this.inputs.k_min, el("span", { "aria-hidden": "true" }, "to"), this.inputs.k_max),
-      field("probability", this.inputs.probability, this.probabilityValue),
-      el("label", { class: "lm-blend-check", title: "With probability 0.5 every second draw stays an original." }, this.inputs.blends_only, "skip originals"),
-    ];
-  }
-
-  buildFields() {
-    const { el } = this.context;
-    const add = button("Choose images", { kind: "primary", icon: "plus", onclick: () => this.pick() });
-    add.append(this.context.keys.hint("blend", { name: "pick", key: "i" }));
-    const clear = button("Start anew", { kind: "quiet", onclick: () => this.setIds([]) });
-    return [add, clear, el("span", { class: "lm-blend-label" }, "2 to 6 images; one alone shows its own labels")];
-  }
 
   stage() {
     const { el } = this.context;
@@ -221,9 +169,7 @@ class BlendLab {
   }
 
   showMode() {
-    this.modes.set(this.mode);
-    this.drawControls.hidden = this.mode !== "draw";
-    this.buildControls.hidden = this.mode !== "build";
+    this.bar.showMode(this.mode);
   }
 
   setDraw(name, value, min, max) {
@@ -235,9 +181,7 @@ class BlendLab {
   }
 
   showDraw() {
-    for (const name of ["seed", "k_min", "k_max", "probability"]) this.inputs[name].value = this.draw[name];
-    this.inputs.blends_only.checked = this.draw.blends_only;
-    this.probabilityValue.textContent = Number(this.draw.probability).toFixed(2);
+    this.bar.showDraw(this.draw);
   }
 
   next() {

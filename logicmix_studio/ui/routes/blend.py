@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from logicmix_studio.ui.blend_room import BlendRoom
     from logicmix_studio.ui.blend_scores import BlendScores
 
+MEDIA_TYPE: Final = "image/jpeg"
 DRAWS: Final = 1000
 """Blends behind the statistics."""
 LARGEST_SEED: Final = 2**63 - 1 - DRAWS
@@ -129,13 +130,13 @@ def _add_seeing(routes: APIRouter, studio: Studio, late: LateRooms) -> None:
         only: Annotated[int | None, Query(ge=0)] = None,
     ) -> Response:
         rows, room = parse_ids(studio, ids), late.room()
-        known = import_module("logicmix_studio.ui.blend_room")
-        if method not in known.COMPARISONS:
-            raise StudioError(f"there is no method {method!r}", f"one of {', '.join(known.COMPARISONS)}")
+        known = import_module("logicmix_studio.ui.blend_methods").COMPARISONS
+        if method not in known:
+            raise StudioError(f"there is no method {method!r}", f"one of {', '.join(known)}")
         if only is not None and only >= len(rows):
             raise StudioError(f"there is no source {only} among {len(rows)}", "reload the page")
         content = room.picture(rows, size, method=method, seed=seed, augment_seed=augment, only=only)
-        return Response(content, media_type=known.MEDIA_TYPE, headers=PICTURE_HEADERS)
+        return Response(content, media_type=MEDIA_TYPE, headers=PICTURE_HEADERS)
 
     @routes.get("/methods")
     def methods(ids: str, seed: Seed = 526) -> dict[str, Any]:
