@@ -20,12 +20,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
 
+from logicmix_studio.review.calibration import LOGIT_LIMIT, calibrate
+from logicmix_studio.review.calibration import Calibration as Lines
 from logicmix_studio.training.run_folder import read_json, write_json
-
-LOGIT_LIMIT = 20.0
-"""Raw logits are read no farther out than this; a float16 score of exactly 0 or 1 counts as this far."""
 
 _SLOPE_DEVIATION = 0.5
 _KNOT_DEVIATION = 1.5
@@ -85,10 +83,7 @@ def read_calibration(path: Path) -> dict[str, Any] | None:
 def apply_calibration(
     scores: ArrayLike, calibration: Mapping[str, Any] | Calibration | None
 ) -> NDArray[np.float32]:
-    """Turn raw scores into calibrated ones.
-
-    Where the positive line is at or above zero it is the calibrated logit; elsewhere the negative line is,
-    where it is below zero. So the map is increasing also for lines that do not meet.
+    """Turn raw scores into calibrated ones, as the review does, but in float32 and keeping nan.
 
     Args:
         scores: Raw scores in [0, 1], of any shape.
@@ -99,11 +94,7 @@ def apply_calibration(
     if calibration is None:
         return raw
     lines = calibration.as_dict() if isinstance(calibration, Calibration) else calibration
-    logits = raw_logits(raw)
-    positive = lines["positive"]["slope"] * logits + lines["positive"]["intercept"]
-    negative = lines["negative"]["slope"] * logits + lines["negative"]["intercept"]
-    calibrated = _sigmoid(np.where(positive >= 0, positive, np.minimum(negative, 0.0)))
-    return np.asarray(calibrated, dtype=np.float32)
+    return calibrate(raw, Lines.from_json(lines)).astype(np.float32)
 
 
 def fit_calibration(scores: ArrayLike, states: ArrayLike, shape: LossShape | None = None) -> Calibration:
@@ -125,6 +116,9 @@ def fit_calibration(scores: ArrayLike, states: ArrayLike, shape: LossShape | Non
         margins = _bend(logits, *_natural(parameters)) * np.where(truth, 1.0, -1.0)
         off = (parameters - prior) / np.array([_KNOT_DEVIATION, _SLOPE_DEVIATION, _SLOPE_DEVIATION])
         return float(np.logaddexp(0.0, -margins).sum() + 0.5 * (off @ off))
+
+    # The optimiser is slow to import, and the studio's server only applies calibrations.
+    from scipy.optimize import minimize  # noqa: PLC0415
 
     # Steps of a simplex made by scipy itself would be next to nothing where the prior is zero.
     simplex = np.vstack([prior, prior + np.diag([_KNOT_DEVIATION, _SLOPE_DEVIATION, _SLOPE_DEVIATION])])
