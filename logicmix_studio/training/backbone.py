@@ -21,6 +21,8 @@ from logicmix_studio.mixing import Normalisation
 from logicmix_studio.training.run_folder import write_atomically
 from logicmix_studio.training.settings import BackboneSettings
 
+_WHITE = 255.0
+
 PACKAGED = "tf_efficientnet_lite0"
 """The backbone whose weights come with a Python package."""
 
@@ -90,14 +92,15 @@ def normalisation_of(settings: BackboneSettings) -> Normalisation | None:
 
 def prepare_images(pixels: Tensor, normalisation: Normalisation | None) -> Tensor:
     """Return what the network takes, float32 with channels last, of (B, 3, H, W) uint8 pixels."""
-    images = pixels.float().div_(255.0).contiguous(memory_format=torch.channels_last)
+    # Rearranged while it is still bytes, and one product and one sum: fewer passes over fresh memory.
+    images = pixels.contiguous(memory_format=torch.channels_last).float()
     if normalisation is None:
-        return images
+        return images.mul_(1 / _WHITE)
     mean, std = (
         torch.tensor(values, device=images.device).view(1, 3, 1, 1)
         for values in (normalisation.mean, normalisation.std)
     )
-    return images.sub_(mean).div_(std)
+    return images.mul_(1 / (_WHITE * std)).sub_(mean / std)
 
 
 def weights_hash(module: nn.Module) -> str:
