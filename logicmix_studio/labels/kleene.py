@@ -103,7 +103,8 @@ class OrExplanation:
             was = "was" if self.num_sources == 1 else "were"
             body = f"{_all_of(self.num_sources)} {was} checked for {class_name}, and none has it"
         elif len(self.open_sources) == self.num_sources > 1:
-            body = f"nobody looked for {class_name} in any of the {_count(self.num_sources)}"
+            which = "either" if self.num_sources == 2 else "any"
+            body = f"nobody looked for {class_name} in {which} of the {_count(self.num_sources)}"
         else:
             body = f"nobody looked for {class_name} in {_listed(self._open_names(source_names), 'or')}"
             body += ", and no other source has it" if self.num_sources > 1 else ""

@@ -114,7 +114,7 @@ def test_explain_or__no_class():
             [0, -1, 0],
             "unknown: nobody looked for dog in image 1 or image 3, and no other source has it (open)",
         ),
-        ([0, 0], "unknown: nobody looked for dog in any of the two (open)"),
+        ([0, 0], "unknown: nobody looked for dog in either of the two (open)"),
         ([0], "unknown: nobody looked for dog in image 1 (open)"),
     ],
 )
