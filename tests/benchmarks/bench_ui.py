@@ -282,12 +282,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("--classes", type=int, default=80)
     parser.add_argument("--times", type=int, default=12, help="repetitions of an action")
-    parser.add_argument(
-        "--first-launch-s",
-        type=float,
-        default=1800.0,
-        help="limit of writing the FiftyOne data set at the first launch, in seconds; 0 does not wait for it",
-    )
+    waiting = "seconds to wait for the FiftyOne data set after the first launch; 0 does not wait"
+    parser.add_argument("--first-launch-s", type=float, default=1800.0, help=waiting)
     parser.add_argument("--folder", type=Path, help="keep the data set here and use it again")
     options = parser.parse_args()
     root = options.folder or Path(tempfile.mkdtemp(prefix="lm-bench-")) / "set"
