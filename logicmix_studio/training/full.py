@@ -35,9 +35,10 @@ from logicmix_studio.training.precision import Precision, choose_precision
 from logicmix_studio.training.pseudo_labels import count_pseudo, describe_counts, pseudo_states
 from logicmix_studio.training.quick import embed_snapshot, prepare_net, train_on_features
 from logicmix_studio.training.resume import restore_checkpoint, take_checkpoint
-from logicmix_studio.training.run_folder import RunFolder, Snapshot, Want
+from logicmix_studio.training.run_folder import Snapshot, Want
 from logicmix_studio.training.schedule import make_plan
 from logicmix_studio.training.scoring import Scored, score_images
+from logicmix_studio.training.selection import is_over, judge_epoch
 from logicmix_studio.training.workplace import Workplace
 
 _PREPARED, _WARM, _TRAINED = 0.05, 0.1, 0.97
@@ -152,7 +153,7 @@ class FullRun:
         """Score all images with the best averaged weights and write all files."""
         place, data = self.place, self.data
         place.reporter.stage("scoring all images", _TRAINED, 1.0)
-        best = load_best(place.folder)
+        best: dict[str, Tensor] = load_file(place.folder.model_file)
         self.engine.average.load({name: tensor.to(place.device) for name, tensor in best.items()})
         everything = np.flatnonzero(data.is_readable)
         scored = self._score(everything, has_features=True)
@@ -267,17 +268,11 @@ class FullRun:
         self.place.reporter.event("pseudo", **describe_counts(counts, list(self.config.class_names)))
 
     def _remember(self, epoch: int, metrics: Metrics) -> None:
-        value = -metrics.loss if math.isnan(metrics.map) else metrics.map
-        best = self.position.best_value
-        is_best = best is None or math.isnan(value) or value >= best
-        may_stop = self.settings.selection.can_stop_before_pseudo or epoch > self.plan.first_pseudo_epoch
-        without_gain = 0 if is_best else self.position.epochs_without_gain + int(may_stop)
-        self.position = dataclasses.replace(self.position, epochs_without_gain=without_gain)
+        self.position, is_best = judge_epoch(
+            self.position, epoch, metrics, self.settings.selection, self.plan.first_pseudo_epoch
+        )
         if not is_best:
             return
-        self.position = dataclasses.replace(
-            self.position, best_value=None if math.isnan(value) else value, best_epoch=epoch
-        )
         if self.world.is_first:
             save_net(
                 self.place.folder.model_file,
@@ -288,13 +283,13 @@ class FullRun:
         self.world.barrier()
 
     def _should_stop_early(self) -> bool:
-        selection = self.settings.selection
-        is_over = selection.has_early_stop and self.position.epochs_without_gain >= selection.patience
-        if is_over:
+        stops = is_over(self.position, self.settings.selection)
+        if stops:
             self.place.reporter.message(
-                f"no better for {selection.patience} epochs: ending after epoch {self.position.epoch}"
+                f"no better for {self.settings.selection.patience} epochs: "
+                f"ending after epoch {self.position.epoch}"
             )
-        return is_over
+        return stops
 
     def _score(self, rows: NDArray[np.int64], *, has_features: bool = False) -> Scored:
         """Score images with the averaged weights; each process takes its share of the rows."""
@@ -393,12 +388,6 @@ class FullRun:
 
     def _seconds(self) -> float:
         return self.position.seconds + time.monotonic() - self._began
-
-
-def load_best(folder: RunFolder) -> dict[str, Tensor]:
-    """Return the weights of the best epoch of a run."""
-    weights: dict[str, Tensor] = load_file(folder.model_file)
-    return weights
 
 
 def _merge(total: LossMeter, part: LossMeter) -> None:
