@@ -1,0 +1,77 @@
+import dataclasses
+import signal
+
+import pytest
+
+from logicmix_studio.training.run_folder import RunState, read_events
+from logicmix_studio.training.runner import run_here
+
+
+@pytest.fixture(autouse=True)
+def own_process(monkeypatch, tmp_path):
+    monkeypatch.setenv("LOGICMIX_LOCKS", str(tmp_path / "locks"))
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+def test_a_quick_round_end_to_end(make_run):
+    folder = make_run()
+
+    assert run_here(folder) == 0
+    state = folder.state()
+    assert (state.status, state.fraction) == ("finished", 1.0)
+    assert "held-out known cells" in state.message
+    events = [event["event"] for event in read_events(folder.events_file)[0]]
+    assert events[0] == "stage"
+    assert "start" in events
+    assert events[-1] == "end"
+
+
+def test_a_request_leaves_as_asked_and_is_forgotten_next_time(make_run):
+    folder = make_run()
+    folder.ask("pause")
+
+    assert run_here(folder) == 0
+    assert folder.state().status == "paused"
+    assert run_here(folder) == 0
+    assert folder.state().status == "finished"
+
+
+def test_a_mistake_is_told_without_traceback(make_run, capsys):
+    folder = make_run(overrides={"compute.device": "cuda:99"})
+
+    assert run_here(folder) == 1
+    assert folder.state().status == "failed"
+    assert "no device" in folder.state().message or "GPUs" in folder.state().message
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_defect_is_logged_and_told(make_run, monkeypatch, capsys):
+    def broken(*_):
+        raise ZeroDivisionError("nobody thought of this")
+
+    monkeypatch.setattr("logicmix_studio.training.runner.run_quick", broken)
+    folder = make_run()
+
+    assert run_here(folder) == 1
+    assert folder.state().message == "ZeroDivisionError: nobody thought of this"
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_other_classes_in_the_snapshot_are_refused(make_run, snapshot):
+    folder = make_run()
+    dataclasses.replace(snapshot, class_names=snapshot.class_names[::-1]).save(folder.snapshot_file)
+
+    assert run_here(folder) == 1
+    assert "name different classes" in folder.state().message
+
+
+def test_a_run_by_itself_keeps_its_cache_in_its_folder(make_run, tmp_path):
+    folder = make_run()
+    alone = type(folder)(folder.path.rename(tmp_path / "carried"))
+    alone.write_state(RunState())
+
+    assert run_here(alone) == 0
+    assert (alone.path / "cache" / "features").is_dir()
