@@ -21,11 +21,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
+from logicmix_studio.labels import POSITIVE
 from logicmix_studio.store import Workspace, locate_workspace, write_json
 from logicmix_studio.studio import Studio
 from tests.launched import LaunchedStudio, action_id, chromium
@@ -41,6 +43,7 @@ TOKENS = ("accent", "text", "positive", "negative", "unknown", "pseudo", "positi
 MIN_BLEND = {"positive": 2, "negative": 1, "open": 3}
 """What the truth table of the drawn blend shows at least."""
 SEEDS = range(526, 626)
+GRID_TILES = 24
 RUN_SECONDS = 600.0
 CELLS_A_ROUND = 120
 ERROR_RATE = 0.03
@@ -58,6 +61,12 @@ TOKEN_COLOURS = """(names) => {
   const style = getComputedStyle(document.documentElement);
   const values = names.map((name) => style.getPropertyValue(`--lm-${name}`).trim());
   return values.filter((value) => /^#[0-9a-f]{6}$/i.test(value));
+}"""
+
+TRUTH_OF = """async (cell) => {
+  const [image, ...name] = cell.split(" ");
+  const { cells } = await (await fetch(`/api/cells/image/${image}`)).json();
+  return cells.find((one) => one.class === name.join(" ")).truth;
 }"""
 
 SETTLED = """() => {
@@ -80,7 +89,7 @@ class Shot:
 
     name: str
     address: str
-    """Where it is; ``{seed}`` is replaced by a blend that has something to show."""
+    """Where it is; ``{seed}`` and ``{class_name}`` become a blend and a class that have something to show."""
     ready: str
     """What must be on the page."""
     prepare: Callable[[Page], None] = _nothing
@@ -88,9 +97,10 @@ class Shot:
 
 
 def _mark_tiles(page: Page) -> None:
-    """Mark two tiles of the grid as exceptions and look at the next."""
-    page.locator(".lm-tile").nth(2).click()
-    page.locator(".lm-tile").nth(9).click()
+    """Mark the tiles whose class is truly not there."""
+    for tile in page.locator(".lm-tile").all():
+        if page.evaluate(TRUTH_OF, tile.get_attribute("data-cell")) < 0:
+            tile.click()
     page.mouse.move(5, HEIGHT - 5)
 
 
@@ -121,7 +131,7 @@ SHOTS = (
         _show_score,
         ("light", "dark"),
     ),
-    Shot("review-grid", "/review?screen=grid&size=24", ".lm-tile img", _mark_tiles),
+    Shot("review-grid", "/review?screen=grid&size=24&sign=1&class={class_name}", ".lm-tile img", _mark_tiles),
     Shot("review-audit", "/review?screen=audit&audit=1", ".lm-thresholds-table tbody tr"),
     Shot("review-what-if", "/review?screen=what-if", ".lm-whatif-table"),
     Shot("train", "/train?run=2", ".lm-run-tile"),
@@ -228,7 +238,17 @@ def telling_seed(studio: LaunchedStudio) -> int:
     return SEEDS.start
 
 
-def take(browser: Browser, url: str, shot: Shot, scheme: str, seed: int) -> Path:
+def telling_class(folder: Path) -> str:
+    """Return the class of which most pseudo-labels say wrongly that it is there, a page of them at least."""
+    with Studio.open(folder, read_only=True) as studio:
+        assert studio.complete is not None, "the demo has no complete labels"
+        is_claimed = studio.proposals_array() == POSITIVE
+        wrong = np.count_nonzero(is_claimed & (studio.complete != POSITIVE), axis=0)
+        fills_page = np.count_nonzero(is_claimed, axis=0) >= GRID_TILES
+        return studio.class_names[int(np.argmax(np.where(fills_page, wrong, -1)))]
+
+
+def take(browser: Browser, url: str, shot: Shot, scheme: str, places: dict[str, Any]) -> Path:
     """Take one picture and return its file."""
     context = browser.new_context(
         viewport={"width": WIDTH, "height": HEIGHT},
@@ -238,7 +258,7 @@ def take(browser: Browser, url: str, shot: Shot, scheme: str, seed: int) -> Path
     )
     try:
         page = context.new_page()
-        page.goto(f"{url}/#{shot.address.format(seed=seed)}")
+        page.goto(f"{url}/#{shot.address.format(**places)}")
         page.locator(shot.ready).first.wait_for(timeout=60_000)
         page.wait_for_function(SETTLED, timeout=60_000)
         shot.prepare(page)
@@ -295,16 +315,17 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="logicmix-pictures-") as temporary:
         folder = options.folder or Path(temporary) / "demo"
+        folder.parent.mkdir(parents=True, exist_ok=True)
         if not (folder / "ready").exists():
             with LaunchedStudio.demo(folder, images=options.images) as studio:
                 prepare_rounds(studio)
             stretch_clock(locate_workspace(folder))
             (folder / "ready").touch()
         with LaunchedStudio.demo(folder, images=options.images) as studio, chromium() as browser:
-            seed = telling_seed(studio)
+            places = {"seed": telling_seed(studio), "class_name": telling_class(folder)}
             for shot in SHOTS:
                 for scheme in shot.schemes if shot.name.startswith(options.only) else ():
-                    file = take(browser, studio.url, shot, scheme, seed)
+                    file = take(browser, studio.url, shot, scheme, places)
                     say(f"{file.relative_to(FOLDER.parent.parent)}: {file.stat().st_size / 1000:.0f} kB")
 
 

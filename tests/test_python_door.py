@@ -55,7 +55,9 @@ def write_photos(folder: Path, num_images: int = 48) -> None:
 
 
 @pytest.mark.slow
-def test_examples_of_the_page_run(tmp_path, monkeypatch, capsys):
+def test_examples_of_the_page_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     write_photos(tmp_path / "photos")
     names: dict[str, object] = {}
@@ -76,16 +78,16 @@ def test_examples_of_the_page_run(tmp_path, monkeypatch, capsys):
     assert kinds[:3] == ["decide", "decide", "undo"]
 
 
-def test_every_public_name_of_the_page_exists():
+def test_every_public_name_of_the_page_exists() -> None:
     text = PAGE.read_text(encoding="utf-8")
     for name in set(re.findall(r"\bstudio\.(\w+)", text)):
-        assert hasattr(Studio, name) or name in Studio.__doc__, name
+        assert hasattr(Studio, name) or name in (Studio.__doc__ or ""), name
 
 
 # open and close ------------------------------------------------------------------------------------------------------
 
 
-def test_open_imports_once(tmp_path):
+def test_open_imports_once(tmp_path: Path) -> None:
     write_photos(tmp_path / "photos", num_images=6)
     with Studio.open(tmp_path / "photos") as opened:
         assert opened.class_names == CLASSES
@@ -96,12 +98,12 @@ def test_open_imports_once(tmp_path):
         assert state_of(again, again.image_ids[0], "dog") == POSITIVE
 
 
-def test_open_of_nothing_says_what_to_do(tmp_path):
+def test_open_of_nothing_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="nowhere is not a folder"):
         Studio.open(tmp_path / "nowhere")
 
 
-def test_only_one_may_write(root):
+def test_only_one_may_write(root: Path) -> None:
     with Studio.open(root):
         with pytest.raises(StudioError) as refused:
             Studio.open(root)
@@ -109,20 +111,20 @@ def test_only_one_may_write(root):
     Studio.open(root).close()
 
 
-def test_close_twice_does_nothing(root):
+def test_close_twice_does_nothing(root: Path) -> None:
     opened = Studio.open(root)
     opened.close()
     opened.close()
     Studio.open(root).close()
 
 
-def test_context_manager_closes_after_an_error(root):
+def test_context_manager_closes_after_an_error(root: Path) -> None:
     with pytest.raises(ZeroDivisionError), Studio.open(root):
         1 / 0  # noqa: B018
     Studio.open(root).close()
 
 
-def test_a_workspace_elsewhere_leaves_the_folder_alone(tmp_path):
+def test_a_workspace_elsewhere_leaves_the_folder_alone(tmp_path: Path) -> None:
     write_photos(tmp_path / "photos", num_images=6)
     with Studio.open(tmp_path / "photos", workspace=tmp_path / "elsewhere"):
         pass
@@ -133,14 +135,14 @@ def test_a_workspace_elsewhere_leaves_the_folder_alone(tmp_path):
 # read-only -----------------------------------------------------------------------------------------------------------
 
 
-def test_read_only_sees_what_a_writer_has_decided(root, studio):
+def test_read_only_sees_what_a_writer_has_decided(root: Path, studio: Studio) -> None:
     cell = unknown_cell(studio)
     studio.decide(*cell, POSITIVE)
     with Studio.open(root, read_only=True) as reader:
         assert state_of(reader, *cell) == POSITIVE
 
 
-def test_read_only_refuses_to_decide(root):
+def test_read_only_refuses_to_decide(root: Path) -> None:
     with Studio.open(root, read_only=True) as reader:
         cell = unknown_cell(reader)
         with pytest.raises(StudioError):
@@ -148,7 +150,7 @@ def test_read_only_refuses_to_decide(root):
         assert state_of(reader, *cell) == UNKNOWN
 
 
-def test_states_are_not_written_to_directly(studio):
+def test_states_are_not_written_to_directly(studio: Studio) -> None:
     with pytest.raises(ValueError, match="read-only"):
         studio.states[0, 0] = POSITIVE
 
@@ -156,7 +158,7 @@ def test_states_are_not_written_to_directly(studio):
 # decide, undo, redo --------------------------------------------------------------------------------------------------
 
 
-def test_decide_is_on_disk_with_person_and_note(root, studio):
+def test_decide_is_on_disk_with_person_and_note(root: Path, studio: Studio) -> None:
     cell = unknown_cell(studio)
     receipt = studio.decide(*cell, NEGATIVE, note="looked twice")
     assert receipt.line is not None
@@ -167,7 +169,7 @@ def test_decide_is_on_disk_with_person_and_note(root, studio):
         assert state_of(again, *cell) == NEGATIVE
 
 
-def test_decide_refuses_what_does_not_exist(studio):
+def test_decide_refuses_what_does_not_exist(studio: Studio) -> None:
     image, name = unknown_cell(studio)
     with pytest.raises(StudioError, match="dragon"):
         studio.decide(image, "dragon", POSITIVE)
@@ -178,7 +180,7 @@ def test_decide_refuses_what_does_not_exist(studio):
     assert studio.ledger.seq == 0
 
 
-def test_accept_leaves_a_known_cell_alone(studio):
+def test_accept_leaves_a_known_cell_alone(studio: Studio) -> None:
     cell = unknown_cell(studio)
     studio.decide(*cell, NEGATIVE)
     receipt = studio.decide(*cell, POSITIVE, answer="accept")
@@ -186,7 +188,7 @@ def test_accept_leaves_a_known_cell_alone(studio):
     assert state_of(studio, *cell) == NEGATIVE
 
 
-def test_undo_and_redo(studio):
+def test_undo_and_redo(studio: Studio) -> None:
     cell = unknown_cell(studio)
     studio.decide(*cell, POSITIVE)
     studio.undo()
@@ -195,7 +197,7 @@ def test_undo_and_redo(studio):
     assert state_of(studio, *cell) == POSITIVE
 
 
-def test_undo_of_nothing_is_refused(studio):
+def test_undo_of_nothing_is_refused(studio: Studio) -> None:
     with pytest.raises(StudioError, match="nothing to undo"):
         studio.undo()
 
@@ -203,7 +205,7 @@ def test_undo_of_nothing_is_refused(studio):
 # proposals -----------------------------------------------------------------------------------------------------------
 
 
-def test_proposals_are_the_surest_first_and_never_on_a_known_cell(studio):
+def test_proposals_are_the_surest_first_and_never_on_a_known_cell(studio: Studio) -> None:
     found = studio.proposals()
     assert found
     confidences = [proposal.confidence for proposal in found]
@@ -216,7 +218,7 @@ def test_proposals_are_the_surest_first_and_never_on_a_known_cell(studio):
         assert studio.image_path(proposal.image_id) == studio.workspace.root / proposal.path
 
 
-def test_proposals_can_be_narrowed(studio):
+def test_proposals_can_be_narrowed(studio: Studio) -> None:
     every = studio.proposals()
     assert {proposal.value for proposal in every} == {POSITIVE, NEGATIVE}
     name = every[0].class_name
@@ -229,7 +231,7 @@ def test_proposals_can_be_narrowed(studio):
         studio.proposals(class_name="dragon")
 
 
-def test_a_settled_proposal_is_none_any_more(studio):
+def test_a_settled_proposal_is_none_any_more(studio: Studio) -> None:
     first = studio.proposals()[0]
     studio.decide(first.image_id, first.class_name, first.value, answer="accept")
     assert first not in studio.proposals()
@@ -237,7 +239,7 @@ def test_a_settled_proposal_is_none_any_more(studio):
     assert first in studio.proposals()
 
 
-def test_proposals_before_the_first_run(tmp_path):
+def test_proposals_before_the_first_run(tmp_path: Path) -> None:
     make_workspace(tmp_path / "photos", runs=0)
     with Studio.open(tmp_path / "photos") as opened:
         assert opened.proposals() == []
@@ -247,7 +249,7 @@ def test_proposals_before_the_first_run(tmp_path):
 # export --------------------------------------------------------------------------------------------------------------
 
 
-def test_export_holds_decisions_and_marks_pseudo_labels(studio, tmp_path):
+def test_export_holds_decisions_and_marks_pseudo_labels(studio: Studio, tmp_path: Path) -> None:
     image, name = unknown_cell(studio)
     studio.decide(image, name, POSITIVE)
     studio.export(tmp_path / "labels.csv", "csv-long", proposals=True)
@@ -259,7 +261,7 @@ def test_export_holds_decisions_and_marks_pseudo_labels(studio, tmp_path):
     assert sum(row["source"] != "pseudo" for row in rows) == np.count_nonzero(studio.states)
 
 
-def test_export_refuses_an_unknown_format(studio, tmp_path):
+def test_export_refuses_an_unknown_format(studio: Studio, tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="xyz"):
         studio.export(tmp_path / "labels.xyz", "xyz")
     assert not (tmp_path / "labels.xyz").exists()

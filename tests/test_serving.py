@@ -4,7 +4,7 @@ import sys
 HEAVY = ("torch", "fiftyone", "gradio", "timm", "sklearn", "pandas")
 
 
-def test_a_launch_waits_for_no_heavy_import():
+def test_a_launch_waits_for_no_heavy_import() -> None:
     program = (
         f"import sys, logicmix_studio.serving; print([name for name in {HEAVY!r} if name in sys.modules])"
     )

@@ -15,12 +15,12 @@ def pictures_of(page: Path) -> set[Path]:
     return {(page.parent / link).resolve() for link in links}
 
 
-def test_tour_shows_every_tab():
+def test_tour_shows_every_tab() -> None:
     shown = {path.name.split("-")[0] for path in pictures_of(ROOT / "docs" / "tour.md")}
     assert shown == {"overview", "browse", "blend", "review", "train"}
 
 
-def test_pictures_of_the_pages_exist_and_are_made_by_the_script():
+def test_pictures_of_the_pages_exist_and_are_made_by_the_script() -> None:
     made = {f"{shot.name}-{scheme}.png" for shot in SHOTS for scheme in shot.schemes}
     for page in ROOT.joinpath("docs").glob("*.md"):
         for path in pictures_of(page):
@@ -28,7 +28,7 @@ def test_pictures_of_the_pages_exist_and_are_made_by_the_script():
             assert path.name in made
 
 
-def test_pictures_are_small():
+def test_pictures_are_small() -> None:
     files = list(PICTURES.glob("*.png"))
     assert files
     assert sum(file.stat().st_size for file in files) < MOST_BYTES
