@@ -34,7 +34,7 @@ from logicmix_studio.labels import LabelTable
 from logicmix_studio.store import locate_workspace
 from logicmix_studio.training.config import RunConfig
 from logicmix_studio.training.run_folder import RunFolder, RunState, Snapshot
-from tests.browser.review_fixtures import CHROMIUM, SWITCHES
+from tests.browser.conftest import ARGUMENTS, find_chromium
 from tests.review_server import ServerProcess
 
 NUM_PICTURES = 200
@@ -232,7 +232,7 @@ def measure(root: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     with ServerProcess(root) as server, busy_process(args.busy), sync_playwright() as playwright:
         rows.append(row("server ready", [(time.perf_counter() - started) * 1000], 5000))
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.add_init_script(WATCH)
         opened = time.perf_counter()

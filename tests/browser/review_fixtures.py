@@ -6,36 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from logicmix_studio.store import locate_workspace, write_json
 from tests.review_server import ServerProcess
 from tests.workspaces import make_workspace
 
-CHROMIUM = "/usr/bin/chromium"
-SWITCHES = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-__all__ = ["review_chromium", "review_page", "review_server"]
-
-
-@pytest.fixture(scope="module")
-def review_chromium() -> Iterator[Browser]:
-    """Return one browser for all tests of a module."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"there is no {CHROMIUM}")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        yield browser
-        browser.close()
+__all__ = ["review_page", "review_server"]
 
 
 @pytest.fixture
@@ -50,9 +27,9 @@ def review_server(tmp_path: Path) -> Iterator[ServerProcess]:
 
 
 @pytest.fixture
-def review_page(review_chromium: Browser, review_server: ServerProcess) -> Iterator[Callable[..., Page]]:
+def review_page(browser: Browser, review_server: ServerProcess) -> Iterator[Callable[..., Page]]:
     """Return a function that opens a screen of the Review tab; script errors fail the test."""
-    context = review_chromium.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
     problems: list[str] = []
 
     def open_screen(screen: str, **params: str) -> Page:

@@ -186,9 +186,9 @@ def test_what_if__its_queues_open_in_the_stream(review_page: Callable[..., Page]
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_screens__fit_into_a_small_window_and_can_be_read_by_all(
-    review_chromium: Browser, review_server: ServerProcess, tmp_path: Path, scheme: str
+    browser: Browser, review_server: ServerProcess, tmp_path: Path, scheme: str
 ) -> None:
-    context = review_chromium.new_context(viewport={"width": 1100, "height": 700}, color_scheme=scheme)
+    context = browser.new_context(viewport={"width": 1100, "height": 700}, color_scheme=scheme)
     page = context.new_page()
     for screen in ("stream", "grid", "audit", "conflicts", "history", "what-if"):
         page.goto(f"{review_server.url}/#/review?screen={screen}")

@@ -256,12 +256,12 @@ def test_settings__a_key_can_be_changed(
     assert len(ledger_of(review_server).lines) == 1
 
 
-def test_names__made_of_html_are_shown_as_they_are(review_chromium: Browser, tmp_path: Path) -> None:
+def test_names__made_of_html_are_shown_as_they_are(browser: Browser, tmp_path: Path) -> None:
     name = "<img src=x onerror=alert(1)> & 🦊"
     root = tmp_path / "odd"
     make_workspace(root, num_images=12, class_names=(name, "plain"), runs=1)
     with ServerProcess(root) as odd:
-        page = review_chromium.new_page()
+        page = browser.new_page()
         page.on("dialog", lambda dialog: pytest.fail("a class name was run as a script"))
         for screen in ("stream", "grid", "what-if"):
             page.goto(f"{odd.url}/#/review?screen={screen}&scope=open")
