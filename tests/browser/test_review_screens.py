@@ -188,7 +188,9 @@ def test_what_if__its_queues_open_in_the_stream(review_page: Callable[..., Page]
 def test_screens__fit_into_a_small_window_and_can_be_read_by_all(
     browser: Browser, review_server: ServerProcess, tmp_path: Path, scheme: str
 ) -> None:
-    context = browser.new_context(viewport={"width": 1100, "height": 700}, color_scheme=scheme)
+    context = browser.new_context(
+        viewport={"width": 1100, "height": 700}, color_scheme=scheme, reduced_motion="reduce"
+    )
     page = context.new_page()
     for screen in ("stream", "grid", "audit", "conflicts", "history", "what-if"):
         page.goto(f"{review_server.url}/#/review?screen={screen}")
@@ -199,6 +201,8 @@ def test_screens__fit_into_a_small_window_and_can_be_read_by_all(
         assert width <= 0, f"{screen} is wider than the window"
         found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa"]}).response["violations"]
         assert [
-            (screen, problem["id"]) for problem in found if problem["impact"] in ("serious", "critical")
+            (screen, problem["id"], problem["nodes"][0]["html"], problem["nodes"][0]["failureSummary"])
+            for problem in found
+            if problem["impact"] in ("serious", "critical")
         ] == []
     context.close()
