@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -104,10 +103,8 @@ class LaunchedStudio:
     def wait_for_run(self, run: int, seconds: float) -> None:
         """Wait until a run has finished and the studio has taken its scores."""
         wait_until(lambda: self._has_ended(run), seconds, f"run {run} did not end in {seconds:.0f} s")
-        named = re.compile(rf"\brun {run}\b")
-        wait_until(
-            lambda: named.search(self.pulse()["current_reason"]), START_SECONDS, f"run {run} was not taken"
-        )
+        is_taken = lambda: run in self.get("/api/browse")["runs"]  # noqa: E731
+        wait_until(is_taken, START_SECONDS, f"run {run} was not taken")
 
     def _has_ended(self, run: int) -> bool:
         card = next(card for card in self.get("/api/train/runs")["runs"] if card["run"] == run)
