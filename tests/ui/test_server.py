@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -83,6 +85,27 @@ def test_plain_page__shows_the_first_tab_only() -> None:
 def test_tabs__have_a_root_each() -> None:
     for tab in tabs():
         assert f'data-lm-tab="{tab.name}"' in tab.html
+
+
+def test_bind__makes_sockets_that_send_small_packets_at_once() -> None:
+    async def accepted_option() -> int:
+        answered: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            accepted = writer.get_extra_info("socket")
+            answered.set_result(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with bind("127.0.0.1", 0) as listener:
+            server = await asyncio.start_server(greet, sock=listener)
+            async with server:
+                _, writer = await asyncio.open_connection(*listener.getsockname())
+                option = await answered
+                writer.close()
+                return option
+
+    with ThreadPoolExecutor(1) as pool:  # a browser of other tests may hold this thread's event loop
+        assert pool.submit(asyncio.run, accepted_option()).result(timeout=10) != 0
 
 
 def test_bind__takes_the_next_free_port_only_when_asked() -> None:
