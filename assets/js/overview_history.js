@@ -82,19 +82,14 @@ export function roundLine(place, rounds, audits, context) {
       }),
     );
   }
-  const before = new Map();
-  let last = null;
-  for (const round of rounds) {
-    before.set(round.run, last);
-    if (round.map !== null) last = round.map;
-  }
-  return fill(place, el("ol", { class: "lm-ov-rounds" }, [...rounds].reverse().map((round) => roundEntry(round, before.get(round.run), audits.filter((audit) => audit.run === round.run), context))));
+  return fill(place, el("ol", { class: "lm-ov-rounds" }, [...rounds].reverse().map((round) => roundEntry(round, audits.filter((audit) => audit.run === round.run), context))));
 }
 
 const STATUS_WORDS = { queued: "waiting", running: "training", finished: "", failed: "failed", cancelled: "cancelled", paused: "paused", died: "stopped by itself" };
 
-function roundEntry(round, earlier, audits, context) {
-  const gain = round.map !== null && earlier !== null ? round.map - earlier : null;
+function roundEntry(round, audits, context) {
+  const compared = round.comparison;
+  const gain = compared ? compared.map - compared.best_map : null;
   const answered = round.answers.cells;
   const { accepted, rejected } = round.agreement;
   const checked = audits.reduce((sum, audit) => sum + audit.checked, 0);
@@ -120,7 +115,7 @@ function roundEntry(round, earlier, audits, context) {
             { class: "lm-end lm-number" },
             "mAP ",
             el("b", {}, round.map.toFixed(3)),
-            gain === null ? null : el("span", { class: gain >= 0 ? "lm-ov-up" : "lm-ov-down" }, ` ${gain >= 0 ? "+" : "−"}${Math.abs(gain).toFixed(3)}`),
+            gain === null ? null : el("span", { class: gain >= 0 ? "lm-ov-up" : "lm-ov-down", title: compared.why }, ` ${gain >= 0 ? "+" : "−"}${Math.abs(gain).toFixed(3)}`),
           ),
     ),
     el("p", { class: "lm-soft" }, facts.filter(Boolean).join(" · ")),

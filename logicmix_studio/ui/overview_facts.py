@@ -187,6 +187,7 @@ def rounds(studio: Studio) -> list[dict[str, Any]]:
             "star": info.star,
             "time": info.created,
             "map": info.map,
+            "comparison": info.result.get("comparison"),
             "is_current": info.run == current,
             "answers": answers,
             "agreement": agreement(studio.ledger.lines, info.run),

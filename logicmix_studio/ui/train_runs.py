@@ -18,6 +18,7 @@ from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
 from logicmix_studio.review import changes, conflict_mask, propose
 from logicmix_studio.run_scores import RunScores
 from logicmix_studio.studio import Studio
+from logicmix_studio.training.metrics import measure
 from logicmix_studio.training.run_folder import RunFolder, Snapshot
 
 MOST_EXAMPLES: Final = 16
@@ -157,13 +158,38 @@ def compare_runs(studio: Studio, first: int, second: int) -> dict[str, Any]:
     """
     one, other = studio.jobs.info(first), studio.jobs.info(second)
     have_scores = one.status == other.status == "finished"
+    results = shared_results(studio, first, second) if have_scores else (one.result, other.result)
     return {
         "runs": [first, second],
         "settings": settings_difference(studio, first, second),
-        "precision": precision_difference(studio.class_names, one.result, other.result),
-        "map": [mean_precision(one.result), mean_precision(other.result)],
+        "precision": precision_difference(studio.class_names, *results),
+        "map": [mean_precision(result) for result in results],
         "pseudo": pseudo_difference(studio, first, second) if have_scores else None,
     }
+
+
+def shared_results(studio: Studio, first: int, second: int) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Measure two runs on the same cells: held out by the later one, and not trained on by the earlier one.
+
+    Args:
+        studio: The studio.
+        first: A finished run.
+        second: Another.
+
+    Returns:
+        The metrics of each, by the names that ``result.json`` has.
+
+    Raises:
+        StudioError: If a run left no usable scores.
+    """
+    early, late = min(first, second), max(first, second)
+    early_trained = (snapshot_states(studio, early) != 0) & ~studio.run_scores(early).heldout
+    cells = studio.run_scores(late).heldout & ~early_trained
+    states = np.where(cells, snapshot_states(studio, late), 0).astype(np.int8)
+    one, other = (
+        measure(studio.run_scores(run).scores, states).as_dict(studio.class_names) for run in (first, second)
+    )
+    return one, other
 
 
 def settings_difference(studio: Studio, first: int, second: int) -> list[dict[str, Any]]:
@@ -238,7 +264,11 @@ def class_precision(result: Mapping[str, Any]) -> dict[str, float]:
     values = result.get("ap")
     if not isinstance(values, Mapping):
         return {}
-    return {str(name): float(value) for name, value in values.items() if value is not None}
+    return {
+        str(name): float(value)
+        for name, value in values.items()
+        if value is not None and not math.isnan(float(value))
+    }
 
 
 @lru_cache(maxsize=8)
