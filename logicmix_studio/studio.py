@@ -67,13 +67,14 @@ class Proposal:
 class Studio:
     """One data set, opened.
 
-    Example:
-        >>> with Studio.open("dataset") as studio:  # doctest: +SKIP
-        ...     studio.train("quick")
-        ...     for proposal in studio.proposals(class_name="dog", limit=10):
-        ...         studio.decide(proposal.image_id, "dog", proposal.value)
-        ...     studio.undo()
-        ...     studio.export("labels.csv", "csv-long")
+    Use it as a context manager::
+
+        with Studio.open("dataset") as studio:
+            studio.train("quick")
+            for proposal in studio.proposals(class_name="dog", limit=10):
+                studio.decide(proposal.image_id, "dog", proposal.value)
+            studio.undo()
+            studio.export("labels.csv", "csv-long")
 
     Attributes:
         workspace: Where everything of this data set lies.
