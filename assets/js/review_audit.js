@@ -110,7 +110,7 @@ export class AuditScreen {
     const known = 10;
     const minutes = ((size + known) * SECONDS_A_CELL);
     this.form.replaceChildren(
-      pick("Classes", "class", [["", "All classes together"], ["*", "Each class on its own"], ...names.map((name) => [name, name])]),
+      pick("Classes", "class", [["", "All together"], ["*", "Each on its own"], ...names.map((name) => [name, name])]),
       pick("Confidence", "lowest", LOWEST),
       pick("Cells a band and sign", "per_stratum", [["10", "10"], ["20", "20"], ["30", "30"], ["60", "60"], ["100", "100"], ["200", "200"]]),
       el("p", { class: "lm-soft" }, size ? `${format.number(size)} cells and ${known} known ones, about ${format.duration(minutes)}. The number is fixed now; you will see neither scores nor pseudo-labels.` : "No open pseudo-label fits."),

@@ -59,7 +59,7 @@ export class StartCard {
       return el("div", { class: "lm-start-problem" }, icon("warning"), el("span", {}, words, " ", images ? el("a", { href: "#/browse" }, "Answer some in Browse") : null));
     }
     const total = positive + negative + unknown;
-    const lines = [`${format.percent((positive + negative) / total)} of the cells are known: ${format.number(positive)} positive, ${format.number(negative)} negative.`];
+    const lines = [`${format.percent((positive + negative) / total)} of the cells to train on are known: ${format.number(positive)} positive, ${format.number(negative)} negative.`];
     if (learnable < classes) lines.push(`${learnable} of ${classes} classes have both and can be measured.`);
     if (since !== null && since !== undefined) lines.push(since ? `${format.plural(since, "answer")} since the last run.` : "Nothing new since the last run.");
     return el("p", { class: "lm-start-words" }, lines.join(" "));
