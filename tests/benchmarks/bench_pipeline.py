@@ -22,6 +22,7 @@ from logicmix_studio.images.cache import CacheEntry, build_cache
 from logicmix_studio.labels import image_id
 from logicmix_studio.mixing import Normalisation, Output
 from logicmix_studio.training.draws import assemble, draw_step, make_mixing, read_pixels
+from logicmix_studio.training.memory import keep_memory
 from logicmix_studio.training.settings import AugmentSettings, MixingSettings
 
 NUM_CLASSES = 80
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    keep_memory()  # as the trainer does; here for both ways
     with tempfile.TemporaryDirectory() as made:
         paths = photographs(options.folder, options.images, Path(made))
         states = random_states(len(paths), NUM_CLASSES)

@@ -23,7 +23,6 @@ from timing import Figure, compare, report
 
 from logicmix_studio.images.cache import CacheEntry, PixelCache, build_cache
 from logicmix_studio.labels import image_id
-from logicmix_studio.training.__main__ import keep_memory
 from logicmix_studio.training.backbone import create_net, normalisation_of
 from logicmix_studio.training.config import FullSettings, RunConfig
 from logicmix_studio.training.device import allow_tf32
@@ -31,6 +30,7 @@ from logicmix_studio.training.distributed import World
 from logicmix_studio.training.draws import epoch_steps
 from logicmix_studio.training.ema import WeightAverage
 from logicmix_studio.training.loop import Engine, LossMeter
+from logicmix_studio.training.memory import keep_memory
 from logicmix_studio.training.optimizer import make_optimizer
 from logicmix_studio.training.precision import choose_precision
 from logicmix_studio.training.schedule import make_plan
