@@ -72,7 +72,9 @@ def import_dataset(
         complete = table
         table = hide_labels(table, options.known_proportion, options.seed)
     notes = (*result.notes, *_left_out(result.problems), *_trial_notes(options))
-    bad_images = tuple(f"{error.path.relative_to(workspace.root)}: {error.reason}" for error in result.bad_images)
+    bad_images = tuple(
+        f"{error.path.relative_to(workspace.root)}: {error.reason}" for error in result.bad_images
+    )
     return _write(workspace, table, complete, notes, bad_images, options)
 
 

@@ -1,11 +1,25 @@
 """The store: journal, ledger, lock, mongod and the FiftyOne data set."""
 
-from logicmix_studio.store.journal import CellChange, CellValue, Journal, Line, new_action_id, read_journal, utc_now
+from logicmix_studio.store.journal import (
+    CellChange,
+    CellValue,
+    Journal,
+    Line,
+    new_action_id,
+    read_journal,
+    utc_now,
+)
 from logicmix_studio.store.ledger import NEVER, Decision, Ledger, Receipt, Source
 from logicmix_studio.store.lock import ServerInfo, WorkspaceLock, server_of
 from logicmix_studio.store.settings import Settings
 from logicmix_studio.store.tables import load_table, save_table
-from logicmix_studio.store.workspace import Workspace, locate_workspace, read_json, user_data_folder, write_json
+from logicmix_studio.store.workspace import (
+    Workspace,
+    locate_workspace,
+    read_json,
+    user_data_folder,
+    write_json,
+)
 
 __all__ = [
     "NEVER",

@@ -12,7 +12,6 @@ import psutil
 from logicmix_studio.errors import StudioError
 from logicmix_studio.store.workspace import Workspace, read_json, write_json
 
-
 SAME_START_SECONDS = 1.0
 """Two readings of one process's start time may differ by a clock tick."""
 
@@ -32,7 +31,9 @@ class ServerInfo:
     def is_alive(self) -> bool:
         """Whether this very process still runs."""
         try:
-            return bool(abs(psutil.Process(self.pid).create_time() - self.process_started) < SAME_START_SECONDS)
+            return bool(
+                abs(psutil.Process(self.pid).create_time() - self.process_started) < SAME_START_SECONDS
+            )
         except psutil.NoSuchProcess:
             return False
 
