@@ -96,13 +96,15 @@ def test_audit__from_the_start_to_a_bound(
     run = page.locator(".lm-audit-run")
     run.locator(".lm-question em").wait_for()
     assert run.locator(".lm-chip-pseudo, .lm-score").count() == 0
-    for _ in range(100):
-        page.keyboard.press("y")
-        if not run.locator(".lm-answers").is_visible():
+    answers, result = run.locator(".lm-answers"), page.locator(".lm-audit-detail .lm-h")
+    for _ in range(200):
+        answers.or_(result).locator("visible=true").first.wait_for()
+        if result.is_visible():
             break
-    expect(page.locator(".lm-audit-detail .lm-h")).to_contain_text("answered")
-    expect(page.locator(".lm-audit-detail")).to_contain_text("Clopper")
-    expect(page.locator(".lm-audit-card-status")).to_have_text("complete")
+        page.keyboard.press("y")
+    expect(result).to_contain_text("answered", timeout=20_000)
+    expect(page.locator(".lm-audit-detail")).to_contain_text("Clopper", timeout=20_000)
+    expect(page.locator(".lm-audit-card-status")).to_have_text("complete", timeout=20_000)
     lines = ledger_of(review_server).lines
     assert {line.origin for line in lines} == {"audit"}
     assert all(line.extra["audit"] == 1 for line in lines)
