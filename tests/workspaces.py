@@ -137,9 +137,9 @@ def add_run(
     ).save(folder.snapshot_file)
     logits = truth * 4.0 + generator.normal(scale=8.0 * noise, size=truth.shape)
     np.save(folder.scores_file, (1 / (1 + np.exp(-logits))).astype(np.float16), allow_pickle=False)
-    np.save(
-        folder.heldout_file, (table.states != 0) & (generator.random(truth.shape) < 0.2), allow_pickle=False
-    )
+    # The same cells in every run, as the trainer holds them out.
+    drawn = np.random.default_rng(0).random(truth.shape) < 0.2
+    np.save(folder.heldout_file, (table.states != 0) & drawn, allow_pickle=False)
     features = np.concatenate([truth, generator.normal(scale=0.1, size=(len(truth), 4))], axis=1)
     np.save(folder.features_file, features.astype(np.float16), allow_pickle=False)
     quality = {"map": 0.6 + 0.08 * run, "ap": dict.fromkeys(table.class_names, 0.6), "seconds": 4.0}

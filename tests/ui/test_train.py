@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from logicmix_studio.jobs import Jobs
 from logicmix_studio.studio import Studio
+from logicmix_studio.training.metrics import measure
 from logicmix_studio.training.run_folder import RunFolder, RunState
 from logicmix_studio.ui.train_room import TrainRoom
 from logicmix_studio.ui.train_runs import (
@@ -295,6 +296,19 @@ def test_compare__precision_by_the_largest_difference() -> None:
     assert [row["class"] for row in rows] == ["cat", "dog", "cow"]
     assert rows[0]["ap"] == [0.5, 0.1]
     assert rows[2]["ap"] == [None, None]
+
+
+def test_compare__measures_both_runs_on_the_same_held_out_cells(open_studio: Callable[..., Studio]) -> None:
+    studio = open_studio("many", runs=2, num_images=200, known_proportion=0.5)
+    # The first run had trained on some cells that the second holds out: they do not count.
+    heldout_file = folder(studio, 1).heldout_file
+    fewer = np.load(heldout_file)
+    fewer[::2] = False
+    np.save(heldout_file, fewer)
+    states = np.where(fewer, studio.table.states, 0).astype(np.int8)
+    expected = [measure(studio.run_scores(run).scores, states).map for run in (1, 2)]
+    assert compare_runs(studio, 1, 2)["map"] == expected
+    assert compare_runs(studio, 2, 1)["map"] == expected[::-1]
 
 
 def test_compare__pseudo_labels(two_runs: Studio) -> None:
