@@ -79,7 +79,7 @@ export class RunView {
       this.drawCharts();
       if (this.logBox.open) this.loadLog();
       this.load();
-    } else if (card.status !== this.shownStatus || card.is_current !== this.shownCurrent) this.loadDetails();
+    } else if (card.status !== this.shownStatus || card.is_current !== this.shownCurrent) this.load();
     this.shownStatus = card.status;
     this.shownCurrent = card.is_current;
     this.drawHead();
