@@ -37,7 +37,7 @@ class PerSampleBlends(torch.utils.data.Dataset[tuple[Tensor, Tensor, bool]]):
         self.transform = transforms.Compose(
             [
                 transforms.RandomHorizontalFlip(),
-                transforms.RandAugment(),
+                transforms.RandAugment(interpolation=transforms.InterpolationMode.BILINEAR),
                 transforms.Resize((size, size)),
                 transforms.ToTensor(),
             ]
