@@ -131,7 +131,7 @@ export class Grid {
       items.forEach((item, at) => this.take(block * this.size + at, item));
     } catch (error) {
       this.asked.delete(block);
-      if (error.status) console.error(error);
+      if (error.status !== 0) console.error(error);
     }
   }
 

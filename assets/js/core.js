@@ -46,6 +46,12 @@ export class StudioProblem extends Error {
   }
 }
 
+let hasLeft = false;
+addEventListener("pagehide", () => (hasLeft = true));
+
+/** Whether the page is being left: requests that break off then are no failure, and nobody waits for them. */
+export const isLeaving = () => hasLeft;
+
 let pageToken = document.querySelector('meta[name="lm-token"]')?.content ?? "";
 
 async function request(method, path, { params, body, signal } = {}) {
@@ -61,13 +67,16 @@ async function request(method, path, { params, body, signal } = {}) {
     options.body = JSON.stringify(body ?? {});
   }
   let answer;
+  let content = null;
   try {
     answer = await fetch(url, options);
+    content = await answer.json();
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new StudioProblem("The studio does not answer.", "Is it still running? The page tries again by itself.", 0);
+    if (isLeaving()) return new Promise(() => {});
+    // What is no JSON is told by its status; an answer that broke off is none.
+    if (!answer || answer.ok) throw new StudioProblem("The studio does not answer.", "Is it still running? The page tries again by itself.", 0);
   }
-  const content = await answer.json().catch(() => null);
   if (answer.ok) return content;
   const message = content?.error ?? `The studio answered ${answer.status}.`;
   throw new StudioProblem(message, content?.hint ?? "", answer.status);

@@ -1,6 +1,6 @@
 // Mounts each tab's script when its root appears, and keeps address, tabs and pulse in step.
 
-import { address, api, bus, debounce, el, fill, format, pictures } from "./core.js";
+import { StudioProblem, address, api, bus, debounce, el, fill, format, isLeaving, pictures } from "./core.js";
 import * as components from "./components.js";
 import { makeKeys } from "./keys.js";
 import { openHelp, openSettings } from "./settings.js";
@@ -35,30 +35,45 @@ const context = {
 // tabs -------------------------------------------------------------------------------------------------------------
 
 /** A root may be drawn anew at any time; what a script made lives in an element of our own that moves along. */
-async function adopt(root) {
+function adopt(root) {
   const name = root.dataset.lmTab;
   const known = mounted.get(name);
-  if (known) {
-    if (known.root !== root) {
-      known.root = root;
-      root.replaceChildren(known.place);
-    }
-    return;
+  if (!known) {
+    const entry = { root, place: el("div", { class: "lm-tab-body" }), handle: null, isMissing: false };
+    mounted.set(name, entry);
+    bring(name, entry);
+  } else if (known.root !== root) {
+    known.root = root;
+    root.replaceChildren(known.place);
   }
-  const place = el("div", { class: "lm-tab-body" });
-  const entry = { root, place, handle: null };
-  mounted.set(name, entry);
+}
+
+/** Fetch a tab's script and let it draw; one that did not arrive is fetched again on demand, or when the studio is back. */
+async function bring(name, entry) {
+  let script = null;
+  entry.isMissing = false;
   try {
-    const script = await import(`./${name}.js`);
-    entry.root.append(place); // beside the skeleton, so that the script can measure
-    entry.handle = (await script.mount(place, context)) ?? {};
-    entry.root.replaceChildren(place);
+    script = await import(`./${name}.js`);
+    entry.root.append(fill(entry.place)); // beside the skeleton, so that the script can measure
+    entry.handle = (await script.mount(entry.place, context)) ?? {};
   } catch (error) {
-    console.error(error);
+    if (isLeaving()) return;
+    entry.isMissing = !script;
     entry.handle = {};
-    fill(entry.root, components.errorState(Object.assign(error, { hint: error.hint ?? "Reload the page." }), () => location.reload()));
+    fill(entry.place, script ? broken(error) : missing(error, () => bring(name, entry)));
   }
+  entry.root.replaceChildren(entry.place);
   if (visible === name) entry.handle.show?.(address.get().params);
+}
+
+function broken(error) {
+  console.error(error);
+  return components.errorState(Object.assign(error, { hint: error.hint ?? "Reload the page." }), () => location.reload());
+}
+
+function missing(error, retry) {
+  console.warn(error);
+  return components.errorState(new StudioProblem("This tab could not be loaded.", "Is the studio still running? Try again, or reload the page."), retry);
 }
 
 function adoptAll() {
@@ -205,6 +220,7 @@ async function start() {
     remembered.set(tab, params);
     follow();
   });
+  bus.on("reconnected", () => mounted.forEach((entry, name) => entry.isMissing && bring(name, entry)));
   keys.register("everywhere", []);
   follow();
   new MutationObserver(() => {
@@ -214,6 +230,9 @@ async function start() {
   }).observe(document.body, { childList: true, subtree: true });
   setTimeout(beat, PULSE_MS);
 }
+
+// A page taken from the browser's memory would go on with what it gave back when it was left.
+addEventListener("pageshow", (event) => event.persisted && location.reload());
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "?" && !event.target.closest?.("input, textarea, [contenteditable], dialog")) openHelp(context, visible);

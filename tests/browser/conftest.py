@@ -5,14 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from logicmix_studio.studio import Studio
 from logicmix_studio.ui.server import address, bind, build_app
@@ -32,6 +41,8 @@ HOW_TO_GET_ONE = (
     "no Chromium found: install it (apt-get install chromium) or name one with CHROME=/path/to/chrome"
 )
 START_S = 60.0
+PATIENCE_MS = 20_000
+"""How long a page may take to show something; the processor is shared with a server, a database and a trainer."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,7 @@ def find_chromium() -> str | None:
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as running:
         yield running
 
@@ -114,9 +126,12 @@ def server_url(served: Served) -> str:
 
 
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Open pages; at the end no request may have left this machine and no script may have failed."""
-    contexts = []
+def open_page(browser: Browser, serve_studio: Callable[..., Served]) -> Iterator[Callable[..., Page]]:
+    """Open pages; while the test runs no request may leave this machine and no script may fail.
+
+    It stands on `serve_studio` so that the pages are closed before their server ends.
+    """
+    contexts: list[BrowserContext] = []
     trouble: list[str] = []
 
     def watch_request(request: Request) -> None:
@@ -141,7 +156,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
             color_scheme=scheme,  # type: ignore[arg-type]  # "light" or "dark"
             reduced_motion="reduce",
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("request", watch_request)
@@ -152,9 +167,21 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         return page
 
     yield open_it
+    heard = hear_out(contexts, trouble)
     for context in contexts:
         context.close()
-    assert not trouble, "\n".join(trouble)
+    assert not heard, "\n".join(heard)
+
+
+def hear_out(contexts: Sequence[BrowserContext], trouble: Sequence[str]) -> list[str]:
+    """Return what pages have complained of until now; what closing them breaks off comes later and is no trouble.
+
+    A page's messages come in order: with its answer all earlier ones are here.
+    """
+    for context in contexts:
+        for page in context.pages:
+            page.evaluate("null")
+    return list(trouble)
 
 
 @pytest.fixture(params=["light", "dark"])

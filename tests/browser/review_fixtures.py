@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from logicmix_studio.store import locate_workspace, write_json
+from tests.browser.conftest import hear_out
 from tests.review_server import ServerProcess
 from tests.workspaces import make_workspace
 
@@ -41,5 +42,6 @@ def review_page(browser: Browser, review_server: ServerProcess) -> Iterator[Call
         return page
 
     yield open_screen
+    heard = hear_out([context], problems)
     context.close()
-    assert not problems, problems
+    assert not heard, heard

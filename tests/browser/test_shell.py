@@ -42,6 +42,32 @@ def test_a_tab_is_left_and_found_again_as_it_was(studio_page: Page) -> None:
     expect(page).to_have_url(re.compile(r"#/browse\?class=star&state=positive$"))
 
 
+def test_a_tab_that_did_not_arrive_can_be_asked_for_again(studio_page: Page) -> None:
+    page = studio_page
+    page.route("**/browse_grid.js", lambda route: route.abort())
+    page.click("[data-tab-id=browse]")
+    tab = page.locator("#tab-browse")
+    expect(tab.get_by_role("alert")).to_contain_text("This tab could not be loaded")
+    page.unroute("**/browse_grid.js")
+    tab.get_by_role("button", name="Try again").click()
+    expect(tab.locator(".lm-br-tile").first).to_be_visible()
+    expect(tab.get_by_role("alert")).to_have_count(0)
+
+
+def test_what_breaks_off_as_the_page_is_left_is_no_error(studio_page: Page) -> None:
+    page = studio_page
+    wait_for_tab(page, "overview")
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")
+    for address in ("**/browse.js", "**/api/session/pulse"):
+        page.route(address, lambda route: route.abort())
+    with (
+        page.expect_event("requestfailed", lambda request: request.url.endswith("/browse.js")),
+        page.expect_event("requestfailed", lambda request: request.url.endswith("/pulse")),
+    ):
+        page.click("[data-tab-id=browse]")
+    assert page.locator("[role=alert], .lm-status-lost").count() == 0
+
+
 def test_every_tab_is_drawn(open_page: Callable[..., Page], server_url: str, scheme: str) -> None:
     for name in TABS:
         page = open_page(server_url, f"#/{name}", scheme=scheme)
