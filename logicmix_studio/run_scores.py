@@ -72,12 +72,17 @@ def load_run_scores(folder: Path, run: int, table: LabelTable) -> RunScores:
     return RunScores(
         run=run,
         scores=_align(calibrated, image_ids, class_names, table, fill=UNSCORED),
-        scored_rows=np.isin(np.asarray(table.image_ids), np.asarray(image_ids)),
-        scored_columns=np.isin(np.asarray(table.class_names), np.asarray(class_names)),
+        scored_rows=_is_among(table.image_ids, image_ids),
+        scored_columns=_is_among(table.class_names, class_names),
         heldout=_align(np.asarray(heldout), image_ids, class_names, table, fill=False),
         calibration=calibration,
         result=read_json(folder / "result.json") or {},
     )
+
+
+def _is_among(names: tuple[str, ...], known: list[str]) -> npt.NDArray[np.bool_]:
+    among = set(known)
+    return np.fromiter((name in among for name in names), dtype=np.bool_, count=len(names))
 
 
 def _align(

@@ -121,8 +121,8 @@ export class Conflicts {
     this.run = reply.run;
     this.ended = reply.items.length === 0;
     this.elsewhere = reply.total > this.items.length ? reply.empty : null;
-    this.prefetch();
     if (wasEmpty) this.paint();
+    this.prefetch();
   }
 
   prefetch() {

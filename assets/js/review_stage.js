@@ -11,6 +11,7 @@ export class Stage {
     this.media = media;
     this.figure = figure;
     this.decoded = new Map();
+    this.ahead = [];
     this.image = null;
     this.zoomed = false;
     figure.addEventListener("pointermove", (event) => this.follow(event));
@@ -37,8 +38,13 @@ export class Stage {
     return entry;
   }
 
+  /** Load pictures ahead; the first one is looked at and waits for no other. */
   prefetch(ids) {
-    ids.forEach((id) => this.picture(id));
+    if (!ids.length) return;
+    this.ahead = ids;
+    const first = this.picture(ids[0]);
+    if (first.state === "loading") first.ready.then(() => this.ahead.forEach((id) => this.picture(id)));
+    else ids.forEach((id) => this.picture(id));
   }
 
   /** Put an image on the stage at once; what is missing arrives behind. */

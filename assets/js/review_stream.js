@@ -187,9 +187,9 @@ export class Stream {
     this.run = reply.run;
     this.ended = reply.items.length === 0;
     this.empty = reply.empty;
-    this.prefetch();
     if (wasEmpty) this.paint();
     else this.paintProgress();
+    this.prefetch();
   }
 
   prefetch() {

@@ -52,11 +52,13 @@ def confident_thresholds(states: NDArray[np.int8], scores: NDArray[np.float16]) 
     sums, counts = np.zeros((2, num_classes)), np.zeros((2, num_classes))
     for start in range(0, len(states), _CHUNK_ROWS):
         rows = slice(start, start + _CHUNK_ROWS)
-        wide = scores[rows].astype(np.float32)
-        is_positive, is_negative = states[rows] == POSITIVE, states[rows] == NEGATIVE
-        sums[0] += np.einsum("nc,nc->c", wide, is_positive, dtype=np.float32)
-        sums[1] += np.einsum("nc,nc->c", 1 - wide, is_negative, dtype=np.float32)
-        counts += np.count_nonzero(is_positive, axis=0), np.count_nonzero(is_negative, axis=0)
+        part = scores[rows].ravel()
+        for side, sign in enumerate((POSITIVE, NEGATIVE)):
+            cells = np.flatnonzero(states[rows] == sign)
+            classes = cells % num_classes
+            own = confidences(part[cells], np.full(len(cells), sign, dtype=np.int8))
+            sums[side] += np.bincount(classes, weights=own, minlength=num_classes)
+            counts[side] += np.bincount(classes, minlength=num_classes)
     return Thresholds(_averages(sums[0], counts[0]), _averages(sums[1], counts[1]))
 
 

@@ -27,6 +27,9 @@ _SEGMENT = 32_768
 """Cells of a segment, at least; cells of one first key stay together."""
 
 _KEPT_SEGMENTS = 8
+_COUNT_CHUNK = 65_536
+"""Keys counted at once: `bincount` copies them to 64 bits, which a processor's cache should hold."""
+
 _FIRST_CHUNK = 256
 
 Cells = NDArray[np.int64]
@@ -49,7 +52,7 @@ class Queue:
         self._known = view.states.ravel().copy() if has_conflicts else None
         self._second = keys.second
         self._keys: NDArray[np.uint16] = np.where(members, keys.first, _NOT_IN_QUEUE).ravel()
-        self._starts, self._bounds = _cut_segments(np.bincount(self._keys, minlength=_NUM_KEYS)[:_NUM_KEYS])
+        self._starts, self._bounds = _cut_segments(_count_keys(self._keys))
         self._segments: dict[int, Cells] = {}
         self._lock = threading.Lock()
 
@@ -162,6 +165,14 @@ def build_queue(view: CellView, spec: QueueSpec) -> Queue:
         StudioError: If the spec names a class that is none.
     """
     return Queue(view, spec, queue_members(view, spec), sort_keys(view, spec))
+
+
+def _count_keys(keys: NDArray[np.uint16]) -> NDArray[np.int64]:
+    """Return (65535,) how many cells of the queue have each key."""
+    counts = np.zeros(_NUM_KEYS + 1, dtype=np.int64)
+    for start in range(0, len(keys), _COUNT_CHUNK):
+        counts += np.bincount(keys[start : start + _COUNT_CHUNK], minlength=len(counts))
+    return counts[:_NUM_KEYS]
 
 
 def _cut_segments(counts: NDArray[np.int64]) -> tuple[Cells, Cells]:

@@ -70,10 +70,12 @@ def _flipped(view: CellView, spec: QueueSpec) -> SortKeys:
 def _conflicts(view: CellView, spec: QueueSpec) -> SortKeys:
     if view.scores is None:
         return SortKeys(_constant(view))
-    bits = view.bits
+    bits, known = view.bits, view.states != UNKNOWN
+    keys = certainty_ranks()[bits]
+    keys += np.uint16(AFTER)
     # A contradicted cell's self-confidence is the lower, the more certain the model is of the opposite.
-    rest = (certainty_ranks() + np.uint16(AFTER)).astype(np.uint16)
-    return SortKeys(np.where(view.states == UNKNOWN, rest[bits], _falling_certainty()[bits]))
+    keys[known] = _falling_certainty()[bits[known]]
+    return SortKeys(keys)
 
 
 def _by_class(view: CellView, spec: QueueSpec) -> SortKeys:
@@ -97,12 +99,15 @@ def _class_after_class(view: CellView, columns: list[int]) -> SortKeys:
 
 def _useful(view: CellView, spec: QueueSpec) -> SortKeys:
     gains = answer_gains(view.states, view.excluded_rows)
-    worth = usefulness(view.bits, np.arange(view.num_classes), gains)
-    highest = worth.max(initial=0.0)
-    if highest > 0:
-        worth /= highest
-    # The bits of a float16 in [0, 1] rise with it: to a part in a thousand, sorted as whole numbers.
-    return SortKeys(np.uint16(LAST_BIT) - worth.astype(np.float16).view(np.uint16))
+    most = max(gains.positive.max(initial=0.0), gains.negative.max(initial=0.0)) or 1.0
+    bits, classes = view.bits, np.arange(view.num_classes)
+    keys = np.empty(bits.shape, dtype=np.uint16)
+    rows = max(1, _CHUNK // max(1, view.num_classes))
+    for start in range(0, len(bits), rows):
+        part = slice(start, start + rows)
+        worth = usefulness(bits[part], classes, gains) * np.float32(LAST_KEY / most)
+        keys[part] = np.uint16(LAST_KEY) - worth.astype(np.uint16)
+    return SortKeys(keys)
 
 
 def _random(view: CellView, spec: QueueSpec) -> SortKeys:

@@ -34,8 +34,8 @@ from logicmix_studio.ui.review_actions import Actions
 from logicmix_studio.ui.review_empty import Waiting, explain_empty
 from logicmix_studio.ui.review_plants import Plants
 
-KEPT_QUEUES = 4
-"""Built queues kept in memory; one over 8 million cells takes 40 MB."""
+KEPT_QUEUES = 8
+"""Built queues kept in memory, one for each order; one over 8 million cells takes 16 to 24 MB."""
 
 COUNT_EXACTLY = 100_000
 """Queues up to this length are counted cell by cell."""
