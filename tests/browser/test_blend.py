@@ -111,11 +111,10 @@ def test_no_settles_the_last_open_source(open_page: Callable[..., Page], served:
     wait_for_blend(page)
     name, _ = open_row(page)
     row = page.locator(f'.lm-truth tr[data-class="{name}"]')
-    for _ in range(row.locator(".lm-truth-ask").count()):
+    asked = row.locator(".lm-truth-ask")
+    for left in reversed(range(asked.count())):
         row.locator('.lm-truth-answer[data-answer="-1"]').first.click()
-        expect(row).to_contain_text(re.compile("identity|domination|open"))
-        page.wait_for_load_state("networkidle")
-    expect(row.locator(".lm-truth-ask")).to_have_count(0)
+        expect(asked).to_have_count(left)
     expect(row.locator(".lm-truth-result")).not_to_contain_text("unknown")
 
 

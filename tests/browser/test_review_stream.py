@@ -224,15 +224,16 @@ def test_zoom__enlarges_and_goes_back(review_page: Callable[..., Page]) -> None:
 def test_run__new_scores_keep_the_card_and_renew_the_rest(
     review_page: Callable[..., Page], review_server: ServerProcess
 ) -> None:
-    page = review_page("stream")
+    page = review_page("stream", scope="proposals")
     cell = cell_on_screen(page)
     workspace = locate_workspace(review_server.root)
     table = load_table(workspace.labels_file)
     truth = np.where(table.states == 0, 1, table.states).astype(np.int8)
-    with page.expect_response("**/api/review/queue", timeout=20_000):
-        add_run(workspace, table, truth, run=3, noise=0.1)
+    waiting = page.locator(".lm-screen-stream .lm-review-progress b").first
+    before = waiting.inner_text()
+    add_run(workspace, table, truth, run=3, noise=0.1)
+    expect(waiting).not_to_have_text(before)
     assert cell_on_screen(page) == cell
-    page.wait_for_load_state("networkidle")
     page.keyboard.press("y")
     page.keyboard.press("y")
     wait_saved(page)

@@ -145,8 +145,8 @@ def test_pause_is_asked_of_the_trainer(open_page: Callable[..., Page], served: S
     folder = make_live(served)
     page = open_page(served.url, "#/train")
     wait_for_run(page, 2)
-    page.get_by_role("button", name="Pause").click()
-    expect(page.get_by_role("button", name="Pause")).to_be_enabled()
+    with page.expect_response("**/api/train/runs/2/control"):
+        page.get_by_role("button", name="Pause").click()
     assert json.loads(folder.control_file.read_text()) == {"want": "pause"}
     folder.write_state(RunState("paused", "paused", 0.4))
     folder.control_file.unlink()
