@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +16,13 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.images.pixels import load_pixels
 from logicmix_studio.mixing import Normalisation
 from logicmix_studio.training.backbone import MultiLabelNet, prepare_images, weights_hash
-from logicmix_studio.training.run_folder import save_array, write_json
+from logicmix_studio.training.feature_cache import (
+    FeatureCache,
+    Features,
+    ImageFile,
+    feature_folders,
+    folder_name,
+)
 from logicmix_studio.training.settings import BackboneSettings
 
 SHARD_ROWS = 2048
@@ -28,83 +32,6 @@ _MOST_NAMED = 5
 
 Progress = Callable[[int, int], None]
 """Called with how many images are done, and of how many; may raise to stop."""
-
-
-@dataclass(frozen=True)
-class ImageFile:
-    """One image and the state of its file."""
-
-    image_id: str
-    path: Path
-    stamp: str
-    """Size and time of change; empty where the file is missing."""
-
-
-@dataclass(frozen=True)
-class Features:
-    """Features of all images, and which images could not be read."""
-
-    values: NDArray[np.float16]
-    """(N, D); zeros for an image that could not be read."""
-    is_readable: NDArray[np.bool_]
-    """(N,)."""
-    num_embedded: int
-    """How many images had to be embedded now."""
-
-
-class FeatureCache:
-    """Features by image, in shards that are written once and never changed.
-
-    Args:
-        folder: Made for one backbone, its weights and one image size.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._where: dict[str, tuple[int, int]] = {}
-        self._num_shards = 0
-        for index in sorted(folder.glob("*.json")) if folder.is_dir() else []:
-            number = int(index.stem)
-            self._num_shards = max(self._num_shards, number + 1)
-            keys: list[str] = json.loads(index.read_text(encoding="utf-8"))["keys"]
-            self._where.update({key: (number, row) for row, key in enumerate(keys)})
-
-    @staticmethod
-    def key(image: ImageFile) -> str:
-        """Return what a row is found by: the image and the state of its file."""
-        return f"{image.image_id} {image.stamp}"
-
-    def missing(self, images: Sequence[ImageFile]) -> list[int]:
-        """Return the positions of readable images that have no row yet."""
-        return [
-            place for place, image in enumerate(images) if image.stamp and self.key(image) not in self._where
-        ]
-
-    def add(self, images: Sequence[ImageFile], values: NDArray[np.float16]) -> None:
-        """Keep features, (n, D); the index is written last, so that a kill leaves no half shard in use."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        number = self._num_shards
-        keys = [self.key(image) for image in images]
-        save_array(self.folder / f"{number:06d}.npy", values)
-        write_json(self.folder / f"{number:06d}.json", {"keys": keys})
-        self._num_shards += 1
-        self._where.update({key: (number, row) for row, key in enumerate(keys)})
-
-    def gather(self, images: Sequence[ImageFile], feature_size: int) -> Features:
-        """Return the features of these images; those without a row are unreadable."""
-        values = np.zeros((len(images), feature_size), dtype=np.float16)
-        is_readable = np.zeros(len(images), dtype=bool)
-        by_shard: dict[int, list[tuple[int, int]]] = {}
-        for place, image in enumerate(images):
-            found = self._where.get(self.key(image))
-            if found is not None:
-                by_shard.setdefault(found[0], []).append((place, found[1]))
-        for number, pairs in by_shard.items():
-            places, rows = np.array(pairs).T
-            shard = np.load(self.folder / f"{number:06d}.npy", mmap_mode="r", allow_pickle=False)
-            values[places] = shard[rows]
-            is_readable[places] = True
-        return Features(values, is_readable, 0)
 
 
 def look_at_files(root: Path, image_ids: Sequence[str], paths: Sequence[str]) -> list[ImageFile]:
@@ -164,7 +91,7 @@ def embed_all(
         batch_size: Images at once.
         progress: Called after each batch.
     """
-    folder = cache_folder / "features" / _folder_name(net, settings, normalisation)
+    folder = feature_folders(cache_folder) / folder_name(settings, weights_hash(net.backbone))
     cache = FeatureCache(folder)
     todo = cache.missing(images)
     net.eval()
@@ -216,17 +143,6 @@ def _decode(
             following = batches[number + 1] if number + 1 < len(batches) else []
             ahead = [pool.submit(load, image) for image in following]
             yield batch, [future.result() for future in pixels]
-
-
-def _folder_name(net: MultiLabelNet, settings: BackboneSettings, normalisation: Normalisation | None) -> str:
-    parts = [
-        settings.name,
-        weights_hash(net.backbone),
-        settings.image_size,
-        settings.resize,
-        settings.pooling,
-    ]
-    return "-".join(map(str, parts if normalisation is not None else [*parts, "raw"]))
 
 
 def _stamp(path: Path) -> str:

@@ -29,7 +29,7 @@ NUM_CHECKS = 12
 """How often the heads are measured along the way."""
 
 OnCheck = Callable[[int, int, float, Metrics], None]
-"""Called with epoch, epochs, mean loss and metrics; may raise to stop."""
+"""Called with epoch, epochs, mean loss and the first head's metrics on held-out cells; may raise to stop."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class HeadData:
     states: NDArray[np.int8]
     """(N, C) cells to learn from; 0 elsewhere."""
     checked: NDArray[np.int8]
-    """(N, C) cells to measure on; with folds, training cells may be among them."""
+    """(N, C) cells to choose the epoch by: held-out ones and, with folds, training cells."""
     folds: NDArray[np.int64]
     """(N, C) which fold leaves a training cell out, in [0, F)."""
     num_folds: int
@@ -90,6 +90,7 @@ def fit_head(data: HeadData, settings: HeadSettings, seed: int, on_check: OnChec
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(1, epochs * steps))
     generator = torch.Generator().manual_seed(seed)
+    heldout = np.where(data.states == 0, data.checked, 0).astype(np.int8)
     best: tuple[float, int, Tensor, Tensor] | None = None
     for epoch in range(1, epochs + 1):
         losses = []
@@ -111,12 +112,14 @@ def fit_head(data: HeadData, settings: HeadSettings, seed: int, on_check: OnChec
             losses.append(loss.detach())
         if epoch % max(1, epochs // NUM_CHECKS) and epoch != epochs:
             continue
-        metrics = measure(_fair_scores(features, weight, bias, data), data.checked)
+        fair = _fair_scores(features, weight, bias, data)
+        metrics = measure(fair, data.checked)
         value = -metrics.loss if np.isnan(metrics.map) else metrics.map
         if best is None or not value < best[0]:
             best = (value, epoch, weight.detach().clone(), bias.detach().clone())
         if on_check is not None:
-            on_check(epoch, epochs, float(torch.stack(losses).mean()) if losses else float("nan"), metrics)
+            loss_now = float(torch.stack(losses).mean()) if losses else float("nan")
+            on_check(epoch, epochs, loss_now, measure(fair, heldout))
     assert best is not None
     _, best_epoch, weight, bias = best
     fair = _fair_scores(features, weight, bias, data)

@@ -14,7 +14,8 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.training.backbone import MultiLabelNet, create_net, load_into, normalisation_of, save_net
 from logicmix_studio.training.calibrate import LossShape, fit_calibration
 from logicmix_studio.training.config import RunConfig
-from logicmix_studio.training.features import Features, describe_missing, embed_all, look_at_files
+from logicmix_studio.training.feature_cache import Features
+from logicmix_studio.training.features import describe_missing, embed_all, look_at_files
 from logicmix_studio.training.head import HeadData, HeadFit, fit_head
 from logicmix_studio.training.heldout import cell_folds, choose_heldout, training_rows
 from logicmix_studio.training.metrics import Metrics
@@ -49,7 +50,9 @@ def run_quick(config: RunConfig, snapshot: Snapshot, place: Workplace) -> dict[s
     settings, reporter = config.settings, place.reporter
     reporter.stage("loading the backbone", 0.0, 0.02)
     net = prepare_net(config, snapshot, place)
+    embedding = time.monotonic()
     features = embed_snapshot(config, snapshot, net, place, until=0.8)
+    embed_seconds = time.monotonic() - embedding
     heldout = choose_heldout(snapshot, settings.selection.heldout_share)
     reporter.stage("training the head", 0.8, 0.95)
     fit, known = train_on_features(snapshot, features, heldout, settings.head, config.seed, place)
@@ -68,6 +71,7 @@ def run_quick(config: RunConfig, snapshot: Snapshot, place: Workplace) -> dict[s
         "best_epoch": fit.best_epoch,
         "seconds": round(time.monotonic() - began, 2),
         "num_embedded": features.num_embedded,
+        "embed_seconds": round(embed_seconds, 2),
         "device": str(place.device),
         "precision": "float32",
     }

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from logicmix_studio.training.head import HeadData, fit_head
@@ -68,3 +69,16 @@ def test_checks_are_told_and_a_small_set_gets_more_epochs():
     assert fit.epochs == 300
     assert checks[-1] == (300, 300)
     assert fit.best_epoch in [epoch for epoch, _ in checks]
+
+
+def test_checks_are_told_as_the_result_will_be_measured():
+    data, _ = learnable()
+    told = {}
+    fit = fit_head(
+        data, HeadSettings(epochs=6), seed=0, on_check=lambda *check: told.update({check[0]: check[3]})
+    )
+    heldout = np.where(data.states == 0, data.checked, 0).astype(np.int8)
+    result = measure(scores_of(fit, data.features), heldout)
+
+    assert told[fit.best_epoch].num_cells == result.num_cells == np.count_nonzero(heldout)
+    assert told[fit.best_epoch].map == pytest.approx(result.map, abs=1e-4)
