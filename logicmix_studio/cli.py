@@ -172,7 +172,7 @@ def train(
     resume: Annotated[
         int | None, typer.Option(help="Go on with a run that was stopped.", show_default=False)
     ] = None,
-    seed: Annotated[int, typer.Option(help="Everything random follows from it.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Everything random follows from it.", min=0)] = 526,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     devices: Annotated[int, typer.Option(help="How many processes, one a GPU.", min=1)] = 1,
     detach: Annotated[

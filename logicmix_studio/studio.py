@@ -34,7 +34,7 @@ from logicmix_studio.store import (
     locate_workspace,
     read_journal,
 )
-from logicmix_studio.training.config import RunConfig
+from logicmix_studio.training.config import DEFAULT_SEED, RunConfig
 
 
 class Link(Protocol):
@@ -353,7 +353,7 @@ class Studio:
         overrides: Mapping[str, Any] | None = None,
         init_from: int | None = None,
         *,
-        seed: int = 0,
+        seed: int = DEFAULT_SEED,
     ) -> int:
         """Start the trainer process on a snapshot of today's labels and return the run's number at once.
 

@@ -142,7 +142,8 @@ def add_run(
     np.save(folder.heldout_file, (table.states != 0) & drawn, allow_pickle=False)
     features = np.concatenate([truth, generator.normal(scale=0.1, size=(len(truth), 4))], axis=1)
     np.save(folder.features_file, features.astype(np.float16), allow_pickle=False)
-    quality = {"map": 0.6 + 0.08 * run, "ap": dict.fromkeys(table.class_names, 0.6), "seconds": 4.0}
-    folder.result_file.write_text(json.dumps(quality), encoding="utf-8")
+    took = {"seconds": 4.0, "num_embedded": table.num_images, "embed_seconds": 3.0}
+    result = {"map": 0.6 + 0.08 * run, "ap": dict.fromkeys(table.class_names, 0.6), **took}
+    folder.result_file.write_text(json.dumps(result), encoding="utf-8")
     folder.write_state(RunState("finished", "done", 1.0, updated=time.time()))
     return folder

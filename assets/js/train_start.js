@@ -26,6 +26,7 @@ export class StartCard {
       this.readiness = readiness;
       this.chosen ??= recipes[0]?.name ?? null;
       this.draw();
+      if (this.isPreviewed()) await this.ask();
     } catch (error) {
       fill(this.body, errorState(error, () => this.load()));
     }
@@ -43,12 +44,38 @@ export class StartCard {
     return this.recipes.find((one) => one.name === this.chosen);
   }
 
+  /** What the server is asked for: the seed belongs to the run, everything else to its recipe. */
+  asked() {
+    return asRequest(this.chosen, this.overrides, this.initFrom);
+  }
+
+  /** Other settings or weights than the recipe's own take another time, which is asked for apart. */
+  isPreviewed() {
+    return Boolean(this.initFrom) || Object.keys(this.overrides).length > 0;
+  }
+
+  async ask() {
+    const asked = this.asked();
+    try {
+      const preview = this.isPreviewed() ? await this.context.api.post("/api/train/preview", asked) : null;
+      if (JSON.stringify(asked) !== JSON.stringify(this.asked())) return;
+      this.preview = preview;
+      this.draw();
+    } catch (error) {
+      toastError(error);
+    }
+  }
+
+  timeNow() {
+    return (this.preview ?? this.recipe()).time;
+  }
+
   // drawing --------------------------------------------------------------
 
   draw() {
     const hadFocus = this.body.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
     const recipes = el("div", { class: "lm-recipes", role: "radiogroup", "aria-label": "Recipe" }, this.recipes.map((recipe) => this.option(recipe)));
-    fill(this.body, this.readinessWords(), recipes, this.fields(), this.actions());
+    fill(this.body, this.readinessWords(), recipes, this.fields(), this.timeWords(), this.actions());
     if (hadFocus) this.body.querySelector(`[data-focus="${hadFocus}"]`)?.focus();
   }
 
@@ -71,7 +98,7 @@ export class StartCard {
     return el(
       "button",
       { type: "button", role: "radio", class: "lm-recipe", "aria-checked": String(isChosen), tabindex: isChosen ? 0 : -1, dataset: { focus: `recipe-${recipe.name}` }, onclick: () => this.pick(recipe.name), onkeydown: (event) => this.move(event, recipe.name) },
-      el("span", { class: "lm-recipe-top" }, el("strong", {}, recipe.title), this.time(isChosen && this.preview ? this.preview.time : recipe.time)),
+      el("span", { class: "lm-recipe-top" }, el("strong", {}, recipe.title), this.time(isChosen ? this.timeNow() : recipe.time)),
       el("span", { class: "lm-recipe-words" }, recipe.words),
       changed ? el("span", { class: "lm-recipe-changed" }, `${format.plural(changed, "setting")} changed`) : null,
     );
@@ -98,12 +125,24 @@ export class StartCard {
     this.overrides = {};
     this.preview = null;
     this.draw();
+    if (this.isPreviewed()) this.ask();
   }
 
   fields() {
     const warm = this.runs.filter((card) => card.status === "finished");
-    const select = el("select", { class: "lm-input", dataset: { focus: "init" }, onchange: () => (this.initFrom = select.value) }, el("option", { value: "" }, "the backbone's own weights"), warm.map((card) => el("option", { value: card.run, selected: String(card.run) === this.initFrom }, `run ${card.run}${card.name ? ` · ${card.name}` : ""}`)));
+    const select = el("select", { class: "lm-input", dataset: { focus: "init" }, onchange: () => ((this.initFrom = select.value), this.ask()) }, el("option", { value: "" }, "the backbone's own weights"), warm.map((card) => el("option", { value: card.run, selected: String(card.run) === this.initFrom }, `run ${card.run}${card.name ? ` · ${card.name}` : ""}`)));
     return el("label", { class: "lm-field lm-start-from" }, "Start from", select);
+  }
+
+  /** What the time hangs on: features that are there already cost nothing, and an unknown machine can be measured. */
+  timeWords() {
+    const time = this.timeNow();
+    if (!time) return el("p", { class: "lm-start-words lm-start-measure" }, "How long it takes here is not known yet.", button("Measure it", { onclick: (event) => this.measure(event.currentTarget), title: "Trains on a few made-up images for some seconds" }));
+    const { name } = this.recipe();
+    const { numImages } = this.context.session;
+    if (name !== "quick") return null;
+    const words = !time.to_embed ? "The features of all images are there already." : time.to_embed >= numImages ? `The features of ${format.plural(numImages, "image")} are computed first; the next quick look then has them.` : `The features of ${format.number(time.to_embed)} of ${format.plural(numImages, "image")} are computed first.`;
+    return el("p", { class: "lm-start-words" }, words);
   }
 
   actions() {
@@ -113,9 +152,8 @@ export class StartCard {
     begin.disabled = !this.readiness.is_ready || Boolean(active);
     begin.append(this.context.keys.hint("train", { name: "start", key: "t" }));
     const settings = button("Settings", { kind: "quiet", icon: "settings", onclick: () => this.openSettings() });
-    const measure = this.recipe().time || this.preview?.time ? null : button("Measure the time", { kind: "quiet", onclick: (event) => this.measure(event.currentTarget), title: "Trains on a few made-up images for some seconds" });
     const why = active ? el("p", { class: "lm-start-words" }, `Run ${active.run} is on its way; one run at a time.`) : null;
-    return [el("div", { class: "lm-start-actions" }, begin, settings, measure), why];
+    return [el("div", { class: "lm-start-actions" }, begin, settings), why];
   }
 
   // doing ----------------------------------------------------------------
@@ -124,7 +162,7 @@ export class StartCard {
     if (!this.recipes || !this.readiness.is_ready || this.isStarting || this.runs.some((card) => card.is_active)) return;
     this.isStarting = true;
     try {
-      const answer = await this.context.api.post("/api/train/start", { recipe: this.chosen, overrides: this.overrides, init_from: this.initFrom ? Number(this.initFrom) : null });
+      const answer = await this.context.api.post("/api/train/start", this.asked());
       await this.room.started(answer);
     } catch (error) {
       toastError(error);
@@ -137,7 +175,7 @@ export class StartCard {
     pressed.disabled = true;
     pressed.textContent = "Measuring …";
     try {
-      await this.context.api.post("/api/train/measure", { recipe: this.chosen, overrides: this.overrides });
+      await this.context.api.post("/api/train/measure", this.asked());
       await this.load();
     } catch (error) {
       toastError(error);
@@ -146,22 +184,27 @@ export class StartCard {
   }
 
   openSettings() {
-    new SettingsDrawer(this.context, this.recipe(), this.overrides, (overrides, preview) => {
+    new SettingsDrawer(this.context, this.recipe(), this.overrides, this.initFrom, (overrides) => {
       this.overrides = overrides;
-      this.preview = preview;
+      this.preview = null;
       this.draw();
+      this.ask();
     });
   }
 }
 
-/** Every setting of a recipe, made from its description. */
+function asRequest(recipe, { seed, ...overrides }, initFrom) {
+  return { recipe, overrides, init_from: initFrom ? Number(initFrom) : null, ...(seed === undefined ? {} : { seed }) };
+}
+
+/** Every setting of a recipe and the run's seed, made from their descriptions. */
 class SettingsDrawer {
-  constructor(context, recipe, overrides, done) {
+  constructor(context, recipe, overrides, initFrom, done) {
     this.context = context;
     this.recipe = recipe;
+    this.initFrom = initFrom;
     this.overrides = { ...overrides };
     this.done = done;
-    this.preview = null;
     this.check = debounce(() => this.ask(), 250);
     this.search = el("input", { type: "search", class: "lm-input", placeholder: "Find a setting", "aria-label": "Find a setting" });
     this.search.addEventListener("input", () => this.filter());
@@ -182,7 +225,7 @@ class SettingsDrawer {
       groups.set(name, [...(groups.get(name) ?? []), field]);
     }
     return [...groups].map(([name, fields], i) => {
-      const isOpen = i < 2 || fields.some((field) => field.name in this.overrides);
+      const isOpen = i < 3 || fields.some((field) => field.name in this.overrides);
       return el("details", { class: "lm-settings-group", open: isOpen }, el("summary", {}, groupTitle(name), el("small", {}, format.plural(fields.length, "setting"))), fields.map((field) => this.row(field)));
     });
   }
@@ -223,8 +266,7 @@ class SettingsDrawer {
 
   async ask() {
     try {
-      this.preview = await this.context.api.post("/api/train/preview", { recipe: this.recipe.name, overrides: this.overrides });
-      this.tell(this.preview);
+      this.tell(await this.context.api.post("/api/train/preview", asRequest(this.recipe.name, this.overrides, this.initFrom)));
       this.use.disabled = false;
     } catch (error) {
       this.say.textContent = error.message;
@@ -260,7 +302,7 @@ class SettingsDrawer {
   }
 
   finish() {
-    this.done(this.overrides, this.preview);
+    this.done(this.overrides);
     this.shown.close();
   }
 }

@@ -3,6 +3,7 @@
 import { el } from "./core.js";
 
 const GROUP_TITLES = {
+  seed: "This run",
   backbone: "Network",
   head: "Last layer",
   warm: "Warm start of the last layer",

@@ -20,6 +20,8 @@ from logicmix_studio.training.config import FullSettings, RunConfig
 TRIAL_TIMEOUT_S: Final = 180.0
 HEAD_S_PER_MILLION_ROWS: Final = 2.0
 """Seconds that a linear head takes for a million rows of features on a CPU."""
+START_S: Final = 10.0
+"""Seconds until a trainer process has imported torch and loaded a network, where no run has shown it yet."""
 
 _PACKAGE_PARENT: Final = str(Path(__file__).resolve().parents[2])
 
@@ -32,6 +34,11 @@ class PastRun:
     config: RunConfig
     num_images: int
     seconds: float
+    """From the start of its process to its end."""
+    num_embedded: int = 0
+    """Images whose features it had to compute; the others' lay in the cache."""
+    embed_seconds: float = 0.0
+    """How long that took it."""
 
 
 class Speed(NamedTuple):
@@ -53,17 +60,23 @@ class Estimate:
 
 
 def estimate(
-    config: RunConfig, num_images: int, past: Sequence[PastRun], speeds: Sequence[Speed]
+    config: RunConfig,
+    num_images: int,
+    past: Sequence[PastRun],
+    speeds: Sequence[Speed],
+    num_to_embed: int | None = None,
 ) -> Estimate | None:
-    """Return how long a run will take, or None where nothing is known of this machine yet.
+    """Return how long a run will take, or None where too little is known of this machine yet.
 
     The latest run of the same recipe and backbone counts, scaled to images, pixels and epochs; else a trial.
+    A quick run spends nearly all its time on images without features in the cache: these are counted apart.
 
     Args:
         config: The run's configuration.
         num_images: Images to train on.
         past: Finished runs on this machine, oldest first.
         speeds: Trials of this machine.
+        num_to_embed: Images without features in the cache; all unless given.
     """
     backbone = config.settings.backbone
     alike = [
@@ -71,15 +84,18 @@ def estimate(
         for run in past
         if run.config.recipe == config.recipe and run.config.settings.backbone.name == backbone.name
     ]
+    fitting = [speed for speed in speeds if speed.backbone == backbone.name]
+    speed = min(fitting, key=lambda one: abs(one.image_size - backbone.image_size), default=None)
+    to_embed = num_images if num_to_embed is None else num_to_embed
+    if not isinstance(config.settings, FullSettings):
+        return _quick_estimate(config, num_images, to_embed, alike, speed)
     if alike:
         latest = alike[-1]
         scale = _work(config, num_images) / _work(latest.config, latest.num_images)
         return Estimate(latest.seconds * scale, f"after run {latest.run}")
-    fitting = [speed for speed in speeds if speed.backbone == backbone.name]
-    if not fitting:
+    if speed is None:
         return None
-    speed = min(fitting, key=lambda one: abs(one.image_size - backbone.image_size))
-    return Estimate(_trial_seconds(config, num_images, speed), "after a short trial")
+    return Estimate(_trial_seconds(config, num_images, to_embed, speed), "after a short trial")
 
 
 def num_epochs(config: RunConfig, num_images: int) -> int | None:
@@ -166,26 +182,56 @@ class SpeedTrial:
         return answer
 
 
-def _is_alike(one: RunConfig, other: RunConfig) -> bool:
-    return one.recipe == other.recipe and one.settings.backbone.name == other.settings.backbone.name
+def _quick_estimate(
+    config: RunConfig, num_images: int, to_embed: int, alike: Sequence[PastRun], speed: Speed | None
+) -> Estimate | None:
+    if not alike and speed is None:
+        return None
+    seconds = _head_seconds(config, num_images)
+    if alike:
+        latest = alike[-1]
+        rest = latest.seconds - latest.embed_seconds - _head_seconds(latest.config, latest.num_images)
+        seconds += max(0.0, rest)
+    else:
+        seconds += START_S
+    shown = next((run for run in reversed(alike) if run.num_embedded and run.embed_seconds), None)
+    if to_embed and shown is not None:
+        one = shown.embed_seconds / shown.num_embedded / _pixels(shown.config)
+        seconds += to_embed * one * _pixels(config)
+    elif to_embed and speed is not None:
+        seconds += _scoring_seconds(config, to_embed, speed)
+    elif to_embed:
+        return None
+    return Estimate(seconds, f"after run {alike[-1].run}" if alike else "after a short trial")
+
+
+def _pixels(config: RunConfig) -> float:
+    """Return the pixels of an image, as a multiple of those at 224."""
+    return (config.settings.backbone.image_size / 224) ** 2
 
 
 def _work(config: RunConfig, num_images: int) -> float:
-    """Return the work of a run in image passes at 224 px; only ratios of it mean anything."""
-    pixels = (config.settings.backbone.image_size / 224) ** 2
-    if not isinstance(config.settings, FullSettings):
-        return num_images * (pixels + config.settings.head.epochs * 1e-3)
-    return num_images * pixels * (num_epochs(config, num_images) or 1)
+    """Return the work of a full run in image passes at 224 px; only ratios of it mean anything."""
+    return num_images * _pixels(config) * (num_epochs(config, num_images) or 1)
 
 
-def _trial_seconds(config: RunConfig, num_images: int, speed: Speed) -> float:
+def _head_seconds(config: RunConfig, num_images: int) -> float:
+    return num_images * config.settings.head.epochs / 1e6 * HEAD_S_PER_MILLION_ROWS
+
+
+def _scoring_seconds(config: RunConfig, num_images: int, speed: Speed) -> float:
     pixels = (config.settings.backbone.image_size / speed.image_size) ** 2
-    scoring = num_images * pixels / speed.score_images_per_s
-    if not isinstance(config.settings, FullSettings):
-        rows = num_images * config.settings.head.epochs
-        return scoring + rows / 1e6 * HEAD_S_PER_MILLION_ROWS
-    one_epoch = num_images * pixels / speed.train_images_per_s
-    share_scored = 1.0 - config.settings.pseudo.start_share if config.settings.pseudo.is_enabled else 0.0
-    held_out = config.settings.selection.heldout_share
-    each = one_epoch + scoring * max(share_scored, min(1.0, held_out * 4))
-    return (num_epochs(config, num_images) or 1) * each + scoring
+    return num_images * pixels / speed.score_images_per_s
+
+
+def _trial_seconds(config: RunConfig, num_images: int, to_embed: int, speed: Speed) -> float:
+    settings = config.settings
+    assert isinstance(settings, FullSettings)
+    scoring = _scoring_seconds(config, num_images, speed)
+    one_epoch = scoring * speed.score_images_per_s / speed.train_images_per_s
+    share_scored = 1.0 - settings.pseudo.start_share if settings.pseudo.is_enabled else 0.0
+    each = one_epoch + scoring * max(share_scored, min(1.0, settings.selection.heldout_share * 4))
+    warm = 0.0
+    if settings.warm.should_train_head_first and config.init_from is None:
+        warm = _scoring_seconds(config, to_embed, speed) + _head_seconds(config, num_images)
+    return START_S + warm + (num_epochs(config, num_images) or 1) * each + scoring

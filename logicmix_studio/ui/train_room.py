@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import threading
 from collections.abc import Mapping
 from typing import Any, Final
@@ -13,14 +14,41 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.jobs import RunInfo
 from logicmix_studio.labels import NEGATIVE, POSITIVE
 from logicmix_studio.studio import Studio
-from logicmix_studio.training.config import RECIPES, RunConfig, describe, recipe_help
+from logicmix_studio.training.config import (
+    DEFAULT_SEED,
+    RECIPES,
+    Field,
+    FullSettings,
+    RunConfig,
+    describe,
+    recipe_help,
+)
+from logicmix_studio.training.feature_cache import count_cached, feature_folders
 from logicmix_studio.training.run_folder import RunFolder
+from logicmix_studio.training.settings import BackboneSettings
 from logicmix_studio.ui.train_curves import CurveReader
 from logicmix_studio.ui.train_estimate import PastRun, SpeedTrial, estimate, num_epochs
-from logicmix_studio.ui.train_runs import RunChange, run_card, run_change, snapshot_states
+from logicmix_studio.ui.train_runs import RunChange, run_card, run_change, run_number, snapshot_states
 
 LOG_BYTES: Final = 64_000
 """How much of the end of a log is read for its tail."""
+
+LARGEST_SEED: Final = 2**31 - 1
+SEED: Final = Field(
+    name="seed",
+    type="int",
+    default=DEFAULT_SEED,
+    low=0,
+    high=LARGEST_SEED,
+    choices=(),
+    help="Everything random follows from it: the order of the images, the blends, the augmentation. The same "
+    "seed on the same labels and machine gives the same run; another one shows how much is chance.",
+    source="released",
+)
+"""The seed, described like a setting; it belongs to the run and not to its recipe."""
+
+MOST_START_S: Final = 300.0
+"""A run's process has started by then; a longer wait is a folder that came from elsewhere."""
 
 RECIPE_TITLES: Final = {
     "quick": "Quick look",
@@ -45,6 +73,7 @@ class TrainRoom:
         self.trial = trial or SpeedTrial(studio.workspace.cache / "speed.json")
         self._curves = CurveReader()
         self._changes: dict[tuple[int, int | None, int], RunChange] = {}
+        self._cached: tuple[tuple[BackboneSettings, int], int] | None = None
         self._guard = threading.Lock()
 
     # choosing ------------------------------------------------------------
@@ -53,28 +82,49 @@ class TrainRoom:
         """Return every recipe in plain words, with its settings and the time it will take here."""
         return [self._recipe(name) for name in RECIPES]
 
-    def preview(self, recipe: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
-        """Check settings and return the time a run with them will take.
+    def config(
+        self,
+        recipe: str,
+        overrides: Mapping[str, Any],
+        init_from: int | None = None,
+        seed: int = DEFAULT_SEED,
+    ) -> RunConfig:
+        """Check what a person chose.
 
         Args:
             recipe: Name of the recipe.
             overrides: Values by dotted name.
+            init_from: The run whose weights it starts from.
+            seed: Everything random follows from it.
 
         Raises:
             StudioError: If a name does not exist or a value is out of range.
         """
-        config = self._config(recipe, overrides)
+        names = self.studio.class_names
+        return RunConfig.create(
+            recipe, overrides=overrides, class_names=names, init_from=init_from, seed=seed
+        )
+
+    def preview(self, config: RunConfig) -> dict[str, Any]:
+        """Return the time that a run will take, and its epochs at the most.
+
+        Args:
+            config: From :meth:`config`.
+        """
         return {"time": self._time(config), "epochs": num_epochs(config, self._num_images())}
 
-    def measure(self, recipe: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
-        """Measure this machine with a recipe's backbone, then return the same as :meth:`preview`.
+    def measure(self, config: RunConfig) -> dict[str, Any]:
+        """Measure this machine with a run's backbone, then return the same as :meth:`preview`.
+
+        Args:
+            config: From :meth:`config`.
 
         Raises:
-            StudioError: If the settings are wrong or the trial fails.
+            StudioError: If the trial fails.
         """
-        backbone = self._config(recipe, overrides).settings.backbone
+        backbone = config.settings.backbone
         self.trial.measure(backbone.name, backbone.image_size)
-        return self.preview(recipe, overrides)
+        return self.preview(config)
 
     def readiness(self) -> dict[str, Any]:
         """Return what there is to learn from, and what is missing, in words."""
@@ -200,25 +250,46 @@ class TrainRoom:
     # within --------------------------------------------------------------
 
     def _recipe(self, name: str) -> dict[str, Any]:
-        config = self._config(name, {})
+        config = self.config(name, {})
         return {
             "name": name,
             "title": RECIPE_TITLES.get(name, name),
             "words": RECIPE_WORDS.get(name, recipe_help(name)),
-            "fields": [dataclasses.asdict(field) for field in describe(name)],
+            "fields": [dataclasses.asdict(field) for field in (SEED, *describe(name))],
             "time": self._time(config),
             "epochs": num_epochs(config, self._num_images()),
         }
-
-    def _config(self, recipe: str, overrides: Mapping[str, Any]) -> RunConfig:
-        return RunConfig.create(recipe, overrides=overrides, class_names=self.studio.class_names)
 
     def _num_images(self) -> int:
         return int((~self.studio.table.is_test).sum())
 
     def _time(self, config: RunConfig) -> dict[str, Any] | None:
-        found = estimate(config, self._num_images(), self._past(), self.trial.speeds())
-        return None if found is None else {"seconds": found.seconds, "basis": found.basis}
+        missing = self.studio.table.num_images - self._num_cached(config)
+        found = estimate(config, self._num_images(), self._past(), self.trial.speeds(), missing)
+        if found is None:
+            return None
+        return {"seconds": found.seconds, "basis": found.basis, "to_embed": missing}
+
+    def _num_cached(self, config: RunConfig) -> int:
+        """Return how many images need not be embedded: none for weights that a full run changed."""
+        if self._has_other_weights(config):
+            return 0
+        cache, backbone = self.studio.workspace.cache, config.settings.backbone
+        stamp = max((one.stat().st_mtime_ns for one in feature_folders(cache).glob("*")), default=0)
+        known = self._cached
+        if known is None or known[0] != (backbone, stamp):
+            known = ((backbone, stamp), count_cached(cache, backbone, self.studio.ledger.row_of.keys()))
+            self._cached = known
+        return known[1]
+
+    def _has_other_weights(self, config: RunConfig) -> bool:
+        run = run_number(config.init_from)
+        while run is not None:
+            earlier = RunFolder(self.studio.jobs.folder(run)).config()
+            if isinstance(earlier.settings, FullSettings):
+                return True
+            run = run_number(earlier.init_from)
+        return False
 
     def _past(self) -> list[PastRun]:
         past = []
@@ -226,8 +297,15 @@ class TrainRoom:
             seconds = info.result.get("seconds")
             if isinstance(seconds, int | float) and seconds > 0:
                 config = RunFolder(info.folder).config()
-                num_images = int(info.result.get("num_images", self._num_images()))
-                past.append(PastRun(info.run, config, num_images, float(seconds)))
+                run = PastRun(
+                    info.run,
+                    config,
+                    num_images=int(info.result.get("num_images", self._num_images())),
+                    seconds=float(seconds) + _start_seconds(info),
+                    num_embedded=int(info.result.get("num_embedded", 0)),
+                    embed_seconds=float(info.result.get("embed_seconds", 0.0)),
+                )
+                past.append(run)
         return past
 
     def _change(self, info: RunInfo, finished: list[int]) -> dict[str, Any] | None:
@@ -260,3 +338,13 @@ class TrainRoom:
             return snapshot_states(self.studio, run)
         except StudioError:
             return None
+
+
+def _start_seconds(info: RunInfo) -> float:
+    """Return how long a run's process took to say its first word, which its own clock does not count."""
+    events = RunFolder(info.folder).events_file
+    if not events.exists():
+        return 0.0
+    with events.open("rb") as lines:
+        first = json.loads(lines.readline() or b"{}")
+    return min(max(0.0, float(first.get("time", info.created)) - info.created), MOST_START_S)

@@ -11,6 +11,8 @@ from fastapi.testclient import TestClient
 
 from logicmix_studio.jobs import Jobs
 from logicmix_studio.studio import Studio
+from logicmix_studio.training.config import QuickSettings, RunConfig
+from logicmix_studio.training.feature_cache import FeatureCache, ImageFile, feature_folders, folder_name
 from logicmix_studio.training.metrics import measure
 from logicmix_studio.training.run_folder import RunFolder, RunState
 from logicmix_studio.ui.train_room import TrainRoom
@@ -97,6 +99,46 @@ def test_readiness__nothing_known(open_studio: Callable[..., Studio]) -> None:
     answer = client.post("/api/train/start", json={"recipe": "quick"})
     assert answer.status_code == 400
     assert "nothing to learn from" in answer.json()["error"]
+
+
+def test_recipes__features_that_are_there_take_no_time(client: TestClient, studio: Studio) -> None:
+    def quick_time() -> Any:
+        return client.get("/api/train/recipes").json()["recipes"][0]["time"]
+
+    before = quick_time()
+    assert before["to_embed"] == studio.table.num_images
+    settings = QuickSettings().backbone
+    cache = feature_folders(studio.workspace.cache) / folder_name(settings, "0123456789abcdef")
+    kept = [ImageFile(image_id, Path("x.jpg"), "1 1") for image_id in studio.image_ids[:10]]
+    FeatureCache(cache).add(kept, np.zeros((10, 4), np.float16))
+    after = quick_time()
+    assert after["to_embed"] == studio.table.num_images - 10
+    assert after["seconds"] < before["seconds"]
+
+
+def test_preview__weights_of_a_full_run_have_no_features_yet(client: TestClient, studio: Studio) -> None:
+    add_run(studio.workspace, studio.table, np.asarray(studio.states), run=2)
+    config = RunConfig.create("2wayaug-pl", class_names=studio.class_names)
+    RunFolder(studio.jobs.folder(2)).config_file.write_text(config.to_json())
+    cache = feature_folders(studio.workspace.cache) / folder_name(config.settings.backbone, "0" * 16)
+    kept = [ImageFile(image_id, Path("x.jpg"), "1 1") for image_id in studio.image_ids]
+    FeatureCache(cache).add(kept, np.zeros((len(kept), 4), np.float16))
+    for start, missing in ((None, 0), (1, 0), (2, studio.table.num_images)):
+        asked = {"recipe": "quick", "init_from": start}
+        assert client.post("/api/train/preview", json=asked).json()["time"]["to_embed"] == missing
+
+
+def test_seed__is_described_checked_and_used(client: TestClient, never_starts: list[int]) -> None:
+    for recipe in client.get("/api/train/recipes").json()["recipes"]:
+        field = recipe["fields"][0]
+        assert (field["name"], field["default"]) == ("seed", RunConfig.create("quick").seed)
+    for wrong in (-1, 2**31):
+        answer = client.post("/api/train/preview", json={"recipe": "quick", "seed": wrong})
+        assert answer.status_code in (400, 422)
+        assert "seed" in answer.json()["error"]
+    run = client.post("/api/train/start", json={"recipe": "quick", "seed": 7}).json()["run"]
+    assert client.get(f"/api/train/runs/{run}/details").json()["seed"] == 7
+    assert never_starts == [run]
 
 
 def test_preview__checks_and_scales(client: TestClient) -> None:

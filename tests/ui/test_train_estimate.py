@@ -8,15 +8,25 @@ import pytest
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.training.config import RunConfig
-from logicmix_studio.ui.train_estimate import PastRun, Speed, SpeedTrial, estimate, num_epochs
+from logicmix_studio.ui.train_estimate import (
+    HEAD_S_PER_MILLION_ROWS,
+    START_S,
+    PastRun,
+    Speed,
+    SpeedTrial,
+    estimate,
+    num_epochs,
+)
 
 QUICK = RunConfig.create("quick")
 FULL = RunConfig.create("2wayaug-pl")
 SPEED = Speed(FULL.settings.backbone.name, 224, score_images_per_s=100.0, train_images_per_s=20.0)
 
 
-def seconds(config: RunConfig, images: int, past: list[PastRun], speeds: list[Speed]) -> float:
-    found = estimate(config, images, past, speeds)
+def seconds(
+    config: RunConfig, images: int, past: list[PastRun], speeds: list[Speed], to_embed: int | None = None
+) -> float:
+    found = estimate(config, images, past, speeds, to_embed)
     assert found is not None
     return found.seconds
 
@@ -26,14 +36,40 @@ def test_nothing_known_is_no_estimate() -> None:
 
 
 def test_same_run_takes_as_long_again() -> None:
-    found = estimate(QUICK, 1000, [PastRun(3, QUICK, 1000, 40.0)], [])
+    found = estimate(QUICK, 1000, [PastRun(3, QUICK, 1000, 40.0, 1000, 30.0)], [])
     assert found is not None
     assert found.seconds == pytest.approx(40.0)
     assert found.basis == "after run 3"
 
 
+def test_features_in_the_cache_cost_nothing() -> None:
+    first = PastRun(1, QUICK, 1000, seconds=112.0, num_embedded=1000, embed_seconds=100.0)
+    assert seconds(QUICK, 1000, [first], [], to_embed=0) == pytest.approx(12.0)
+    second = PastRun(2, QUICK, 1000, seconds=11.0)
+    assert seconds(QUICK, 1000, [first, second], [], to_embed=0) == pytest.approx(11.0)
+    assert seconds(QUICK, 1000, [first, second], [], to_embed=250) == pytest.approx(11.0 + 25.0)
+
+
+def test_features_of_larger_images_cost_by_their_pixels() -> None:
+    large = RunConfig.create("quick", overrides={"backbone.image_size": 448})
+    first = PastRun(1, QUICK, 1000, seconds=112.0, num_embedded=1000, embed_seconds=100.0)
+    assert seconds(large, 1000, [first], [], to_embed=1000) == pytest.approx(12.0 + 400.0)
+
+
+def test_a_run_that_embedded_nothing_leaves_that_open() -> None:
+    rested = [PastRun(2, QUICK, 1000, seconds=11.0)]
+    assert estimate(QUICK, 1000, rested, [], 500) is None
+    assert seconds(QUICK, 1000, rested, [SPEED], to_embed=500) == pytest.approx(11.0 + 500 / 100.0)
+
+
+def test_a_first_quick_run_is_known_by_a_trial() -> None:
+    rest = START_S + 1000 * QUICK.settings.head.epochs / 1e6 * HEAD_S_PER_MILLION_ROWS
+    assert seconds(QUICK, 1000, [], [SPEED]) == pytest.approx(rest + 10.0)
+    assert seconds(QUICK, 1000, [], [SPEED], to_embed=0) == pytest.approx(rest)
+
+
 def test_twice_the_images_take_twice_as_long() -> None:
-    assert seconds(QUICK, 2000, [PastRun(1, QUICK, 1000, 40.0)], []) == pytest.approx(80.0)
+    assert seconds(FULL, 20_000, [PastRun(1, FULL, 10_000, 40.0)], []) == pytest.approx(80.0)
 
 
 def test_larger_images_cost_by_their_pixels() -> None:
@@ -48,8 +84,8 @@ def test_another_recipe_or_backbone_says_nothing() -> None:
 
 
 def test_the_latest_run_counts() -> None:
-    past = [PastRun(1, QUICK, 1000, 40.0), PastRun(2, QUICK, 1000, 10.0)]
-    assert seconds(QUICK, 1000, past, []) == pytest.approx(10.0)
+    past = [PastRun(1, FULL, 1000, 40.0), PastRun(2, FULL, 1000, 10.0)]
+    assert seconds(FULL, 1000, past, []) == pytest.approx(10.0)
 
 
 def test_trial_counts_every_epoch() -> None:

@@ -8,25 +8,28 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from logicmix_studio.studio import Studio
-from logicmix_studio.ui.train_room import TrainRoom
+from logicmix_studio.training.config import DEFAULT_SEED, RunConfig
+from logicmix_studio.ui.train_room import LARGEST_SEED, TrainRoom
 from logicmix_studio.ui.train_runs import compare_runs
 
 Value = bool | int | float | str
 
 
 class RecipeRequest(BaseModel):
-    """A recipe and what differs from its defaults."""
+    """A recipe, what differs from its defaults, and where the run begins."""
 
     recipe: str = Field(max_length=60)
     overrides: dict[str, Value] = Field(default_factory=dict)
     """Values by dotted name."""
+    init_from: int | None = None
+    """The run whose weights it starts from."""
+    seed: int = Field(default=DEFAULT_SEED, le=LARGEST_SEED)
+    """Everything random follows from it."""
 
 
 class StartRequest(RecipeRequest):
     """A run to start."""
 
-    init_from: int | None = None
-    """The run whose weights it starts from."""
     name: str = Field(default="", max_length=80)
     note: str = Field(default="", max_length=2000)
 
@@ -68,15 +71,15 @@ def _add_starting(routes: APIRouter, studio: Studio, room: TrainRoom) -> None:
 
     @routes.post("/preview")
     def preview(asked: RecipeRequest) -> dict[str, Any]:
-        return room.preview(asked.recipe, asked.overrides)
+        return room.preview(_config(room, asked))
 
     @routes.post("/measure")
     def measure(asked: RecipeRequest) -> dict[str, Any]:
-        return room.measure(asked.recipe, asked.overrides)
+        return room.measure(_config(room, asked))
 
     @routes.post("/start")
     def start(asked: StartRequest) -> dict[str, Any]:
-        run = studio.start_run(asked.recipe, asked.overrides, asked.init_from)
+        run = studio.start_run(asked.recipe, asked.overrides, asked.init_from, seed=asked.seed)
         if asked.name or asked.note:
             studio.jobs.annotate(run, name=asked.name, note=asked.note)
         return {"run": run, "runs": room.runs()}
@@ -140,3 +143,7 @@ def _add_changing(routes: APIRouter, studio: Studio, room: TrainRoom) -> None:
         studio.choose_run(asked.run)
         current, reason = studio.current_choice()
         return {"run": current, "reason": reason, "runs": room.runs()}
+
+
+def _config(room: TrainRoom, asked: RecipeRequest) -> RunConfig:
+    return room.config(asked.recipe, asked.overrides, asked.init_from, asked.seed)
