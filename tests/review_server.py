@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any, Self
+
+from tests.ports import reserved_port
 
 PROGRAM = """
 import sys
@@ -28,7 +29,8 @@ class ServerProcess:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.port = free_port()
+        self._place = reserved_port()
+        self.port: int = self._place.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -63,13 +65,10 @@ class ServerProcess:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """End it for good."""
         self.kill()
+        self._place.close()
 
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -179,12 +179,13 @@ def person(tmp_path: Path) -> Iterator[Person]:
     workspace = locate_workspace(root)
     complete = load_table(workspace.complete_file)
     dice = random.Random(5)
-    server = ServerProcess(root).start()
     headers = {"x-logicmix-token": TOKEN}
-    with httpx.Client(base_url=server.url, headers=headers, timeout=60) as client:
+    with (
+        ServerProcess(root) as server,
+        httpx.Client(base_url=server.url, headers=headers, timeout=60) as client,
+    ):
         annotator = SimulatedAnnotator(complete.states, ERROR_RATE)
         yield Person(client, Killer(server, dice), annotator, load_table(workspace.labels_file), dice)
-    server.kill()
 
 
 def test_review__nothing_acknowledged_is_lost_or_written_twice(person: Person) -> None:

@@ -129,6 +129,9 @@ class Jobs:
             if self._owner(folder) is not None:
                 raise StudioError(f"run {run} is being trained already", "Wait for it, or cancel it first.")
             folder.ask(None)
+            (folder.path / _LAUNCH_FILE).unlink(
+                missing_ok=True
+            )  # else its earlier process is taken for this one
             folder.write_state(
                 dataclasses.replace(folder.state(), status="queued", message="starting", pid=None)
             )
@@ -167,7 +170,9 @@ class Jobs:
         recipe, init_from = self._recipe(folder)
         state, owner = folder.state(), self._owner(folder)
         if state.status in ("queued", "running") and owner is None:
-            state = self._without_process(folder, folder.state())
+            with self._guard:  # a process that is being started is written down by then
+                owner = self._owner(folder)
+                state = folder.state() if owner else self._without_process(folder, folder.state())
         meta = read_json(folder.meta_file) or {}
         finished = state.status == "finished"
         return RunInfo(

@@ -22,9 +22,8 @@ def review_server(tmp_path: Path) -> Iterator[ServerProcess]:
     root = tmp_path / "shapes"
     make_workspace(root, num_images=200, runs=2, known_proportion=0.5)
     write_json(locate_workspace(root).settings_file, {"plant_every": 0})
-    process = ServerProcess(root).start()
-    yield process
-    process.kill()
+    with ServerProcess(root) as process:
+        yield process
 
 
 @pytest.fixture

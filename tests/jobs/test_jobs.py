@@ -94,6 +94,25 @@ def test_kill_9_is_seen_and_the_run_can_be_started_again(fake_jobs, new_run):
     assert jobs.wait(run, timeout_s=60).status == "finished"
 
 
+def test_a_run_that_is_being_resumed_has_not_died(fake_jobs, new_run, monkeypatch):
+    jobs, other_server = fake_jobs(), fake_jobs()
+    run = new_run(jobs, "crash")
+    jobs.start(run)
+    assert jobs.wait(run, timeout_s=60).status == "died"
+    seen, spawn = [], jobs._spawn
+
+    def look_and_spawn(folder):
+        seen.append(other_server.info(run).status)
+        return spawn(folder)
+
+    monkeypatch.setattr(jobs, "_spawn", look_and_spawn)
+    (jobs.folder(run) / "behaviour").write_text("finish")
+    jobs.resume(run)
+
+    assert seen == ["queued"]
+    assert jobs.wait(run, timeout_s=60).status == "finished"
+
+
 def test_cancel_lets_the_trainer_leave(fake_jobs, new_run):
     jobs = fake_jobs()
     run = new_run(jobs)

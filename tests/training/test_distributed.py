@@ -1,5 +1,4 @@
 import os
-import socket
 import subprocess
 import sys
 
@@ -13,6 +12,7 @@ from logicmix_studio.training.distributed import World
 from logicmix_studio.training.full import run_full
 from logicmix_studio.training.loop import _num_parts
 from logicmix_studio.training.run_folder import RunFolder
+from tests.ports import reserved_port
 
 
 def test_a_world_of_one_answers_for_itself():
@@ -64,13 +64,11 @@ sys.exit(run_here(RunFolder(Path(sys.argv[1]))))
 
 def train_together(folder, num_processes):
     """Train with several processes as torchrun starts them, and leave none behind."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    place = reserved_port()
     shared = {
         **os.environ,
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
+        "MASTER_PORT": str(place.getsockname()[1]),
         "WORLD_SIZE": str(num_processes),
     }
     processes = [
@@ -88,6 +86,7 @@ def train_together(folder, num_processes):
     finally:
         for process in processes:
             process.kill()
+        place.close()
     assert [process.returncode for process in processes] == [0] * num_processes, outputs
 
 
