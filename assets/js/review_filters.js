@@ -51,6 +51,7 @@ export function queryOf(values) {
   if (values.class) query.class_names = values.class.split(",").map(encodeURIComponent).join(",");
   if (values.sign && values.sign !== "0") query.sign = values.sign;
   if (values.split) query.splits = encodeURIComponent(values.split);
+  if (values.run) query.run = values.run;
   const band = /^([\d.]+)-([\d.]+)$/.exec(values.band ?? "");
   if (band) {
     query.score_low = band[1];
@@ -71,6 +72,13 @@ function choice({ el }, { name, label, options, value, onChange }) {
   return el("label", { class: "lm-review-choice" }, el("span", { class: "lm-review-choice-name" }, label), select);
 }
 
+/** The finished runs; without a choice it is the one whose pseudo-labels are current. */
+function runOptions(pulse) {
+  const current = pulse?.current_run;
+  const others = (pulse?.finished ?? []).filter((run) => run !== current).reverse();
+  return [["", current ? `${current}, current` : "none yet"], ...others.map((run) => [String(run), String(run)])];
+}
+
 /** Draw the bar; `change(name, value)` is called when a person picks something. */
 export function filterBar(context, { values, splits, change, parts }) {
   const { el } = context;
@@ -81,13 +89,14 @@ export function filterBar(context, { values, splits, change, parts }) {
     class: { label: "Class", options: parts.includes("one-class") ? classes.slice(1) : classes },
     sign: { label: "Sign", options: parts.includes("one-sign") ? SIGNS.slice(1) : SIGNS, value: values.sign || "0" },
     band: { label: "Score", options: BANDS },
+    run: { label: "Run", options: runOptions(context.session.pulse) },
     split: { label: "Split", options: [["", "All splits"], ...splits.filter(Boolean).map((name) => [name, name])] },
     size: { label: "Tiles", options: [["12", "12"], ["24", "24"], ["48", "48"]], value: values.size || "24" },
   };
   const bar = el("div", { class: "lm-review-bar", role: "group", "aria-label": "What to review" });
   Object.entries(all).forEach(([name, part]) => {
     if (!parts.includes(name)) return;
-    if (name === "split" && part.options.length < 3) return;
+    if (["split", "run"].includes(name) && part.options.length < 3 && !values[name]) return;
     bar.append(choice(context, { name, value: values[name] ?? "", ...part, onChange: (value) => change(name, value) }));
   });
   return bar;

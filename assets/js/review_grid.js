@@ -54,7 +54,7 @@ export class Grid {
 
   async show(params) {
     this.params = { ...params, sign: params.sign === "-1" ? "-1" : "1", size: SIZES.includes(Number(params.size)) ? params.size : "24" };
-    const key = JSON.stringify([this.params.class, this.params.sign, this.params.size, this.params.split]);
+    const key = JSON.stringify([this.params.class, this.params.sign, this.params.size, this.params.split, this.params.run]);
     if (key === this.key && this.page) return;
     this.key = key;
     await this.loadCounts();
@@ -83,7 +83,7 @@ export class Grid {
       filterBar(this.context, {
         values: this.params,
         splits: this.desk.splits,
-        parts: ["class", "one-class", "sign", "one-sign", "split", "size"],
+        parts: ["class", "one-class", "sign", "one-sign", "run", "split", "size"],
         change: (name, value) => this.desk.setParams({ class: this.params.class, sign: this.params.sign, [name]: value }),
       }),
     );

@@ -102,7 +102,7 @@ export class Stream {
       filterBar(this.context, {
         values: params,
         splits: this.desk.splits,
-        parts: ["order", "scope", "class", "sign", "band", "split"],
+        parts: ["order", "scope", "class", "sign", "band", "run", "split"],
         change: (name, value) => this.desk.setParams({ [name]: value }),
       }),
     );
@@ -183,7 +183,7 @@ export class Stream {
     const fresh = reply.items.filter((item) => !held.has(item.cell) && !waiting.has(`${item.image} ${item.class}`));
     const wasEmpty = !this.items.length;
     this.items.push(...fresh);
-    this.total = reply.total;
+    this.total = Math.max(0, reply.total - waiting.size);
     this.run = reply.run;
     this.ended = reply.items.length === 0;
     this.empty = reply.empty;

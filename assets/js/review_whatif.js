@@ -105,7 +105,7 @@ export class WhatIf {
           const count = sum(changes[key]);
           return el(
             "button",
-            { type: "button", class: "lm-whatif-queue", disabled: !count, title: `Pseudo-labels ${words}`, onclick: () => this.desk.setParams({ screen: "stream", scope: key, order: "confident", class: "", sign: "", band: "" }) },
+            { type: "button", class: "lm-whatif-queue", disabled: !count, title: `Pseudo-labels ${words}`, onclick: () => this.desk.setParams({ screen: "stream", scope: key, order: "confident", class: "", sign: "", band: "", split: "", run: "" }) },
             el("b", {}, format.number(count)),
             el("span", {}, title),
           );
@@ -127,7 +127,7 @@ export class WhatIf {
           { class: "lm-whatif-warning" },
           this.context.icon("warning"),
           ` ${names.length === 1 ? "One class has" : `${names.length} classes have`} no known ${words}: `,
-          ...names.slice(0, 8).map((name) => el("button", { type: "button", class: "lm-link", onclick: () => this.desk.setParams({ screen: "stream", class: name, sign, scope: "open", order: "confident" }) }, name)),
+          ...names.slice(0, 8).map((name) => el("button", { type: "button", class: "lm-link", onclick: () => this.desk.setParams({ screen: "stream", class: name, sign, scope: "open", order: "confident", band: "", split: "", run: "" }) }, name)),
           names.length > 8 ? ` and ${names.length - 8} more` : "",
         ),
       );

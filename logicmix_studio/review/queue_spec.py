@@ -56,6 +56,8 @@ class QueueSpec:
     these two orders range over all unknown cells, or nobody would ever see them; so does a queue of cells
     left unsure, and every queue before the first run. All others hold pseudo-labels only.
     """
+    run: int | None = None
+    """The run whose scores and pseudo-labels are reviewed; None: the one that is current."""
     seed: int = 0
     """Seed of the random order."""
 
@@ -131,6 +133,7 @@ _FIELDS: dict[str, Callable[[str], object]] = {
     "never_shown": _read_flag,
     "unsure_before": _read_flag,
     "only_proposals": _read_flag,
+    "run": int,
     "seed": int,
 }
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import UNKNOWN
 from logicmix_studio.review import (
+    NO_RUN,
     CellView,
     Coverage,
     LeaseTable,
@@ -28,10 +29,12 @@ from logicmix_studio.review import (
     open_cells,
     propose,
 )
+from logicmix_studio.run_scores import RunScores
 from logicmix_studio.store import Decision, Line, Receipt
 from logicmix_studio.studio import Studio
 from logicmix_studio.ui.review_actions import Actions
 from logicmix_studio.ui.review_empty import Waiting, explain_empty
+from logicmix_studio.ui.review_kept import Kept
 from logicmix_studio.ui.review_plants import Plants
 
 KEPT_QUEUES = 8
@@ -42,9 +45,6 @@ COUNT_EXACTLY = 100_000
 
 BIG_BULK = 5_000
 """After an action on so many cells, passing over them costs more than building the queue anew."""
-
-COUNT_SECONDS = 5.0
-"""How long the number of waiting cells is reused while it is shown only as a number."""
 
 Cell = int
 """A flat index: row * C + column."""
@@ -79,11 +79,11 @@ class ReviewDesk:
         self.plants = Plants(studio)
         self.actions = Actions(studio)
         self.shown: npt.NDArray[np.bool_] = np.zeros(studio.ledger.states.shape, dtype=np.bool_)
-        self._kept: tuple[int, npt.NDArray[np.bool_]] = (-1, np.zeros_like(self.shown))
+        self._kept = Kept(studio.ledger)
         self._skipped: dict[str, set[Cell]] = defaultdict(set)
         self._reserved: frozenset[Cell] = frozenset()
         self._queues: OrderedDict[tuple[Any, ...], Queue] = OrderedDict()
-        self._counts: dict[tuple[Any, ...], tuple[float, int]] = {}
+        self._counts: dict[tuple[Any, ...], tuple[int, int]] = {}
         self._fronts: dict[tuple[Any, ...], tuple[int, int]] = {}
         self._reopened = 0
         self._epoch = 0
@@ -117,39 +117,52 @@ class ReviewDesk:
             raise StudioError(f"there is no cell {cell}", "reload the page: the data set may have changed")
         return self.studio.image_ids[row], self.studio.class_names[column]
 
-    def kept(self) -> npt.NDArray[np.bool_]:
-        """Return (N, C) where a person kept a known state against the run whose scores are current."""
-        run, _ = self.studio.current_choice()
-        number = -1 if run is None else run
-        with self.studio.ledger.lock:
-            if self._kept[0] != number:
-                fresh = np.zeros_like(self.shown)
-                for line in self.studio.ledger.lines:
-                    _mark_kept(line, number, fresh, self.studio.ledger.row_of, self.studio.ledger.column_of)
-                self._kept = (number, fresh)
-            return self._kept[1]
+    def scores(self, run: int | None = None) -> RunScores | None:
+        """Return the scores of a run, or of the current one where None; None before the first run.
 
-    def view(self, *, with_proposals: bool = True, with_previous: bool = False) -> CellView:
+        Raises:
+            StudioError: If the run left none.
+        """
+        return self.studio.current if run is None else self.studio.run_scores(run)
+
+    def view(
+        self, *, run: int | None = None, with_proposals: bool = True, with_previous: bool = False
+    ) -> CellView:
         """Return the cells as they are now.
 
         Args:
+            run: The run whose scores are shown; the current one unless given.
             with_proposals: Whether the pseudo-labels are needed: they are made anew after each decision.
             with_previous: Whether the pseudo-labels of the run before are needed.
+
+        Raises:
+            StudioError: If the run left no scores.
         """
-        current = self.studio.current
-        previous = self.studio.previous if with_previous else None
+        scores = self.scores(run)
+        number = NO_RUN if scores is None else scores.run
         return CellView(
             class_names=self.studio.class_names,
             states=self.studio.ledger.states,
-            scores=None if current is None else current.scores,
-            proposals=self.studio.proposals_array() if with_proposals and current is not None else None,
-            previous=None if previous is None else self.studio.propose(previous),
+            scores=None if scores is None else scores.scores,
+            proposals=self._proposals(scores) if with_proposals else None,
+            previous=self._proposals(self._before(number)) if with_previous else None,
             splits=self._splits,
             shown=self.shown,
             unsure_run=self.studio.ledger.unsure_run,
-            kept=self.kept(),
-            run=-1 if current is None else current.run,
+            kept=self._kept.mask(number),
+            run=number,
         )
+
+    def _proposals(self, scores: RunScores | None) -> npt.NDArray[np.int8] | None:
+        if scores is None:
+            return None
+        current, _ = self.studio.current_choice()
+        return self.studio.proposals_array() if scores.run == current else self.studio.propose(scores)
+
+    def _before(self, run: int) -> RunScores | None:
+        """Return the scores of the finished run before one."""
+        earlier = [info.run for info in self.studio.finished_runs() if info.run < run]
+        return self.studio.run_scores(earlier[-1]) if earlier else None
 
     def coverage(self) -> Coverage | None:
         """Return how many open cells any threshold covers; None before the first run."""
@@ -187,12 +200,12 @@ class ReviewDesk:
         lost = self.leases.renew(name, have, now)
         self.leases.release(set(self.leases.held(name, now)) - set(have), name)
         closed = set(have) | self._skipped[who] | self._reserved
-        view = self.view(with_proposals=False)
+        view = self.view(run=spec.run, with_proposals=False)
         others = self.leases.held_by_others(name, now)
         cells, _ = queue.next_cells(self._front(key, queue, view), want, view, closed | others)
         taken = self.leases.acquire(name, (int(cell) for cell in cells), want, now)
         total = self._count(key, queue, view)
-        items = self.items(taken, queue.run)
+        items = self.items(taken, self.scores(spec.run))
         if plant and items:
             items = self._mix_in(who, name, items, want)
         empty = None
@@ -201,12 +214,17 @@ class ReviewDesk:
             empty = explain_empty(self.studio, spec, waiting)
         return Batch(items, total, None if queue.run < 0 else queue.run, lost, empty)
 
-    def items(self, cells: Sequence[Cell], run: int) -> list[dict[str, Any]]:
-        """Return what a screen shows of some cells."""
+    def items(self, cells: Sequence[Cell], said: RunScores | None) -> list[dict[str, Any]]:
+        """Return what a screen shows of some cells.
+
+        Args:
+            cells: Flat indices.
+            said: The scores of the run that is reviewed; None before the first run.
+        """
         if not cells:
             return []
         rows, columns = np.divmod(np.asarray(cells, dtype=np.int64), self.studio.table.num_classes)
-        claims, scores = self._claims(rows, columns)
+        claims, scores = self._claims(rows, columns, said)
         states = self.studio.ledger.states[rows, columns]
         items = []
         for place, cell in enumerate(cells):
@@ -220,7 +238,7 @@ class ReviewDesk:
                     "state": int(states[place]),
                     "claim": int(claims[place]),
                     "score": scores[place],
-                    "run": None if run < 0 else run,
+                    "run": None if said is None else said.run,
                 }
             )
         return items
@@ -295,7 +313,7 @@ class ReviewDesk:
         return mixed[:want]
 
     def _queue(self, spec: QueueSpec) -> tuple[tuple[Any, ...], Queue]:
-        run, _ = self.studio.current_choice()
+        run = self.studio.current_choice()[0] if spec.run is None else spec.run
         key = (
             spec,
             run,
@@ -307,7 +325,7 @@ class ReviewDesk:
             found = self._queues.get(key)
             if found is None:
                 needs_previous = spec.changes in ("new", "withdrawn", "flipped") or spec.order == "flipped"
-                view = self.view(with_previous=needs_previous)
+                view = self.view(run=spec.run, with_previous=needs_previous)
                 with (
                     self.studio.ledger.lock
                 ):  # a copy: a cell settled while the queue is sorted must not look open
@@ -336,20 +354,19 @@ class ReviewDesk:
         """Return how many cells wait: exactly for queues of usual size, else as of the time it was built."""
         if len(queue) > COUNT_EXACTLY:
             return len(queue) - self._fronts.get(key, (0, 0))[1]
-        now = self.clock()
+        seq = self.studio.ledger.seq
         known = self._counts.get(key)
-        if known is None or now - known[0] > COUNT_SECONDS:
-            known = (now, int(queue.waiting(queue.cells, view).sum()))
+        if known is None or known[0] != seq:
+            known = (seq, int(queue.waiting(queue.cells, view).sum()))
             self._counts[key] = known
         return known[1]
 
     def _claims(
-        self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]
+        self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], said: RunScores | None
     ) -> tuple[npt.NDArray[np.int8], list[float | None]]:
-        current = self.studio.current
-        if current is None:
+        if said is None:
             return np.zeros(len(rows), dtype=np.int8), [None] * len(rows)
-        scores = current.scores[rows]
+        scores = said.scores[rows]
         every = propose(scores, np.full(scores.shape, UNKNOWN, dtype=np.int8), self.studio.thresholds)
         places = np.arange(len(rows))
         return every[places, columns], [round(float(score), 4) for score in scores[places, columns]]
@@ -375,19 +392,4 @@ class ReviewDesk:
             row, column = ledger.row_of.get(cell.image_id), ledger.column_of.get(cell.class_name)
             if row is not None and column is not None:
                 self.shown[row, column] = True
-        _mark_kept(line, self._kept[0], self._kept[1], ledger.row_of, ledger.column_of)
-
-
-def _mark_kept(
-    line: Line, run: int, kept: npt.NDArray[np.bool_], row_of: Mapping[str, int], column_of: Mapping[str, int]
-) -> None:
-    if line.run != run or line.run is None:
-        return
-    for cell in line.cells:
-        row, column = row_of.get(cell.image_id), column_of.get(cell.class_name)
-        if row is None or column is None:
-            continue
-        is_same = (
-            cell.before._replace(source=0) == cell.after._replace(source=0) and cell.after.state != UNKNOWN
-        )
-        kept[row, column] = is_same and cell.answer in ("set", "redo")
+        self._kept.see(line)

@@ -70,7 +70,10 @@ def explain_empty(studio: Studio, spec: QueueSpec, waiting: Waiting) -> dict[str
     )
 
 
-_ALL = {"label": "Clear the filters", "set": {"class": "", "sign": "", "band": "", "split": "", "scope": ""}}
+_ALL = {
+    "label": "Clear the filters",
+    "set": {"class": "", "sign": "", "band": "", "split": "", "scope": "", "run": ""},
+}
 _OPEN = {"label": "Review unknown cells", "set": {"scope": "open", "order": "useful"}}
 
 

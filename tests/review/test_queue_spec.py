@@ -22,6 +22,7 @@ UNIT = st.floats(0, 1)
         never_shown=st.booleans(),
         unsure_before=st.booleans(),
         only_proposals=st.sampled_from([None, True, False]),
+        run=st.none() | st.integers(1, 9999),
         seed=st.integers(0, 2**40),
     )
 )

@@ -73,6 +73,42 @@ def test_queue__claims_agree_with_the_studio(client: TestClient, studio: Studio)
     assert {-1, 0, 1} == {item["claim"] for item in items}
 
 
+def test_queue__of_an_earlier_run_shows_its_scores_and_pseudo_labels(
+    open_studio: Callable[..., Studio],
+) -> None:
+    studio = open_studio(runs=2)
+    client = page_client(studio)
+    earlier = studio.run_scores(1)
+    claims = studio.propose(earlier).ravel()
+    items = ask(client, {"order": "confident", "run": "1"}, want=500)["items"]
+    assert {item["cell"] for item in items} == set(np.flatnonzero(claims).tolist())
+    assert [item["claim"] for item in items] == [int(claims[item["cell"]]) for item in items]
+    assert [item["score"] for item in items] == [
+        round(float(earlier.scores.ravel()[item["cell"]]), 4) for item in items
+    ]
+    assert {item["run"] for item in items} == {1}
+    reply = give(client, items[0], "unsure", 0)
+    assert studio.ledger.line(reply["seq"]).run == 1
+    assert items[0]["cell"] not in [
+        item["cell"] for item in ask(client, {"order": "confident", "run": "1"}, want=500)["items"]
+    ]
+    current = ask(client, {"order": "confident"}, want=500)["items"]
+    assert {item["run"] for item in current} == {2}
+
+
+def test_queue__of_a_run_that_left_no_scores_is_refused_in_words(client: TestClient) -> None:
+    reply = client.post("/api/review/queue", json={"query": {"run": "7"}, "holder": "window"})
+    assert reply.status_code == 400
+    assert "run 7" in reply.json()["error"]
+
+
+def test_queue__counts_what_waits_after_every_answer(client: TestClient) -> None:
+    first = ask(client)
+    for left, item in enumerate(reversed(first["items"][:5])):
+        give(client, item)
+        assert ask(client)["total"] == first["total"] - left - 1
+
+
 def test_queue__two_people_never_get_the_same_cell(client: TestClient) -> None:
     mine = ask(client)["items"]
     theirs = ask(as_person(client, "ben"))["items"]

@@ -172,7 +172,8 @@ def _again(desk: ReviewDesk, line: Line | None) -> list[dict[str, Any]]:
         return []
     cells: Sequence[CellChange] = line.cells[:SHOWN_AGAIN]
     flat = [desk.flat(cell.image_id, cell.class_name) for cell in cells if _is_here(desk, cell)]
-    return desk.items(flat, -1 if line.run is None else line.run)
+    has_left_scores = line.run in {info.run for info in desk.studio.finished_runs()}
+    return desk.items(flat, desk.scores(line.run if has_left_scores else None))
 
 
 def _is_here(desk: ReviewDesk, cell: CellChange) -> bool:

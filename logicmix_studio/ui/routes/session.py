@@ -66,6 +66,7 @@ def _pulse(studio: Studio) -> dict[str, Any]:
         "seq": studio.ledger.seq,
         "runs_version": studio.runs_version,
         "settings_version": studio.settings.version,
+        "finished": [info.run for info in studio.finished_runs()],
         "current_run": current,
         "current_reason": reason,
         "running": running,
