@@ -43,8 +43,8 @@ def test_kill_9_in_mid_epoch_then_resume_ends_with_the_same_weights(real_jobs, n
     real_jobs.start(broken)  # whichever comes second waits for the device
 
     def kill(info):
-        events, _ = read_events(info.folder / "events.jsonl")
-        if info.pid and any(event["event"] == "epoch" for event in events):
+        checkpoint = RunFolder(info.folder).checkpoint_file
+        if info.pid and checkpoint.exists() and load_checkpoint(checkpoint).position.epoch > 0:
             os.kill(info.pid, signal.SIGKILL)
 
     died = real_jobs.wait(broken, kill, timeout_s=200)
