@@ -1,7 +1,7 @@
 // A small line chart in SVG: axes, legend, crosshair, keyboard. No dependency.
 //
 // lineChart({title, series, xLabel, height, xFormat, yFormat, yDomain, fromZero, empty}) returns
-// {node, update(series, {note})}. A series is {name, tone, dash, points: [[x, y], ...]}; tones are classes in train.css, so that
+// {node, update(series, {note})}. A series is {name, tone, dash, points: [[x, y], ...]}; tones are classes in chart.css, so that
 // light and dark are told apart there; a dash keeps lines apart without colour.
 
 const SVG = "http://www.w3.org/2000/svg";

@@ -10,7 +10,7 @@ from typing import Final
 from logicmix_studio.ui.tabs import Tab
 
 TITLE: Final = "LogicMix Studio"
-STYLES: Final = ("tokens", "base", "components")
+STYLES: Final = ("tokens", "base", "components", "dialogs")
 """Style sheets in the order in which they are read; those of the tabs follow."""
 
 _MARK: Final = (
