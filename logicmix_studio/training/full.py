@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
+from scipy.special import expit
 from torch import Tensor, nn
 
 from logicmix_studio.errors import StudioError
@@ -159,7 +160,7 @@ class FullRun:
         scored = self._score(everything, has_features=True)
         num_images, num_classes = data.snapshot.states.shape
         scores = np.full((num_images, num_classes), np.nan, dtype=np.float32)
-        scores[everything] = 1.0 / (1.0 + np.exp(-scored.logits.astype(np.float64)))
+        scores[everything] = expit(scored.logits.astype(np.float64))
         features = np.zeros((num_images, scored.features.shape[1]), dtype=np.float16)
         features[everything] = scored.features
         facts = {
@@ -238,7 +239,7 @@ class FullRun:
         rows = np.union1d(checked_rows, data.rows_to_score) if has_pseudo else checked_rows
         logits = np.full(data.snapshot.states.shape, np.nan, dtype=np.float32)
         logits[rows] = self._score(rows).logits
-        scores = 1.0 / (1.0 + np.exp(-np.nan_to_num(logits).astype(np.float64)))
+        scores = expit(np.nan_to_num(logits).astype(np.float64))
         metrics = measure(scores, data.checked)
         original, mixed = meter.means()
         self.place.reporter.event(
