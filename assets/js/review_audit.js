@@ -198,14 +198,15 @@ export class AuditScreen {
     const known = result.known_checked ? `${result.known_right} of ${result.known_checked} planted known cells answered as known.` : "";
     this.detail.replaceChildren(
       el("div", { class: "lm-audit-detail-head" }, el("h2", { class: "lm-h" }, `Audit ${number}: ${result.answered} of ${result.total} answered`), isOpen ? go : "", isOpen ? giveUp : ""),
-      el("p", { class: "lm-soft" }, this.boundWords(result), " ", known),
-      this.strataTable(result, format),
+      el("p", { class: "lm-soft" }, this.boundWords(result, isOpen), " ", known),
+      isOpen ? "" : this.strataTable(result, format),
     );
   }
 
-  boundWords(result) {
+  boundWords(result, isOpen) {
+    if (isOpen) return "What it says is shown when the last cell is answered. The number was fixed beforehand, so nobody stops where it looks good.";
     if (result.complete) return "All planned cells are answered: the bounds are exact (Clopper–Pearson), as the number was fixed beforehand.";
-    return "Not all planned cells are answered: these bounds are sequential, wider, and stay valid however often you look.";
+    return "Stopped early: where cells are missing, the bounds are sequential, wider, and valid wherever one stops.";
   }
 
   strataTable(result, format) {
@@ -238,7 +239,7 @@ export class AuditScreen {
   async giveUp(number) {
     const isSure = await this.context.confirm({
       title: `Give up audit ${number}?`,
-      body: "Its answers keep counting, at bounds that allow for looking early. The cells that were not answered go back to the queues.",
+      body: "Its answers count from now on, at wider bounds that allow for stopping early. The cells that were not answered go back to the queues.",
       confirm: "Give up",
     });
     if (!isSure) return;

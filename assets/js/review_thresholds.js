@@ -55,7 +55,7 @@ export class ThresholdTable {
     this.all.addEventListener("change", () => this.chooseCovered(this.all.checked));
     this.node.replaceChildren(
       el("div", { class: "lm-thresholds-head" }, el("h2", { class: "lm-h" }, "Accept many at once"), el("label", { class: "lm-inline" }, "Right in", target), search, this.acceptButton),
-      el("p", { class: "lm-soft" }, `Audits of run ${this.reply.run} give each class and sign the lowest threshold whose lower bound holds (95 %); classes with few audits lean on the others. Moving a slider shows at once what it covers, and sets from where on a score is a pseudo-label.`),
+      el("p", { class: "lm-soft" }, `Audits of run ${this.reply.run} give each class and sign the lowest threshold whose lower bound holds (95 %, over all audits together); classes with few audits lean on the others. Moving a slider shows at once what it covers, and sets from where on a score is a pseudo-label.`),
       el(
         "div",
         { class: "lm-table-scroll", tabindex: "0", role: "region", "aria-label": "Thresholds by class" },

@@ -20,6 +20,7 @@ from logicmix_studio.review.coverage import Coverage
 from logicmix_studio.review.intervals import (
     clopper_pearson,
     clopper_pearson_lower,
+    look_level,
     sequential_interval,
     sequential_lower,
 )
@@ -115,6 +116,7 @@ __all__ = [
     "count_proposals",
     "find_conflicts",
     "label_difference",
+    "look_level",
     "lower_bounds",
     "minutes_left",
     "open_cells",

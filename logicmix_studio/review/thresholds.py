@@ -19,12 +19,12 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.review.audit import SIGNS, AuditPlan, Cell
 from logicmix_studio.review.bands import BAND_EDGES, NUM_BANDS
 from logicmix_studio.review.coverage import Coverage
-from logicmix_studio.review.intervals import DEFAULT_LEVEL
+from logicmix_studio.review.intervals import DEFAULT_LEVEL, look_level
 from logicmix_studio.review.pooling import Hierarchy, draw_precisions, fit_hierarchy, more_audits
 from logicmix_studio.review.proposals import Thresholds
 
-NUM_DRAWS = 2000
-"""Draws behind a lower bound: the 5 % point then lies between the true 4 % and 6 % points."""
+NUM_DRAWS = 4000
+"""Draws behind a lower bound: the 2 % point then lies between the true 1.6 % and 2.5 % points."""
 
 MOST_AUDITS = 2000
 """Beyond this number, nobody is asked to audit."""
@@ -40,6 +40,12 @@ class Evidence:
     """(2, C, B) claims that were right; the first index is 0 for positives and 1 for negatives."""
     total: NDArray[np.int64]
     """(2, C, B) claims that were checked, "unsure" among them."""
+    looks: NDArray[np.int64] | None = None
+    """(C,) finished audits that drew from the class; None where each class was audited once at the most."""
+
+    def num_looks(self) -> NDArray[np.int64]:
+        """Return (C,) how often one has looked at each class."""
+        return self.total.any(axis=(0, 2)).astype(np.int64) if self.looks is None else self.looks
 
 
 def collect_evidence(
@@ -48,25 +54,28 @@ def collect_evidence(
     """Count the answers to audits; those of other runs and classes are passed over.
 
     Args:
-        audits: Each plan with its answers, as for `score_audit`.
+        audits: Each plan with its answers, as for `score_audit`; only audits that are finished, so that their size
+            does not hang on what they found.
         class_names: C names.
         run: The run whose claims are to be judged.
     """
     right = np.zeros((len(SIGNS), len(class_names), NUM_BANDS), dtype=np.int64)
     total = np.zeros_like(right)
+    looks = np.zeros(len(class_names), dtype=np.int64)
     column = {name: index for index, name in enumerate(class_names)}
-    claims = (
-        (item, answers[item.cell])
-        for plan, answers in audits
-        if plan.run == run
-        for item in plan.items
-        if not item.is_planted and item.cell in answers and item.class_name in column
-    )
-    for item, answer in claims:
-        place = SIGNS.index(item.sign), column[item.class_name], item.band
-        total[place] += 1
-        right[place] += answer == item.sign
-    return Evidence(right, total)
+    for plan, answers in audits:
+        if plan.run != run:
+            continue
+        drawn: set[int] = set()
+        for item in plan.items:
+            if item.is_planted or item.cell not in answers or item.class_name not in column:
+                continue
+            place = SIGNS.index(item.sign), column[item.class_name], item.band
+            total[place] += 1
+            right[place] += answers[item.cell] == item.sign
+            drawn.add(place[1])
+        looks[list(drawn)] += 1
+    return Evidence(right, total, looks)
 
 
 def count_bands(coverage: Coverage) -> NDArray[np.int64]:
@@ -93,8 +102,9 @@ def lower_bounds(
     Args:
         evidence: Audited claims.
         populations: (2, C, B) open cells; see `count_bands`.
-        level: Chance that the precision is at least the bound.
+        level: Chance that the precision is at least the bound, at all looks together.
     """
+    levels = np.array([look_level(level, max(look, 1)) for look in evidence.num_looks().tolist()])
     rng = np.random.default_rng(_SEED)
     bounds = np.zeros(populations.shape)
     for side in range(len(SIGNS)):
@@ -106,8 +116,17 @@ def lower_bounds(
             summed += drawn * populations[side, :, band]
             covered += populations[side, :, band]
             mean = summed / np.maximum(covered, 1.0)
-            bounds[side, :, band] = np.where(covered > 0, np.quantile(mean, 1.0 - level, axis=0), 0.0)
+            bounds[side, :, band] = np.where(covered > 0, _lower_quantiles(mean, 1.0 - levels), 0.0)
     return bounds
+
+
+def _lower_quantiles(draws: NDArray[np.float64], chances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (C,) for each column of (S, C) draws the value that is undercut with the column's chance."""
+    found = np.empty(len(chances))
+    for chance in np.unique(chances):
+        columns = chances == chance
+        found[columns] = np.quantile(draws[:, columns], chance, axis=0)
+    return found
 
 
 @dataclass(frozen=True)
@@ -179,7 +198,7 @@ def solve_thresholds(
         evidence: Audited claims of this run.
         populations: (2, C, B) open cells; see `count_bands`.
         bounds: From `lower_bounds`, to spare the work; worked out where None.
-        level: Chance with which each bound holds.
+        level: Chance with which each bound holds, at all looks together.
 
     Raises:
         StudioError: If the target is no share that audits can show.
@@ -214,8 +233,9 @@ class _MissingAudits:
         self._evidence = evidence
         self._target = target
         self._level = level
+        self._next_looks = evidence.num_looks() + 1
         self._hierarchies: dict[tuple[int, int], Hierarchy] = {}
-        self._answers: dict[tuple[int, int, int, int], int | None] = {}
+        self._answers: dict[tuple[int, int, int, int, int], int | None] = {}
 
     def count(self, side: int, class_index: int, cells: NDArray[np.int64]) -> int | None:
         """Return the audits needed in the highest band that has more cells than that, or None."""
@@ -228,10 +248,12 @@ class _MissingAudits:
     def _in_band(self, side: int, class_index: int, band: int) -> int | None:
         right = int(self._evidence.right[side, class_index, band])
         total = int(self._evidence.total[side, class_index, band])
-        key = (side, band, right, total)
+        next_look = int(self._next_looks[class_index])
+        key = (side, band, right, total, next_look)
         if key not in self._answers:
-            hierarchy = self._hierarchy(side, band)
-            self._answers[key] = more_audits(hierarchy, right, total, self._target, self._level, MOST_AUDITS)
+            level = look_level(self._level, next_look)
+            needed = more_audits(self._hierarchy(side, band), right, total, self._target, level, MOST_AUDITS)
+            self._answers[key] = None if needed is None else max(needed, 1)
         return self._answers[key]
 
     def _hierarchy(self, side: int, band: int) -> Hierarchy:

@@ -114,7 +114,7 @@ class AuditRoom:
             return audit
 
     def give_up(self, number: int) -> None:
-        """End an audit that nobody will finish; its answers keep counting, at a bound that allows looking early."""
+        """End an audit that nobody will finish; its answers count now, at a bound that allows stopping early."""
         audit = self.audit(number)
         audit.given_up = True
         self._save(audit)
@@ -124,9 +124,18 @@ class AuditRoom:
         """Return what the answers to an audit say so far."""
         return score_audit(self.audit(number).plan, self.answers(number))
 
+    def is_finished(self, number: int) -> bool:
+        """Return whether all its cells are answered, or somebody gave it up; nobody sees results before."""
+        audit = self.audit(number)
+        return audit.given_up or len(self.answers(number)) >= len(audit.plan.items)
+
     def evidence(self) -> list[tuple[AuditPlan, Mapping[AnswerCell, int]]]:
-        """Return every plan with its answers, oldest first."""
-        return [(self._audits[number].plan, self.answers(number)) for number in sorted(self._audits)]
+        """Return every finished plan with its answers, oldest first."""
+        return [
+            (self._audits[number].plan, self.answers(number))
+            for number in sorted(self._audits)
+            if self.is_finished(number)
+        ]
 
     # answering ---------------------------------------------------------------
 

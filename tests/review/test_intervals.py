@@ -5,6 +5,7 @@ from scipy.stats import binom, binomtest
 from logicmix_studio.review import (
     clopper_pearson,
     clopper_pearson_lower,
+    look_level,
     sequential_interval,
     sequential_lower,
 )
@@ -107,3 +108,11 @@ def test_sequential_bound_is_where_the_evidence_is_twenty_to_one():
     bound = float(sequential_lower(57, 60))
     evidence = betaln(57.5, 3.5) - betaln(0.5, 0.5) - 57 * np.log(bound) - 3 * np.log1p(-bound)
     assert np.exp(evidence) == pytest.approx(20, rel=1e-6)
+
+
+def test_levels_of_several_looks_spend_less_of_the_error_each_time():
+    assert look_level(0.95, 1) == pytest.approx(0.98)
+    assert look_level(0.9, 4) == pytest.approx(1 - 0.04 / 3)
+    levels = [look_level(0.95, look) for look in range(1, 50)]
+    assert levels == sorted(levels)
+    assert levels[-1] < 1

@@ -1,4 +1,6 @@
+import bisect
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -13,12 +15,14 @@ from logicmix_studio.review import (
     clopper_pearson_lower,
     collect_evidence,
     count_bands,
+    look_level,
     lower_bounds,
     open_cells,
     plan_audit,
     propose,
     solve_thresholds,
 )
+from logicmix_studio.review.pooling import fit_hierarchy, more_audits
 
 NUM_BANDS = len(BAND_EDGES)
 NAMES = ("cat", "dog", "emu")
@@ -104,9 +108,9 @@ def test_without_audits_it_says_how_many_are_needed():
     needed = {part.audits_needed for part in solution.parts}
     assert len(needed) == 1
     count = needed.pop()
-    # The exact bound needs 149: 0.98 ** 149 = 0.0493.
-    assert clopper_pearson_lower(149, 149) >= 0.98
-    assert 130 <= count <= 160
+    # The first look has the level 98 %, and the exact bound needs 194: 0.98 ** 194 = 0.0199.
+    assert clopper_pearson_lower(194, 194, look_level(0.95, 1)) >= 0.98
+    assert 175 <= count <= 200
     assert solution.parts[0].threshold is None
     assert solution.parts[0].message() == f"{count} more audits needed"
 
@@ -117,10 +121,58 @@ def test_the_audits_that_were_needed_are_enough_when_all_are_right():
     needed = solve_thresholds(0.95, NAMES, nothing, counts).parts[0].audits_needed
     assert needed
     right = nothing.right.copy()
-    right[0, 0, -1] = needed + 2
+    right[0, 0, -1] = needed + 3
     solution = solve_thresholds(0.95, NAMES, Evidence(right, right), counts)
     assert solution.parts[0].threshold is not None
     assert solution.parts[2].audits_needed is None or solution.parts[2].audits_needed < needed
+
+
+def test_every_further_audit_of_a_class_is_one_more_look():
+    right = np.broadcast_to(np.array([300, 300, 300])[:, np.newaxis], (2, 3, NUM_BANDS)).astype(np.int64)
+    bounds = lower_bounds(Evidence(right, right, np.array([1, 2, 16])), populations(*EVERYWHERE))
+    assert (bounds[:, 0] > bounds[:, 1]).all()
+    assert (bounds[:, 1] > bounds[:, 2]).all()
+    once = lower_bounds(Evidence(right, right), populations(*EVERYWHERE))
+    assert once[:, 0] == pytest.approx(bounds[:, 0])
+
+
+def test_looks_are_counted_by_class_and_run(make_view):
+    view = make_view(300, 4)
+    image_ids = [f"{row:024x}" for row in range(300)]
+    every = plan_audit(view, image_ids, AuditSpec(seed=0))
+    one = plan_audit(view, image_ids, AuditSpec(seed=1, class_names=view.class_names[1:2]))
+    old = dataclasses.replace(every, run=1)
+    audits = [(plan, {item.cell: item.sign for item in plan.items}) for plan in (every, one, old)]
+    assert collect_evidence(audits, view.class_names, run=2).looks.tolist() == [1, 2, 1, 1]
+
+
+@functools.cache
+def fewest_right(total: int, target: float, level: float) -> int:
+    """Return how many of so many claims must be right for the bound to reach the target, or one more than all."""
+
+    def holds(right: int) -> bool:
+        counts = np.array([right]), np.array([total])
+        return more_audits(fit_hierarchy(*counts), right, total, target, level, 0) == 0
+
+    return bisect.bisect_left(range(total + 1), True, key=holds)
+
+
+@pytest.mark.parametrize("step", [30, 100])
+@pytest.mark.parametrize("target", [0.8, 0.9, 0.95, 0.98])
+def test_auditing_until_the_target_is_reached_keeps_the_level(target, step):
+    """In 2,000 repetitions a class just short of the target is audited up to ten times, until the bound holds."""
+    audits = np.arange(1, 11)
+    rng = np.random.default_rng(3)
+    right = rng.binomial(step, target - 1e-4, size=(2000, len(audits))).cumsum(axis=1)
+    for spends, most in ((True, 0.05), (False, 1.0)):
+        levels = [look_level(0.95, look) if spends else 0.95 for look in audits.tolist()]
+        needed = [
+            fewest_right(look * step, target, level)
+            for look, level in zip(audits.tolist(), levels, strict=True)
+        ]
+        flattered = (right >= needed).any(axis=1).mean()
+        assert flattered <= most
+    assert flattered > 0.05, "without that, looking again would flatter: the test could not fail"
 
 
 def test_few_cells_are_better_reviewed_one_by_one():

@@ -90,17 +90,39 @@ def test_audit__answers_settle_cells_but_not_planted_ones(big: Studio) -> None:
     assert (big.ledger.sources[big.ledger.states != before] == Source.ACCEPTED).all()
 
 
-def test_audit__a_complete_one_has_exact_bounds_an_open_one_sequential(big: Studio) -> None:
+def test_audit__says_nothing_before_it_is_finished(big: Studio) -> None:
+    client = page_client(big)
+    number = start(client, num_known=2)["number"]
+    answer_all(client, big, number, limit=15)
+    begun = client.get(f"/api/review/audits/{number}").json()
+    assert begun["answered"] == 15
+    assert begun["strata"] == []
+    assert not {"checked", "right", "known_checked", "known_right"} & set(begun)
+    parts = client.get("/api/review/thresholds").json()["parts"]
+    assert sum(part["checked"] for part in parts) == 0
+
+
+def test_audit__a_complete_one_has_exact_bounds(big: Studio) -> None:
     client = page_client(big)
     number = start(client, num_known=0)["number"]
-    answer_all(client, big, number, limit=15)
-    begun = [part for part in client.get(f"/api/review/audits/{number}").json()["strata"] if part["checked"]]
-    assert "sequential" in {part["bound"] for part in begun}
-    answer_all(client, big, number)
+    answered = answer_all(client, big, number)
     done = [part for part in client.get(f"/api/review/audits/{number}").json()["strata"] if part["planned"]]
     assert {part["bound"] for part in done} == {"fixed"}
     twelve = next(part for part in done if part["planned"] == 12)
     assert twelve["lower_bound"] == pytest.approx(0.05 ** (1 / 12))
+    parts = client.get("/api/review/thresholds").json()["parts"]
+    assert sum(part["checked"] for part in parts) == answered
+
+
+def test_audit__one_that_was_given_up_has_sequential_bounds(big: Studio) -> None:
+    client = page_client(big)
+    number = start(client, num_known=0)["number"]
+    answer_all(client, big, number, limit=15)
+    client.post(f"/api/review/audits/{number}/give-up")
+    begun = [part for part in client.get(f"/api/review/audits/{number}").json()["strata"] if part["checked"]]
+    assert {part["bound"] for part in begun if part["checked"] < part["planned"]} == {"sequential"}
+    parts = client.get("/api/review/thresholds").json()["parts"]
+    assert sum(part["checked"] for part in parts) == 15
 
 
 def test_audit__wrong_claims_are_counted(big: Studio) -> None:

@@ -56,8 +56,8 @@ def audit_routes(studio: Studio, desk: ReviewDesk, audits: AuditRoom) -> APIRout
 
     @routes.get("/audits/{number}")
     def result(number: int) -> dict[str, Any]:
-        found = audits.result(number)
-        return {**_summary(audits, number), "strata": [_stratum(part) for part in found.strata]}
+        strata = audits.result(number).strata if audits.is_finished(number) else ()
+        return {**_summary(audits, number), "strata": [_stratum(part) for part in strata]}
 
     @routes.post("/audits/{number}/items")
     def items(number: int, asked: AuditItemsRequest) -> dict[str, Any]:
@@ -92,11 +92,10 @@ def audit_routes(studio: Studio, desk: ReviewDesk, audits: AuditRoom) -> APIRout
 
 
 def _summary(audits: AuditRoom, number: int) -> dict[str, Any]:
+    """Return an audit for the list; what its answers say is left out until it is finished."""
     audit: Audit = audits.audit(number)
-    result: AuditResult = audits.result(number)
     answers = audits.answers(number)
-    checked, right = sum(part.checked for part in result.strata), sum(part.right for part in result.strata)
-    return {
+    about = {
         "number": number,
         "run": audit.plan.run,
         "who": audit.who,
@@ -107,8 +106,14 @@ def _summary(audits: AuditRoom, number: int) -> dict[str, Any]:
         "answered": len(answers),
         "complete": len(answers) >= len(audit.plan.items),
         "given_up": audit.given_up,
-        "checked": checked,
-        "right": right,
+    }
+    if not audits.is_finished(number):
+        return about
+    result: AuditResult = audits.result(number)
+    return {
+        **about,
+        "checked": sum(part.checked for part in result.strata),
+        "right": sum(part.right for part in result.strata),
         "known_checked": result.known_checked,
         "known_right": result.known_right,
     }
