@@ -89,14 +89,14 @@ export function filterBar(context, { values, splits, change, parts }) {
     class: { label: "Class", options: parts.includes("one-class") ? classes.slice(1) : classes },
     sign: { label: "Sign", options: parts.includes("one-sign") ? SIGNS.slice(1) : SIGNS, value: values.sign || "0" },
     band: { label: "Score", options: BANDS },
-    run: { label: "Run", options: runOptions(context.session.pulse) },
-    split: { label: "Split", options: [["", "All splits"], ...splits.filter(Boolean).map((name) => [name, name])] },
+    run: { label: "Run", fewest: 2, options: runOptions(context.session.pulse) },
+    split: { label: "Split", fewest: 3, options: [["", "All splits"], ...splits.filter(Boolean).map((name) => [name, name])] },
     size: { label: "Tiles", options: [["12", "12"], ["24", "24"], ["48", "48"]], value: values.size || "24" },
   };
   const bar = el("div", { class: "lm-review-bar", role: "group", "aria-label": "What to review" });
   Object.entries(all).forEach(([name, part]) => {
     if (!parts.includes(name)) return;
-    if (["split", "run"].includes(name) && part.options.length < 3 && !values[name]) return;
+    if (part.fewest && part.options.length < part.fewest && !values[name]) return;
     bar.append(choice(context, { name, value: values[name] ?? "", ...part, onChange: (value) => change(name, value) }));
   });
   return bar;

@@ -44,7 +44,7 @@ export class Stream {
     this.question = el("h2", { class: "lm-question", "aria-live": "polite" });
     this.claim = el("div", { class: "lm-claim" });
     this.where = el("p", { class: "lm-where" });
-    this.progress = el("div", { class: "lm-review-progress" });
+    this.progress = el("div", { class: "lm-review-progress lm-review-figures" });
     this.buttons = this.makeButtons();
     this.panel = el(
       "aside",
@@ -243,12 +243,11 @@ export class Stream {
     const { el, format } = this.context;
     const left = Math.max(this.total, this.items.length);
     const pace = this.pace();
-    const cells = [
+    this.progress.replaceChildren(
       el("span", {}, el("b", {}, format.number(left)), " in this queue"),
       el("span", {}, el("b", {}, format.number(this.answered)), " answered now"),
-    ];
-    if (pace) cells.push(el("span", {}, el("b", {}, format.number(Math.round(pace))), " a minute"));
-    this.progress.replaceChildren(...cells);
+      el("span", {}, el("b", {}, pace ? format.number(Math.round(pace)) : "–"), " a minute"),
+    );
   }
 
   pace() {

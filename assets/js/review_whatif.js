@@ -58,10 +58,9 @@ export class WhatIf {
     const { set, since, run } = this.reply;
     const known = ["positive", "negative"].map((sign) => sum(SOURCES.slice(0, 3).flatMap(([key]) => set[sign][key])));
     const news = since ? sum(since.new_positive) + sum(since.new_negative) : 0;
-    const turned = since ? sum(since.turned) : 0;
-    const words = since
-      ? `${format.number(news)} more known cells than run ${run} learned from${turned ? `, ${format.number(turned)} turned` : ""}.`
-      : "No run has learned from these labels yet.";
+    const [turned, forgotten] = since ? [sum(since.turned), sum(since.forgotten)] : [0, 0];
+    const changes = [news && `${format.plural(news, "cell")} more than run ${run} learned from`, forgotten && `${format.number(forgotten)} unknown again`, turned && `${format.number(turned)} turned`].filter(Boolean);
+    const words = !since ? "No run has learned from these labels yet." : changes.length ? `${changes.join(", ")}.` : `Nothing new since run ${run}.`;
     return el(
       "section",
       { class: "lm-card lm-whatif-card" },
@@ -143,22 +142,26 @@ export class WhatIf {
     const columns = [
       ...["positive", "negative"].flatMap((sign) => SOURCES.map(([key, words]) => [`${sign} ${words}`, sign, (place) => set[sign][key][place], words])),
     ];
+    const last = [
+      ["unknown", (place) => unknown[place]],
+      since && ["new since the run", (place) => since.new_positive[place] + since.new_negative[place]],
+      blends && ["blend labels settled", (place) => Math.round(blends.settled[place])],
+    ].filter(Boolean);
     const head = el(
       "thead",
       {},
-      el("tr", {}, el("th", { rowspan: "2", scope: "col" }, "Class"), el("th", { colspan: "4", scope: "colgroup" }, this.context.stateMark("positive"), " positive"), el("th", { colspan: "4", scope: "colgroup" }, this.context.stateMark("negative"), " negative"), el("th", { rowspan: "2", scope: "col" }, "unknown"), since ? el("th", { rowspan: "2", scope: "col" }, "since the run") : null, blends ? el("th", { rowspan: "2", scope: "col" }, "blend labels settled") : null),
-      el("tr", {}, columns.map(([, , , words]) => el("th", { scope: "col", class: "lm-th-small" }, words))),
-    );
-    const body = names.map((name, place) =>
       el(
         "tr",
         {},
-        el("th", { scope: "row" }, name),
-        columns.map(([, , read]) => el("td", { class: read(place) ? "lm-number" : "lm-number lm-zero" }, format.number(read(place)))),
-        el("td", { class: "lm-number" }, format.number(unknown[place])),
-        since ? el("td", { class: "lm-number" }, `+${format.number(since.new_positive[place] + since.new_negative[place])}`) : null,
-        blends ? el("td", { class: "lm-number" }, format.number(Math.round(blends.settled[place]))) : null,
+        el("th", { rowspan: "2", scope: "col" }, "Class"),
+        ...[["positive", 1], ["negative", -1]].map(([word, sign]) => el("th", { colspan: "4", scope: "colgroup" }, this.context.stateMark(sign), ` ${word}`)),
+        last.map(([words]) => el("th", { rowspan: "2", scope: "col", class: "lm-number" }, words)),
       ),
+      el("tr", {}, columns.map(([, , , words]) => el("th", { scope: "col", class: "lm-number" }, words))),
+    );
+    const figure = (count) => el("td", { class: count ? "lm-number" : "lm-number lm-zero" }, format.number(count));
+    const body = names.map((name, place) =>
+      el("tr", {}, el("th", { scope: "row" }, name), columns.map(([, , read]) => figure(read(place))), last.map(([, read]) => figure(read(place)))),
     );
     return el("div", { class: "lm-table-scroll", tabindex: "0", role: "region", "aria-label": "Cells by class and source" }, el("table", { class: "lm-table lm-whatif-table" }, head, el("tbody", {}, body)));
   }
