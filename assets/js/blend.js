@@ -1,7 +1,7 @@
 // The Blend tab: draw a blend like the trainer, or build one; its truth table, and what else can be seen of it.
 
 import { BlendBar, MOST_SOURCES } from "./blend_bar.js";
-import { skeleton } from "./components.js";
+import { emptyState, skeleton } from "./components.js";
 import { actionId } from "./core.js";
 import { exportPicture } from "./blend_export.js";
 import { methodsPanel, networkPanel, scoresPanel } from "./blend_panels.js";
@@ -49,7 +49,7 @@ class BlendLab {
     const { bus } = this.context;
     bus.on("decided", (change) => this.labelsChanged(change));
     bus.on("labels-changed", (change) => this.labelsChanged(change));
-    bus.on("run-changed", () => this.labelsChanged());
+    bus.on("scores-changed", () => this.labelsChanged());
     bus.on("settings-changed", () => this.withPseudo && this.labelsChanged());
     return { show: (params) => this.show(params), hide: () => this.hide() };
   }
@@ -321,7 +321,7 @@ class BlendLab {
   render() {
     const { el } = this.context;
     if (!this.blend) {
-      const start = el("button", { type: "button", class: "lm-button lm-button-primary", onclick: () => this.pick() }, "Choose images");
+      const start = el("button", { type: "button", class: "lm-button", onclick: () => this.pick() }, "Choose images");
       this.frame.classList.remove("is-loading");
       this.frame.replaceChildren(el("div", { class: "lm-blend-empty" }, el("strong", {}, "No images yet"), el("span", {}, "Choose two to six: by hand, by class or by state."), start));
       this.caption.textContent = "";
@@ -365,6 +365,10 @@ class BlendLab {
   }
 
   renderPanel() {
+    if (!this.blend && this.panel === "truth") {
+      this.body.replaceChildren(emptyState({ title: "No blend yet", body: "For each class, its sources, its label and the reason stand here." }));
+      return;
+    }
     const panel = this.panels.get(this.panel);
     if (this.body.firstChild !== panel.node) this.body.replaceChildren(panel.node);
     panel.render(this.blend);

@@ -1,7 +1,7 @@
 // Browse: every image, found by what is known of it; edited in place, one or many at a time.
 
 import { actionId, el, fill, format } from "./core.js";
-import { button, emptyState, errorState, toast, toastError } from "./components.js";
+import { button, emptyState, errorState, icon, toast, toastError } from "./components.js";
 import { BulkBar } from "./browse_bulk.js";
 import { FilterBar, cleaned } from "./browse_filters.js";
 import { Grid } from "./browse_grid.js";
@@ -38,7 +38,7 @@ class Browser {
     this.registerKeys();
     const { bus, debounce } = context;
     bus.on("labels-changed", debounce(() => this.labelsChanged(), OLD_AFTER_MS));
-    bus.on("run-changed", () => this.isVisible && this.reload());
+    bus.on("scores-changed", () => this.scoresChanged());
     bus.on("reconnected", () => this.isVisible && this.reload());
     bus.on("settings-changed", () => this.registerKeys());
   }
@@ -75,6 +75,7 @@ class Browser {
     this.filters.set(this.params);
     const asked = JSON.stringify(this.params);
     if (asked !== this.asked) await this.load(asked);
+    else if (this.isBehind) this.labelsChanged();
     if (!this.isVisible) return;
     if (params.image) this.image.show(params.image);
     else this.image.hide();
@@ -101,7 +102,7 @@ class Browser {
     try {
       const view = await this.context.api.get("/api/browse", this.params, { signal: this.pending.signal });
       this.view = view;
-      this.isOld = false;
+      this.isBehind = false;
       this.filters.found(view);
       this.message.hidden = view.total > 0;
       this.grid.node.hidden = !view.total;
@@ -131,10 +132,18 @@ class Browser {
   }
 
   labelsChanged() {
+    this.isBehind = !this.isVisible;
     if (!this.view || !this.isVisible) return;
     this.grid.refresh();
     this.image.refresh();
     this.filters.old(this.context.session.pulse?.seq !== this.view.seq);
+  }
+
+  /** A run has finished: look anew, but not while somebody is in the middle of something. */
+  scoresChanged() {
+    if (!this.isVisible) this.asked = null;
+    else if (this.grid.count || this.grid.node.scrollTop || this.image.isOpen) this.filters.old(true);
+    else this.reload();
   }
 
   open(index) {
@@ -208,7 +217,8 @@ class Browser {
   async openFiftyOne(place) {
     if (this.isOpening || place.getAttribute("aria-disabled") === "true") return;
     this.isOpening = true;
-    fill(place, "Opening FiftyOne …");
+    fill(place, icon("external"), el("span", {}, "Opening FiftyOne …"));
+    toast("FiftyOne is opening; its first start takes some seconds.");
     try {
       const isAll = !Object.keys(this.params).some((key) => key !== "sort");
       const ids = await this.grid.selectedIds();

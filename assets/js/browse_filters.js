@@ -54,9 +54,11 @@ export class FilterBar {
     this.sort = select("sort", "Order", SORTS);
     this.statePlace = el("div", { class: "lm-br-states" });
     this.count = el("span", { class: "lm-br-count", role: "status", "aria-live": "polite" });
-    this.again = button("Labels changed: refresh", { kind: "quiet", icon: "redo", hidden: true, onclick: reload });
-    this.reset = button("Clear filters", { kind: "quiet", icon: "close", onclick: () => context.address.set("browse", {}) });
+    this.again = button("Out of date: refresh", { icon: "redo", hidden: true, onclick: reload });
+    this.again.classList.add("lm-br-again");
+    this.reset = button("Clear", { kind: "quiet", icon: "close", title: "Clear filters", "aria-label": "Clear filters", onclick: () => context.address.set("browse", {}) });
     this.fiftyone = button("Open in FiftyOne", { kind: "quiet", icon: "external" });
+    this.fiftyone.classList.add("lm-br-fiftyone");
     this.drawFiftyOne(session.pulse);
     context.bus.on("pulse", (pulse) => this.fiftyone.textContent.startsWith("Opening") || this.drawFiftyOne(pulse));
     this.selectAll = button("Select all", { kind: "quiet", icon: "check" });
@@ -74,15 +76,22 @@ export class FilterBar {
     this.node = el(
       "div",
       { class: "lm-br-bar", role: "search", "aria-label": "Filter images" },
-      el("div", { class: "lm-br-line" }, el("span", { class: "lm-br-combo" }, this.className, classes, icon("down", { size: 12 })), this.statePlace, el("span", { class: "lm-search" }, icon("search"), this.path), el("label", { class: "lm-br-labelled lm-end" }, el("span", {}, "Order"), this.sort)),
+      el("div", { class: "lm-br-line" }, el("span", { class: "lm-br-combo" }, this.className, classes, icon("down", { size: 12 })), this.statePlace, el("span", { class: "lm-search lm-br-find" }, icon("search"), this.path), this.fiftyone, this.size),
       el(
         "div",
         { class: "lm-br-line lm-br-line-2" },
         this.count,
-        this.again,
         this.selectAll,
-        el("span", { class: "lm-br-rest lm-end" }, el("span", { class: "lm-br-labelled" }, el("span", {}, "Score"), this.from, "–", this.to), this.sign, this.split, this.source, this.who, this.run, this.reset, this.size, this.fiftyone),
+        el(
+          "span",
+          { class: "lm-br-rest lm-end" },
+          this.reset,
+          el("span", { class: "lm-br-labelled" }, el("span", {}, "Score"), this.from, "–", this.to),
+          [this.sign, this.split, this.source, this.who, this.run],
+          el("label", { class: "lm-br-labelled" }, icon("sort"), el("span", { class: "lm-sr" }, "Order"), this.sort),
+        ),
       ),
+      this.again,
     );
   }
 
@@ -178,7 +187,9 @@ export class FilterBar {
     const isReady = Boolean(mirror) && !isStarting;
     this.fiftyone.setAttribute("aria-disabled", String(!isReady));
     this.fiftyone.title = mirror ? mirror.message : "This server was started without a FiftyOne data set.";
-    fill(this.fiftyone, icon("external"), isStarting ? "FiftyOne is starting" : "Open in FiftyOne");
+    const words = isStarting ? "FiftyOne is starting" : "Open in FiftyOne";
+    this.fiftyone.setAttribute("aria-label", words);
+    fill(this.fiftyone, icon("external"), el("span", {}, words));
   }
 }
 

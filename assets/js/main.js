@@ -181,6 +181,7 @@ async function beat() {
     bus.emit("pulse", pulse);
     if (pulse.seq !== before.seq) bus.emit("labels-changed", pulse);
     if (pulse.runs_version !== before.runs_version || pulse.current_run !== before.current_run) bus.emit("run-changed", pulse);
+    if (pulse.current_run !== before.current_run || String(pulse.finished) !== String(before.finished)) bus.emit("scores-changed", pulse);
     if (pulse.settings_version !== before.settings_version) await refreshSettings();
     drawStatus(pulse);
   } catch (error) {

@@ -31,7 +31,7 @@ export function mount(root, context) {
       el(
         "div",
         { class: "lm-ov-side" },
-        card("Known cells over time", parts.curve, parts.pace),
+        card("Known proportion over time", parts.curve, parts.pace),
         card("Rounds", parts.rounds),
       ),
     ),
@@ -80,7 +80,12 @@ export function mount(root, context) {
   }
 
   const refresh = context.debounce(() => (isVisible ? load() : (isStale = true)), QUIET_MS);
-  for (const event of ["labels-changed", "run-changed", "settings-changed", "reconnected"]) {
+  bus.on("run-changed", () => {
+    if (!isVisible || isStale) return;
+    loadSteps();
+    loadHistory();
+  });
+  for (const event of ["labels-changed", "scores-changed", "settings-changed", "reconnected"]) {
     bus.on(event, () => {
       isStale = true;
       if (isVisible) refresh();

@@ -5,7 +5,7 @@ import { emptyState, icon } from "./components.js";
 
 const WIDTH = 360;
 const HEIGHT = 150;
-const PAD = { left: 40, right: 8, top: 8, bottom: 20 };
+const PAD = { left: 50, right: 8, top: 8, bottom: 20 };
 
 /** Known cells as a curve; each finished run is a dot on it. */
 export function knownCurve(place, { points, total, rounds }) {
@@ -25,6 +25,7 @@ export function knownCurve(place, { points, total, rounds }) {
   const area = `${line}V${HEIGHT - PAD.bottom}H${x(times[0])}Z`;
   const at = (time) => known[Math.max(0, times.findLastIndex((one) => one <= time))];
   const marks = rounds.filter((round) => round.status === "finished" && round.time * 1000 >= start && round.time * 1000 <= end);
+  const digits = (high - low) / total < 0.002 ? 2 : 1;
   const spoken = `Known cells rose from ${format.number(known[0])} to ${format.number(known.at(-1))} of ${format.number(total)}.`;
   return fill(
     place,
@@ -33,7 +34,7 @@ export function knownCurve(place, { points, total, rounds }) {
       { class: "lm-ov-curve", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": spoken },
       [low, high].map((count) => [
         el("line", { x1: PAD.left, x2: WIDTH - PAD.right, y1: y(count), y2: y(count) }),
-        el("text", { x: PAD.left - 6, y: y(count) + 4, "text-anchor": "end" }, format.compact(count)),
+        el("text", { x: PAD.left - 6, y: y(count) + 4, "text-anchor": "end" }, format.percent(count / total, digits)),
       ]),
       el("path", { class: "lm-ov-area", d: area }),
       el("path", { class: "lm-ov-stroke", d: line }),

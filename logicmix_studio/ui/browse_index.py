@@ -17,21 +17,24 @@ NOBODY = -1
 
 
 class JournalIndex:
-    """What the ledger's arrays do not hold: the person behind every cell, and every image's last line.
-
-    Attributes:
-        people: Names in the order in which they first decided.
-    """
+    """What the ledger's arrays do not hold: the person behind every cell, and every image's last line."""
 
     def __init__(self, ledger: Ledger) -> None:
         """Prepare an index; nothing is read yet."""
-        self.people: list[str] = []
+        self._people: list[str] = []
         self._ledger = ledger
         self._guard = threading.Lock()
         self._seen = 0
         self._number: dict[str, int] = {}
         self._person: npt.NDArray[np.int16] | None = None
         self._changed: npt.NDArray[np.int32] = np.zeros(len(ledger.states), dtype=np.int32)
+
+    @property
+    def people(self) -> list[str]:
+        """Names in the order in which they first decided."""
+        with self._guard:
+            self._read()
+            return list(self._people)
 
     def person(self, name: str) -> int | None:
         """Return a person's number, or None for somebody who never decided."""
@@ -65,9 +68,9 @@ class JournalIndex:
         if self._person is None:
             self._person = np.full(self._ledger.states.shape, NOBODY, dtype=np.int16)
         who = line.who if line.of is None else self._ledger.line(line.of).who
-        number = self._number.setdefault(who, len(self.people))
-        if number == len(self.people):
-            self.people.append(who)
+        number = self._number.setdefault(who, len(self._people))
+        if number == len(self._people):
+            self._people.append(who)
         for cell in line.cells:
             row = self._ledger.row_of.get(cell.image_id)
             column = self._ledger.column_of.get(cell.class_name)

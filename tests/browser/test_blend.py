@@ -135,6 +135,7 @@ def test_filters_of_the_truth_table(open_page: Callable[..., Page], served: Serv
 
 def test_build_one_by_class_and_state(open_page: Callable[..., Page], served: Served) -> None:
     page = open_page(served.url, "#/blend?mode=build")
+    expect(page.get_by_role("tabpanel").get_by_text("No blend yet")).to_be_visible()
     page.get_by_role("button", name="Choose images").first.click()
     counts = (np.asarray(served.studio.states) == 1).sum(axis=0)
     count, name = int(counts.max()), served.studio.class_names[int(counts.argmax())]

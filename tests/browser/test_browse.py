@@ -8,6 +8,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.checks import assert_accessible, keep_picture, wait_for_tab
 from tests.browser.conftest import Served
+from tests.browser.live_runs import make_live, write_progress
+from tests.workspaces import add_run
 
 pytestmark = pytest.mark.browser
 
@@ -127,6 +129,24 @@ def test_the_grid_is_walked_and_selected_by_keys(page: Page) -> None:
     expect(page.get_by_role("region", name="Selected images")).to_be_hidden()
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog", name="Image")).to_be_visible()
+
+
+def test_a_run_in_progress_leaves_the_selection_alone(page: Page, served: Served) -> None:
+    page.locator(".lm-br-grid").focus()
+    for key in ("ArrowRight", "Shift+ArrowRight"):
+        page.keyboard.press(key)
+    folder = make_live(served)
+    expect(page.get_by_text("Run 2 is training")).to_be_visible()
+    bar = page.get_by_role("region", name="Selected images")
+    for step in (0.5, 0.6):
+        with page.expect_response("**/api/session/pulse"):
+            write_progress(folder, step)
+            served.studio.refresh()
+    expect(bar).to_contain_text("2 selected")
+    add_run(served.studio.workspace, served.studio.table, served.studio.states, run=3)
+    served.studio.refresh()
+    page.get_by_role("button", name="Out of date: refresh").click()
+    expect(bar).to_be_hidden()
 
 
 def test_names_made_of_html_are_text(

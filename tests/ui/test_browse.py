@@ -151,6 +151,10 @@ class TestIndex:
         assert steps == [NOBODY, 0, 1, 0, 1, NOBODY]
         assert index.people == ["ada", "grace"]
 
+    def test_people_of_an_earlier_day_are_known_at_once(self, studio: Studio) -> None:
+        studio.ledger.decide([Decision(studio.image_ids[0], "circle", 1)], who="ada", origin="browse")
+        assert page_client(studio).get("/api/browse").json()["people"] == ["ada"]
+
 
 class TestSimilar:
     def test_the_nearest_images_share_the_classes(self, open_studio: Callable[..., Studio]) -> None:
