@@ -103,7 +103,7 @@ export class CompareView {
 
   settings({ settings }) {
     const words = (name) => (name.includes(".") ? `${groupTitle(name)}: ${settingWords(name)}` : name);
-    const rows = settings.map((row) => el("tr", {}, el("th", { scope: "row" }, words(row.name)), row.values.map((value) => el("td", {}, typeof value === "number" && Number.isInteger(value) ? format.number(value) : valueWords(value)))));
+    const rows = settings.map((row) => el("tr", {}, el("th", { scope: "row" }, words(row.name)), row.values.map((value) => el("td", {}, valueWords(value)))));
     const body = rows.length ? el("table", { class: "lm-compare-table" }, el("thead", {}, el("tr", {}, ["Setting", `Run ${this.pair[0]}`, `Run ${this.pair[1]}`].map((one) => el("th", { scope: "col" }, one)))), el("tbody", {}, rows)) : el("p", { class: "lm-soft" }, "Same recipe, same settings, same labels.");
     return el("section", { class: "lm-card" }, el("div", { class: "lm-card-head" }, el("h2", {}, "What differs")), el("div", { class: "lm-card-body lm-compare-scroll" }, body));
   }

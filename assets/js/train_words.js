@@ -1,6 +1,6 @@
 // Words of the Train tab: runs, states, settings, sizes.
 
-import { el } from "./core.js";
+import { el, format } from "./core.js";
 
 const GROUP_TITLES = {
   seed: "This run",
@@ -44,5 +44,6 @@ export function valueWords(value) {
   if (value === false) return "no";
   if (value === null || value === undefined) return "–";
   if (typeof value === "number" && value !== 0 && Math.abs(value) < 0.001) return value.toExponential();
+  if (Number.isInteger(value)) return format.number(value);
   return typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value);
 }

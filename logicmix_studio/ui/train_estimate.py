@@ -34,7 +34,9 @@ class PastRun:
     config: RunConfig
     num_images: int
     seconds: float
-    """From the start of its process to its end."""
+    """How long it worked."""
+    start_seconds: float = 0.0
+    """How long its process took before that to load what it needs, whatever the run's size."""
     num_embedded: int = 0
     """Images whose features it had to compute; the others' lay in the cache."""
     embed_seconds: float = 0.0
@@ -92,7 +94,7 @@ def estimate(
     if alike:
         latest = alike[-1]
         scale = _work(config, num_images) / _work(latest.config, latest.num_images)
-        return Estimate(latest.seconds * scale, f"after run {latest.run}")
+        return Estimate(latest.start_seconds + latest.seconds * scale, f"after run {latest.run}")
     if speed is None:
         return None
     return Estimate(_trial_seconds(config, num_images, to_embed, speed), "after a short trial")
@@ -191,7 +193,7 @@ def _quick_estimate(
     if alike:
         latest = alike[-1]
         rest = latest.seconds - latest.embed_seconds - _head_seconds(latest.config, latest.num_images)
-        seconds += max(0.0, rest)
+        seconds += latest.start_seconds + max(0.0, rest)
     else:
         seconds += START_S
     shown = next((run for run in reversed(alike) if run.num_embedded and run.embed_seconds), None)

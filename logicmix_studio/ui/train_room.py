@@ -301,7 +301,8 @@ class TrainRoom:
                     info.run,
                     config,
                     num_images=int(info.result.get("num_images", self._num_images())),
-                    seconds=float(seconds) + _start_seconds(info),
+                    seconds=float(seconds),
+                    start_seconds=_start_seconds(info),
                     num_embedded=int(info.result.get("num_embedded", 0)),
                     embed_seconds=float(info.result.get("embed_seconds", 0.0)),
                 )

@@ -7,51 +7,20 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
+from logicmix_studio.store import write_json
+from logicmix_studio.training.config import RunConfig
 from logicmix_studio.training.run_folder import EventWriter, RunFolder, RunState
 from tests.browser.checks import assert_accessible, keep_picture
 from tests.browser.conftest import Served
-from tests.workspaces import add_run
+from tests.browser.live_runs import make_live, write_events
 
 pytestmark = pytest.mark.browser
 
 RUN_MS = 120_000
 """A real run starts a process of its own, which imports torch."""
-
-
-def write_events(folder: RunFolder, epochs: int = 8) -> None:
-    """Write what a full run would have said."""
-    writer = EventWriter(folder.events_file)
-    writer.write("start")
-    for epoch in range(1, epochs + 1):
-        for step in range(5):
-            number = (epoch - 1) * 5 + step + 1
-            fall = 1.0 / number**0.4
-            facts = {"lr": 2e-4 * min(1, number / 10), "images_per_s": 40.0 + step, "memory_mb": 800}
-            writer.write("step", step=number, loss_original=fall, loss_mixed=1.4 * fall, **facts)
-        writer.write("epoch", epoch=epoch, epochs=epochs, loss_original=fall, loss_mixed=fall, map=1 - fall)
-        if epoch > epochs // 3:
-            writer.write(
-                "pseudo", epoch=epoch, positive=10 * epoch, negative=50 * epoch, changed=5, per_class={}
-            )
-    writer.close()
-
-
-def make_live(served: Served, run: int = 2) -> RunFolder:
-    """Lay down a run that this very process seems to work on."""
-    import psutil
-
-    folder = add_run(served.studio.workspace, served.studio.table, np.asarray(served.studio.states), run=run)
-    for file in (folder.result_file, folder.scores_file):
-        file.unlink()
-    me = psutil.Process()
-    folder.write_state(RunState("running", "training, epoch 3 of 8", 0.4, 75.0, me.pid, me.create_time()))
-    write_events(folder, epochs=3)
-    served.studio.refresh()
-    return folder
 
 
 def wait_for_run(page: Page, number: int) -> None:
@@ -113,8 +82,47 @@ def test_settings_drawer_is_made_from_the_recipe(
     expect(drawer.get_by_role("button", name="Use these settings")).to_be_enabled()
     assert_accessible(page)
     keep_picture(page, f"train-settings-{scheme}")
+    drawer.get_by_label("Find a setting").fill("seed")
+    expect(drawer.locator('[data-setting="seed"]')).to_contain_text("default 526 · range 0 to 2,147,483,647")
+    drawer.get_by_label("seed", exact=True).fill("-1")
+    expect(drawer.get_by_role("status")).to_contain_text("seed must be 0 or more")
+    drawer.get_by_label("seed", exact=True).fill("7")
+    expect(drawer.get_by_role("status")).to_contain_text("2 settings changed")
     drawer.get_by_role("button", name="Use these settings").click()
-    expect(page.locator(".lm-recipe-changed")).to_have_text("1 setting changed")
+    expect(page.locator(".lm-recipe-changed")).to_have_text("2 settings changed")
+    page.route("**/api/train/start", lambda route: route.fulfill(status=400, json={"error": "not today"}))
+    with page.expect_request("**/api/train/start") as asked:
+        page.get_by_role("button", name="Start training").click()
+    assert asked.value.post_data_json == {
+        "recipe": "2wayaug-pl",
+        "overrides": {"mixing.probability": 0.3},
+        "init_from": None,
+        "seed": 7,
+    }
+
+
+def test_time_is_known_once_it_was_measured(open_page: Callable[..., Page], served: Served) -> None:
+    network = RunConfig.create("2wayaug-pl").settings.backbone
+
+    def measure(route: Route) -> None:
+        trial = {
+            "backbone": network.name,
+            "image_size": 64,
+            "score_images_per_s": 90,
+            "train_images_per_s": 30,
+        }
+        write_json(served.studio.workspace.cache / "speed.json", {"trials": [trial]})
+        route.fulfill(json={})
+
+    page = open_page(served.url, "#/train")
+    page.route("**/api/train/measure", measure)
+    page.get_by_role("radio", name=re.compile("^2WayAug-PL time")).click()
+    page.locator(".lm-start").get_by_role("button", name="Settings").click()
+    page.get_by_role("dialog").get_by_label("image size").fill("64")
+    page.get_by_role("button", name="Use these settings").click()
+    page.get_by_role("button", name="Measure the time").click()
+    expect(page.locator('.lm-recipe[aria-checked="true"]')).to_contain_text("after a short trial")
+    expect(page.get_by_role("button", name="Measure the time")).to_be_hidden()
 
 
 def test_a_live_run_moves_and_survives_a_reload(

@@ -36,7 +36,7 @@ def test_nothing_known_is_no_estimate() -> None:
 
 
 def test_same_run_takes_as_long_again() -> None:
-    found = estimate(QUICK, 1000, [PastRun(3, QUICK, 1000, 40.0, 1000, 30.0)], [])
+    found = estimate(QUICK, 1000, [PastRun(3, QUICK, 1000, 40.0, num_embedded=1000, embed_seconds=30.0)], [])
     assert found is not None
     assert found.seconds == pytest.approx(40.0)
     assert found.basis == "after run 3"
@@ -93,6 +93,11 @@ def test_trial_counts_every_epoch() -> None:
     assert found is not None
     assert found.basis == "after a short trial"
     assert found.seconds > 60 * 10_000 / 20.0  # 60 epochs of training, and scoring beside
+
+
+def test_starting_takes_as_long_whatever_the_size() -> None:
+    past = [PastRun(1, FULL, 10_000, 40.0, start_seconds=7.0)]
+    assert seconds(FULL, 20_000, past, []) == pytest.approx(7.0 + 80.0)
 
 
 def test_a_run_beats_a_trial() -> None:
