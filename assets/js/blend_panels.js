@@ -133,7 +133,8 @@ class NetworkPanel extends AskingPanel {
   }
 
   pair(title, before, after, words, className = "") {
-    const image = (src, label) => el("figure", {}, el("img", { src, alt: `${title} ${label}`, width: 150, height: 150 }), el("figcaption", {}, label));
+    const missing = (event) => event.target.replaceWith(el("p", { class: "lm-network-missing", role: "alert" }, "This picture could not be drawn."));
+    const image = (src, label) => el("figure", {}, el("img", { src, alt: `${title} ${label}`, width: 150, height: 150, onerror: missing }), el("figcaption", {}, label));
     return el("div", { class: `lm-network-pair ${className}` }, el("h4", {}, title), el("div", { class: "lm-network-images" }, image(before, "before"), image(after, "after")), el("p", {}, words));
   }
 

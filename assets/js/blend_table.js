@@ -177,7 +177,7 @@ class TruthPanel {
     const decided = blend.rows.filter((row) => row.result !== 0 && row.truth !== null && row.truth !== 0);
     const wrong = decided.filter((row) => row.truth !== row.result);
     if (!decided.length) return [];
-    if (!wrong.length) return [el("span", { class: "lm-truth-right" }, "✓"), ` The complete labels are known here: all ${decided.length} decided classes are right.`];
+    if (!wrong.length) return [el("span", { class: "lm-truth-right" }, "✓"), ` The complete labels are known here: ${decided.length === 1 ? "the one decided class is" : `all ${decided.length} decided classes are`} right.`];
     const why = blend.with_pseudo ? " Wrong pseudo-labels in a source carry over." : " A wrong label in a source carries over.";
     return [el("span", { class: "lm-truth-wrong" }, "✗"), ` The complete labels are known here: ${wrong.length} of ${decided.length} decided classes are wrong (${wrong.map((row) => row.class).join(", ")}).${why}`];
   }

@@ -158,7 +158,8 @@ const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFracti
 
 export const format = {
   number: (value) => (value === null || value === undefined ? "–" : grouped.format(value)),
-  compact: (value) => (value === null || value === undefined ? "–" : compact.format(value)),
+  /** 1,234 in full, 12,345 as "12.3K". */
+  compact: (value) => (value === null || value === undefined ? "–" : (Math.abs(value) < 10_000 ? grouped : compact).format(value)),
   /** 0.1234 → "12.3 %". Small shares are never rounded to nothing, nor large ones to everything. */
   percent(value, digits = 1) {
     if (value === null || value === undefined || Number.isNaN(value)) return "–";
@@ -174,7 +175,7 @@ export const format = {
     if (seconds < 1) return "< 1 s";
     if (seconds < 90) return `${Math.round(seconds)} s`;
     if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
-    if (seconds < 172_800) return `${(seconds / 3600).toFixed(seconds < 36_000 ? 1 : 0)} h`;
+    if (seconds < 172_800) return `${Number((seconds / 3600).toFixed(seconds < 36_000 ? 1 : 0))} h`;
     return `${Math.round(seconds / 86_400)} days`;
   },
   time(text) {

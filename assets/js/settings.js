@@ -67,13 +67,13 @@ export function openSettings(context) {
     body: [
       el("section", {}, el("label", { class: "lm-field", for: "lm-person-name" }, "Your name", name), el("p", { class: "lm-soft" }, "Stands beside each of your decisions; undo follows it.")),
       el("section", {}, el("label", { class: "lm-field", for: "lm-goal" }, "Goal: known cells, in per cent", goal), el("p", { class: "lm-soft" }, "Overview says how long it takes to get there.")),
-      el("section", {}, el("h3", {}, "Keys"), el("p", { class: "lm-soft" }, "Press a key's button, then the new key."), keyPlace),
+      el("section", {}, el("h3", {}, "Keys"), el("p", { class: "lm-soft" }, "Press a key's button, then the new key. A tab's keys join the list once it has been opened."), keyPlace),
       el(
         "section",
-        { class: "lm-soft" },
+        {},
         el("h3", {}, "This data set"),
-        el("p", {}, session.root),
-        (session.notes ?? []).map((note) => el("p", {}, typeof note === "string" ? note : JSON.stringify(note))),
+        el("p", { class: "lm-soft" }, session.root),
+        (session.notes ?? []).map((note) => el("p", { class: "lm-soft" }, typeof note === "string" ? note : JSON.stringify(note))),
       ),
     ],
     footer: [button("Cancel", { onclick: () => shown.close() }), button("Save", { kind: "primary", onclick: save })],
