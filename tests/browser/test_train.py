@@ -212,6 +212,7 @@ def test_charts_are_read_by_keyboard(open_page: Callable[..., Page], served: Ser
     write_events(RunFolder(served.studio.jobs.folder(1)))
     page = open_page(served.url, "#/train")
     chart = page.locator(".lm-chart", has_text="Loss")
+    expect(chart.locator("path").first).to_be_visible()
     chart.locator(".lm-chart-svg").focus()
     page.keyboard.press("ArrowRight")
     expect(chart.locator(".lm-chart-readout")).to_have_text("step 1 · original 1 · mixed 1.4")
