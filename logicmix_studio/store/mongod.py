@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -222,13 +223,11 @@ class Mongod:
             return child.wait()
         me = psutil.Process()
         record = _Record(child.pid, started, port, me.pid, me.create_time())
-        if not _wait_for_port(child, port, START_SECONDS):
+        if not _wait_for_answer(child, port, START_SECONDS):
             if child.poll() is None:
                 child.terminate()
                 child.wait(STOP_SECONDS)
             return child.returncode
-        if not _answers(f"mongodb://127.0.0.1:{port}", ANSWER_MS):
-            return child.poll() or EXIT_ADDRESS
         self._record, self._child = record, child
         _write_record(self.dbpath / RECORD, record)
         return None
@@ -282,13 +281,18 @@ def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     return started
 
 
-def _wait_for_port(child: subprocess.Popen[bytes], port: int, seconds: float) -> bool:
-    """Return True when the port is open, False when the process ended or the time is up."""
-    for _ in range(int(seconds / 0.02)):
+def _wait_for_answer(child: subprocess.Popen[bytes], port: int, seconds: float) -> bool:
+    """Return True when mongod answers, False when the process ended or the time is up.
+
+    On a busy machine seconds may lie between the open port and the first answer.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
         with socket.socket() as probe:
             probe.settimeout(1.0)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return True
+            is_open = probe.connect_ex(("127.0.0.1", port)) == 0
+        if is_open and _answers(f"mongodb://127.0.0.1:{port}", ANSWER_MS) and child.poll() is None:
+            return True
         try:
             child.wait(0.02)
         except subprocess.TimeoutExpired:

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.store import mongod
 from logicmix_studio.store.mirror import connect
 from logicmix_studio.store.mongod import RECORD, Mongod, find_mongod
 
@@ -63,6 +64,14 @@ def test_ensure_starts_small_on_this_machine_only(own):
         c.laddr.ip for c in psutil.Process(own.pid).net_connections() if c.status == psutil.CONN_LISTEN
     }
     assert listening == {"127.0.0.1"}
+
+
+def test_one_that_is_slow_to_answer_is_waited_for(own, monkeypatch):
+    answers, slow = mongod._answers, iter([False, False])
+    monkeypatch.setattr(mongod, "_answers", lambda *given: next(slow, True) and answers(*given))
+    own.ensure()
+    assert own.alive()
+    assert not (own.dbpath / "mongod.log.1").exists()  # it was started once
 
 
 def test_ensure_again_keeps_the_running_one(own):
