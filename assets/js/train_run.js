@@ -29,6 +29,7 @@ export const CHARTS = [
     name: "pseudo",
     title: "Pseudo-labels in training",
     xLabel: "epoch",
+    yFormat: format.number,
     optional: true,
     series: (curves) => [
       { name: "positive", tone: "positive", points: curves.pseudo.positive },
@@ -36,8 +37,8 @@ export const CHARTS = [
     ],
   },
   { name: "lr", title: "Learning rate", xLabel: "step", optional: true, series: (curves) => [{ name: "learning rate", tone: "accent", points: curves.steps.lr }] },
-  { name: "speed", title: "Images a second", xLabel: "step", optional: true, fromZero: true, series: (curves) => [{ name: "images/s", tone: "accent", points: curves.steps.images_per_s }] },
-  { name: "memory", title: "Memory in MB", xLabel: "step", optional: true, fromZero: true, series: (curves) => [{ name: "memory", tone: "negative", points: curves.steps.memory_mb }] },
+  { name: "speed", title: "Images a second", xLabel: "step", yFormat: format.number, optional: true, fromZero: true, series: (curves) => [{ name: "images/s", tone: "accent", points: curves.steps.images_per_s }] },
+  { name: "memory", title: "Memory in MB", xLabel: "step", yFormat: format.number, optional: true, fromZero: true, series: (curves) => [{ name: "memory", tone: "negative", points: curves.steps.memory_mb }] },
 ];
 
 /** Whether a chart has points over steps; what ends in seconds is told by epochs only. */
@@ -76,6 +77,7 @@ export class RunView {
       this.details = null;
       fill(this.after);
       fill(this.messages);
+      this.logBox.hidden = true; // until what stands above it is there, so that it does not jump
       this.drawCharts();
       if (this.logBox.open) this.loadLog();
       this.load();
@@ -140,7 +142,8 @@ export class RunView {
     }
     if (card.status === "finished") {
       const line = card.change?.line;
-      return line ? el("p", { class: ["lm-run-line", card.change.is_broken && "is-problem"] }, line) : null;
+      const before = card.change?.before ? el("span", { class: "lm-soft" }, ` against run ${card.change.before}`) : null;
+      return line ? el("p", { class: ["lm-run-line", card.change.is_broken && "is-problem"] }, line, before) : null;
     }
     const words = { paused: "Paused at a checkpoint; it can go on where it stopped.", cancelled: "Cancelled. It can go on from its last checkpoint.", failed: card.message || "It failed; the log says why.", died: card.message || "Its process ended without a word." };
     return el("p", { class: ["lm-run-line", ["failed", "died"].includes(card.status) && "is-problem"] }, words[card.status] ?? card.message);
@@ -187,6 +190,7 @@ export class RunView {
     const precision = Object.keys(result.ap ?? {}).length ? this.precision(result.ap) : null;
     const settings = el("section", { class: "lm-card" }, el("div", { class: "lm-card-head" }, el("h2", {}, "Settings")), el("div", { class: "lm-card-body" }, this.settings(changed, seed, bytes)));
     fill(this.after, tiles, el("div", { class: "lm-run-columns" }, precision, settings));
+    this.logBox.hidden = false;
   }
 
   tiles(card, result) {

@@ -312,7 +312,7 @@ class TrainRoom:
     def _change(self, info: RunInfo, finished: list[int]) -> dict[str, Any] | None:
         if info.status != "finished":
             return None
-        before = max((run for run in finished if run < info.run), default=None)
+        before = _run_before(info, finished)
         key = (info.run, before, self.studio.settings.version)
         with self._guard:
             known = self._changes.get(key)
@@ -339,6 +339,14 @@ class TrainRoom:
             return snapshot_states(self.studio, run)
         except StudioError:
             return None
+
+
+def _run_before(info: RunInfo, finished: list[int]) -> int | None:
+    """Return the run that a run took over from: the best one before it, else the last one."""
+    best = (info.result.get("comparison") or {}).get("best_run")
+    if best in finished:
+        return int(best)
+    return max((run for run in finished if run < info.run), default=None)
 
 
 def _start_seconds(info: RunInfo) -> float:

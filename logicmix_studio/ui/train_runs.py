@@ -27,7 +27,7 @@ MOST_EXAMPLES: Final = 16
 
 @dataclass(frozen=True)
 class RunChange:
-    """What a finished run changed for the person, against the finished run before it."""
+    """What a finished run changed for the person, against the run that made the pseudo-labels before it."""
 
     new: int
     """Pseudo-labels that the run before did not have."""
@@ -53,7 +53,8 @@ class RunChange:
             >>> RunChange(312, 0, 14, 6, 9, 300, 12, None).line()
             '+312 pseudo-labels in 9 classes, 14 flipped, 6 conflicts'
         """
-        parts = [f"+{_counted(self.new, 'pseudo-label')} in {_counted(self.classes, 'class', 'es')}"]
+        new = f"+{_counted(self.new, 'pseudo-label')} in {_counted(self.classes, 'class', 'es')}"
+        parts = [new if self.new else "no new pseudo-label"]
         if self.withdrawn:
             parts.append(f"{self.withdrawn:,} withdrawn")
         if self.flipped:

@@ -250,7 +250,7 @@ def test_a_run_that_ends_says_what_it_changed(open_page: Callable[..., Page], se
     shutil.copy(served.studio.jobs.folder(1) / "scores.npy", folder.scores_file)
     folder.result_file.write_text(json.dumps({"map": 0.9, "seconds": 3.0}))
     folder.write_state(RunState("finished", "finished", 1.0))
-    expect(page.get_by_text(re.compile(r"Run 2 has finished: \+0 pseudo-labels"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Run 2 has finished: no new pseudo-label"))).to_be_visible()
     expect(page.locator(".lm-runs-why")).to_contain_text("The pseudo-labels come from run 2")
 
 

@@ -290,7 +290,7 @@ def test_change__line_in_words() -> None:
         "+312 pseudo-labels in 9 classes, 14 flipped, 6 conflicts"
     )
     assert RunChange(1, 2, 0, 1, 1, 1, 0, 1).line() == "+1 pseudo-label in 1 class, 2 withdrawn, 1 conflict"
-    assert RunChange(0, 0, 0, 0, 0, 0, 0, None).line() == "+0 pseudo-labels in 0 classes"
+    assert RunChange(0, 0, 0, 0, 0, 0, 0, None).line() == "no new pseudo-label"
 
 
 def test_change__counts_against_the_run_before(two_runs: Studio) -> None:
@@ -302,6 +302,15 @@ def test_change__counts_against_the_run_before(two_runs: Studio) -> None:
     assert change.positive + change.negative == int((second != 0).sum())
     assert not ((states != 0) | is_test[:, None])[second != 0].any()
     assert run_change(two_runs, 1, None).new == int((first != 0).sum())
+
+
+def test_change__a_run_takes_over_from_the_best_one_before_it(open_studio: Callable[..., Studio]) -> None:
+    studio = open_studio("three", runs=3)
+    file = folder(studio, 3).result_file
+    result = json.loads(file.read_text())
+    file.write_text(json.dumps({**result, "comparison": {"best_run": 1}}))
+    befores = [card["change"]["before"] for card in TrainRoom(studio).runs()]
+    assert befores == [1, 1, None]
 
 
 def test_change__is_said_at_the_labels_of_its_time(two_runs: Studio) -> None:
