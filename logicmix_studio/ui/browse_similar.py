@@ -38,9 +38,12 @@ class Similar:
             count: How many at the most.
 
         Returns:
-            The run whose features were used, or None and no image where no run left any.
+            The run whose features were used: the one whose scores are shown, or the latest that has the image;
+            None and no image where no run left any.
         """
-        for info in reversed(self._studio.finished_runs()):
+        current, _ = self._studio.current_choice()
+        latest_first = reversed(self._studio.finished_runs())
+        for info in sorted(latest_first, key=lambda info: info.run != current):
             features = self._features(info.run, info.folder)
             row = None if features is None else features.row_of.get(image_id)
             if features is not None and row is not None:

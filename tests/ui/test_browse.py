@@ -170,6 +170,13 @@ class TestSimilar:
         cosine[0] = -1
         assert found[0][0] == studio.image_ids[int(cosine.argmax())]
 
+    def test_the_run_whose_scores_are_shown_comes_first(self, open_studio: Callable[..., Studio]) -> None:
+        studio = open_studio(runs=2)
+        studio.choose_run(1)
+        assert Similar(studio).find(studio.image_ids[0], 5)[0] == 1
+        (studio.workspace.runs / "0001" / "features.npy").unlink()
+        assert Similar(studio).find(studio.image_ids[0], 5)[0] == 2
+
     def test_without_features_there_are_none(self, open_studio: Callable[..., Studio]) -> None:
         studio = open_studio(runs=0)
         assert Similar(studio).find(studio.image_ids[0], 5) == (None, [])
