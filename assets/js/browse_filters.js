@@ -86,7 +86,7 @@ export class FilterBar {
           "span",
           { class: "lm-br-rest lm-end" },
           this.reset,
-          el("span", { class: "lm-br-labelled" }, el("span", {}, "Score"), this.from, "–", this.to),
+          el("span", { class: "lm-br-labelled lm-br-score" }, el("span", {}, "Score"), this.from, "–", this.to),
           [this.sign, this.split, this.source, this.who, this.run],
           el("label", { class: "lm-br-labelled" }, icon("sort"), el("span", { class: "lm-sr" }, "Order"), this.sort),
         ),

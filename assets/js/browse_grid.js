@@ -13,6 +13,7 @@ const SETTLE_MS = 50;
 const MARK_WIDTH = 24;
 const LETTER_WIDTH = 7;
 const SCORE_WIDTH = 30;
+const NO_WIDTH = 20;
 const REST_WIDTH = 26;
 
 export class Grid {
@@ -216,8 +217,10 @@ export class Grid {
   room(names) {
     let left = this.side - 16 - REST_WIDTH;
     let count = 0;
-    for (const [column, state, claim] of names) {
-      left -= MARK_WIDTH + Math.min(this.context.session.classNames[column].length, 14) * LETTER_WIDTH + (state === 0 && claim ? SCORE_WIDTH : 0);
+    for (const [column, state, claim, score] of names) {
+      const { classNames } = this.context.session;
+      const hasScore = (state === 0 && claim) || (classNames[column] === this.className && score !== null);
+      left -= MARK_WIDTH + Math.min(classNames[column].length, 14) * LETTER_WIDTH + (hasScore ? SCORE_WIDTH : 0) + (claim < 0 && !state ? NO_WIDTH : 0);
       if (left < 0) break;
       count += 1;
     }

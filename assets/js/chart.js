@@ -133,8 +133,8 @@ class LineChart {
   }
 
   legendEntry(one) {
-    const line = svg("line", { x1: 0, y1: 5, x2: 18, y2: 5, class: `lm-chart-line lm-tone-${one.tone}`, "stroke-dasharray": one.dash ?? "" });
-    const mark = svg("svg", { width: 18, height: 10, "aria-hidden": "true" }, line);
+    const line = svg("line", { x1: 0, y1: 5, x2: 14, y2: 5, class: `lm-chart-line lm-tone-${one.tone}`, "stroke-dasharray": one.dash ?? "" });
+    const mark = svg("svg", { width: 14, height: 10, "aria-hidden": "true" }, line);
     const last = one.points[one.points.length - 1];
     return html("li", "", mark, html("span", "", one.name), html("b", "", this.options.yFormat(last[1])));
   }

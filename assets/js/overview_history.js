@@ -61,7 +61,7 @@ export function paceLine(place, progress) {
     progress.missing === 0
       ? `The goal of ${goal} known is reached.`
       : progress.seconds_left === null
-        ? `${format.number(progress.missing)} cells are missing to the goal of ${goal} known.`
+        ? `${format.plural(progress.missing, "cell is", "cells are")} missing to the goal of ${goal} known.`
         : `At this rate ${format.duration(progress.seconds_left)} of work to ${goal} known.`;
   return fill(
     place,

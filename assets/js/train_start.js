@@ -15,7 +15,7 @@ export class StartCard {
     this.overrides = {};
     this.initFrom = "";
     this.runs = [];
-    this.body = el("div", { class: "lm-card-body lm-start" }, skeleton("120px"));
+    this.body = el("div", { class: "lm-card-body lm-start" }, skeleton("390px"));
     this.node = el("section", { class: "lm-card lm-start-card", "aria-label": "Start a run" }, el("div", { class: "lm-card-head" }, el("h2", {}, "Train")), this.body);
   }
 
@@ -137,7 +137,7 @@ export class StartCard {
   /** What the time hangs on: features that are there already cost nothing, and an unknown machine can be measured. */
   timeWords() {
     const time = this.timeNow();
-    if (!time) return el("p", { class: "lm-start-words lm-start-measure" }, "Not timed on this machine yet.", button("Measure the time", { onclick: (event) => this.measure(event.currentTarget), title: "Trains on a few made-up images for some seconds" }));
+    if (!time) return el("p", { class: "lm-start-words lm-start-measure" }, "Not timed here yet.", button("Measure the time", { onclick: (event) => this.measure(event.currentTarget), title: "Trains on a few made-up images for some seconds" }));
     const { name } = this.recipe();
     const { numImages } = this.context.session;
     if (name !== "quick") return null;

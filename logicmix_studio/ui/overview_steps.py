@@ -105,7 +105,9 @@ def _missing_sign(studio: Studio, counts: Counts, *, has_run: bool) -> Iterator[
             continue
         names = [studio.class_names[i] for i in missing[:FEW]]
         more = f" and {len(missing) - FEW:,} more" if len(missing) > FEW else ""
-        reason = f"Without a known {sign} the model can't learn {', '.join(names)}{more}."
+        reason = (
+            f"Without a known {sign} the model can't learn {', '.join(f'“{name}”' for name in names)}{more}."
+        )
         params = {"class": names[0], "state": "unknown"}
         if has_run:
             params["sort"] = "score-high" if sign == "positive" else "score-low"

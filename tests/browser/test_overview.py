@@ -79,24 +79,55 @@ def test_the_next_step_leads_there(studio_page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "overview", "browse", "train"),
     [
-        {"num_images": 0, "runs": 0},
-        {"class_names": [], "runs": 0},
-        {"num_images": 1, "class_names": ["only"], "runs": 0},
-        {"known_proportion": 0.0, "runs": 0},
-        {"known_proportion": 1.0},
+        (
+            {"num_images": 0, "runs": 0},
+            "There are no images here",
+            "0 images",
+            "There is no image to train on",
+        ),
+        ({"class_names": [], "runs": 0}, "There are no classes yet", "24 images", "nothing to learn from"),
+        (
+            {"num_images": 1, "class_names": ["only"], "runs": 0},
+            "1 image × 1 class",
+            "1 image",
+            "nothing to learn from",
+        ),
+        ({"known_proportion": 0.0, "runs": 0}, "0 %of all cells", "24 images", "nothing to learn from"),
+        ({"known_proportion": 1.0}, "Everything is known", "24 images", "100 % of the cells"),
     ],
     ids=["no image", "no class", "one cell", "all unknown", "all known"],
 )
 def test_odd_data_sets_are_shown_sensibly(
-    serve_studio: Callable[..., Served], open_page: Callable[..., Page], options: dict[str, object]
+    serve_studio: Callable[..., Served],
+    open_page: Callable[..., Page],
+    options: dict[str, object],
+    overview: str,
+    browse: str,
+    train: str,
 ) -> None:
     served = serve_studio(**options)
     page = open_page(served.url, "#/overview")
     wait_for_tab(page, "overview")
+    expect(page.locator("#tab-overview")).to_contain_text(overview)
     expect(page.locator("#tab-overview").get_by_text("NaN")).to_have_count(0)
     expect(page.locator("#tab-overview [role=alert]")).to_have_count(0)
     page.click("[data-tab-id=browse]")
     wait_for_tab(page, "browse")
     expect(page.locator("#tab-browse [role=alert]")).to_have_count(0)
+    expect(page.locator(".lm-br-count")).to_have_text(browse)
+    page.click("[data-tab-id=train]")
+    expect(page.locator(".lm-start")).to_contain_text(train)
+
+
+def test_long_names_stay_within_the_page(
+    serve_studio: Callable[..., Served], open_page: Callable[..., Page]
+) -> None:
+    served = serve_studio(class_names=["a" * 120, "b" * 120], paths=["c" * 90 + ".jpg"], num_images=1, runs=0)
+    page = open_page(served.url, "#/overview")
+    expect(page.locator(".lm-ov-step h2")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.evaluate(f"location.hash = '#/browse?image={served.studio.image_ids[0]}'")
+    expect(page.locator(".lm-bi-history h3")).to_contain_text("History of")
+    assert page.locator(".lm-bi-side").evaluate("side => side.scrollWidth <= side.clientWidth")
