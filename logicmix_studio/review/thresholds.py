@@ -45,7 +45,9 @@ class Evidence:
 
     def num_looks(self) -> NDArray[np.int64]:
         """Return (C,) how often one has looked at each class."""
-        return self.total.any(axis=(0, 2)).astype(np.int64) if self.looks is None else self.looks
+        if self.looks is not None:
+            return self.looks
+        return np.asarray(self.total.sum(axis=(0, 2)) > 0, dtype=np.int64)
 
 
 def collect_evidence(
