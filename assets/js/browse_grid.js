@@ -61,6 +61,7 @@ export class Grid {
     this.cursor = 0;
     this.anchor = 0;
     this.node.scrollTop = 0;
+    this.node.setAttribute("aria-activedescendant", `lm-br-${this.cursor}`);
     this.dropTiles();
     this.layout();
   }
