@@ -356,4 +356,5 @@ def _start_seconds(info: RunInfo) -> float:
         return 0.0
     with events.open("rb") as lines:
         first = json.loads(lines.readline() or b"{}")
-    return min(max(0.0, float(first.get("time", info.created)) - info.created), MOST_START_S)
+    waited = float(first.get("time", info.created)) - info.created
+    return waited if 0.0 <= waited <= MOST_START_S else 0.0
