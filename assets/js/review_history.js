@@ -47,7 +47,7 @@ export class History {
 
   async load() {
     await this.fetch(null);
-    this.paintBar();
+    if (this.reply) this.paintBar();
   }
 
   async fetch(before) {

@@ -38,7 +38,7 @@ def pill(page: Page) -> str:
 
 
 def wait_saved(page: Page) -> None:
-    expect(page.locator(".lm-outbox")).to_have_text(SAVED, timeout=20_000)
+    expect(page.locator(".lm-outbox")).to_have_text(SAVED)
 
 
 def test_keys__answer_and_show_the_next_card_at_once(
@@ -90,6 +90,19 @@ def test_keys__are_ignored_with_a_modifier_and_while_held(
     page.keyboard.up("y")
     wait_saved(page)
     assert len(ledger_of(review_server).lines) == 1
+
+
+def test_filter__an_earlier_run_is_reviewed_by_its_own_scores(
+    review_page: Callable[..., Page], review_server: ServerProcess
+) -> None:
+    page = review_page("stream", order="confident")
+    first = cell_on_screen(page)
+    page.locator("select[name=run]").select_option("1")
+    expect(page.locator("section.lm-screen-stream")).not_to_have_attribute("data-cell", first)
+    cell_on_screen(page)
+    page.keyboard.press("y")
+    wait_saved(page)
+    assert [line.run for line in ledger_of(review_server).lines] == [1]
 
 
 def test_buttons__do_what_the_keys_do(review_page: Callable[..., Page], review_server: ServerProcess) -> None:
