@@ -21,6 +21,7 @@ from logicmix_studio.store import Workspace, WorkspaceLock, locate_workspace, se
 from logicmix_studio.studio import Studio
 from logicmix_studio.terminal import err, note, progress_bar, show_table
 from logicmix_studio.training.config import describe
+from logicmix_studio.words import counted
 
 STOP_SECONDS = 20.0
 """How long a server may take to end before it is said to hang."""
@@ -56,15 +57,14 @@ def run_import(dataset: Path, workspace: Path | None, options: ImportOptions) ->
 
 def describe_import(found: Mapping[str, Any]) -> str:
     """Return an import's result in words."""
-    lines = [
-        f"{found['images']:,} images, {found['classes']:,} classes: {found['positive']:,} cells positive, "
-        f"{found['negative']:,} negative, {found['unknown']:,} unknown",
-        *found["notes"],
-    ]
-    if found["bad_images"]:
-        some = ", ".join(found["bad_images"][:5])
-        lines.append(f"{len(found['bad_images'])} images could not be read and were left out: {some}")
-    return "\n".join([*lines, f"workspace: {found['workspace']}"])
+    return "\n".join(
+        [
+            f"{counted(found['images'], 'image')}, {counted(found['classes'], 'class')}; "
+            f"cells: {found['positive']:,} positive, {found['negative']:,} negative, {found['unknown']:,} unknown",
+            *found["notes"],
+            f"workspace: {found['workspace']}",
+        ]
+    )
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def run_training(dataset: Path, workspace: Path | None, plan: TrainingPlan) -> d
 
 def describe_run(run: Mapping[str, Any]) -> str:
     """Return a run's state in words."""
-    message = str(run["message"])
+    message = ". ".join(line.rstrip(".") for line in str(run["message"]).splitlines())
     said = message if message.startswith(run["status"]) else ": ".join(filter(None, (run["status"], message)))
     return f"run {run['run']} ({run['recipe']}): {said}"
 
@@ -191,7 +191,7 @@ def describe_status(status: Mapping[str, Any]) -> str:
         for name, count in status["classes"].items()
     ]
     show_table(
-        f"{status['name']}: {status['images']:,} images",
+        f"{status['name']}: {counted(status['images'], 'image')}",
         ["class", "● positive", "○ negative", "· unknown", "◐ pseudo +", "◐ pseudo −"],
         rows,
     )
@@ -203,7 +203,8 @@ def describe_status(status: Mapping[str, Any]) -> str:
     )
     return "\n".join(
         [
-            f"known: {status['known_proportion']:.2%} of the cells; {status['decisions']:,} decisions in the journal",
+            f"known: {status['known_proportion']:.2%} of the cells; "
+            f"{counted(status['decisions'], 'decision')} in the journal",
             *(describe_run(run) for run in status["runs"]),
             f"pseudo-labels: {status['current_run_reason']}",
             where,

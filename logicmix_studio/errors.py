@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class StudioError(Exception):
     """A mistake that a user can mend.
@@ -21,3 +25,22 @@ class StudioError(Exception):
     def __str__(self) -> str:
         """Return the message and the hint on a line of its own."""
         return f"{self.what}\n{self.hint}" if self.hint else self.what
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say what a user can mend when a file or folder can't be written: a full disk, no permission.
+
+    Args:
+        path: What the block writes.
+
+    Raises:
+        StudioError: If the system refuses.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StudioError(
+            f"cannot write {path}: {error.strerror or error}",
+            "check the disk's free space and the permissions",
+        ) from error

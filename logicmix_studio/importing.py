@@ -8,7 +8,7 @@ from pathlib import Path
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats import hide_labels, read_dataset
-from logicmix_studio.labels import LabelTable, Problem
+from logicmix_studio.labels import SHOWN_PROBLEMS, LabelTable, Problem
 from logicmix_studio.store import Workspace, load_table, save_table, utc_now, write_json
 from logicmix_studio.store.workspace import WORKSPACE_FORMAT
 
@@ -59,6 +59,7 @@ def import_dataset(
     Raises:
         StudioError: If something can't be read; nothing is changed then.
     """
+    workspace.refuse_other_format()
     result = read_dataset(
         workspace.root,
         labels=options.labels,
@@ -125,7 +126,9 @@ def _keep_former(workspace: Workspace) -> None:
 
 
 def _left_out(problems: Sequence[Problem]) -> tuple[str, ...]:
-    return tuple(f"Left out: {problem}" for problem in problems)
+    more = len(problems) - SHOWN_PROBLEMS
+    rest = (f"Left out: {more:,} more",) if more > 0 else ()
+    return (*(f"Left out: {problem}" for problem in problems[:SHOWN_PROBLEMS]), *rest)
 
 
 def _trial_notes(options: ImportOptions) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from logicmix_studio.studio import Studio
 from logicmix_studio.terminal import note, progress_bar, say
 from logicmix_studio.ui.security import is_loopback, new_token
 from logicmix_studio.ui.server import DEFAULT_HOST, DEFAULT_PORT, serve
+from logicmix_studio.words import counted
 
 FIRST_RECIPE = "quick"
 DEMO_NOTE = (
@@ -148,7 +149,9 @@ def _announcer(
     studio: Studio, link: DataSetLink, serving: Serving, password: str | None, app_browser: bool | None
 ) -> Callable[[str], None]:
     def announce(url: str) -> None:
-        say(f"{studio.name}: {studio.table.num_images:,} images, {studio.table.num_classes} classes")
+        say(
+            f"{studio.name}: {counted(studio.table.num_images, 'image')}, {counted(studio.table.num_classes, 'class')}"
+        )
         say(f"LogicMix Studio is open at {url}")
         if password is not None:
             say(f"password: {password}")
@@ -192,7 +195,3 @@ def _import(place: Workspace, options: ImportOptions) -> None:
     report = import_into(place, options)
     for line in report.notes:
         note(line)
-    if report.bad_images:
-        note(
-            f"{len(report.bad_images)} images could not be read and were left out; {place.info_file} lists them"
-        )

@@ -52,6 +52,7 @@ def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=err,
+        transient=True,
     ) as bars:
         tasks: dict[str, object] = {}
 

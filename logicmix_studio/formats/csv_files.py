@@ -85,7 +85,9 @@ class CsvTable:
                     message = f"the row has {len(fields)} columns, but the header has {width}"
                     problems.append(Problem(self.path.name, first, message))
         except csv.Error as error:
-            problems.append(Problem(self.path.name, reader.line_num, f"not readable as CSV: {error}"))
+            is_open = "unexpected end" in str(error)
+            reason = "a quote that begins in this row is never closed" if is_open else str(error)
+            problems.append(Problem(self.path.name, line + 1, f"not readable as CSV: {reason}"))
 
 
 def open_csv(path: Path) -> CsvTable:

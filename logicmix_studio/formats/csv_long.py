@@ -9,6 +9,7 @@ from logicmix_studio.formats.csv_files import SPLIT_COLUMN, CsvTable, open_csv
 from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.formats.values import WrongValueError, parse_split, parse_state
 from logicmix_studio.labels import UNKNOWN, Problem, TableBuilder
+from logicmix_studio.words import counted
 
 CLASS_COLUMN: Final = "class"
 VALUE_COLUMN: Final = "value"
@@ -61,7 +62,7 @@ def read_csv_long(request: ReadRequest) -> TableBuilder:
         builder.add_problem(problem.message, file=problem.file, line=problem.line)
     if num_proposed:
         request.notes.append(
-            f"{num_proposed:,} rows of {table.path.name} are pseudo-labels: their cells stay unknown."
+            f"{table.path.name} holds {counted(num_proposed, 'pseudo-label')}: such cells stay unknown."
         )
     return builder
 

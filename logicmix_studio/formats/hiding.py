@@ -20,11 +20,15 @@ def hide_labels(table: LabelTable, proportion: float, seed: int = DEFAULT_SEED) 
         A new table.
 
     Raises:
-        StudioError: If the proportion lies outside [0, 1].
+        StudioError: If the proportion lies outside [0, 1], or the seed is negative.
     """
     if not 0.0 <= proportion <= 1.0:
         raise StudioError(
             f"the known proportion must lie in [0, 1], but {proportion:g} was given", "Give 0.1 for 10 %."
+        )
+    if seed < 0:
+        raise StudioError(
+            f"the seed must not be negative, but {seed} was given", "Give 0 or a larger number."
         )
     states = drop_labels(table.states, proportion, seed)
     states[table.is_test] = table.states[table.is_test]

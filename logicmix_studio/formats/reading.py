@@ -13,8 +13,9 @@ from logicmix_studio.formats.classes import CLASSES_FILE, parse_classes, read_cl
 from logicmix_studio.formats.names import ImageNames
 from logicmix_studio.formats.registry import LabelFormat, find_labels, recognise
 from logicmix_studio.formats.request import ReadRequest
-from logicmix_studio.images.decode import Progress, UnreadableImage, check_images, scan_images
+from logicmix_studio.images.decode import ImageScan, Progress, UnreadableImage, check_images, scan_images
 from logicmix_studio.labels import LabelProblems, LabelTable, Problem, TableBuilder
+from logicmix_studio.words import counted
 
 
 @dataclass(frozen=True)
@@ -63,22 +64,32 @@ def read_dataset(
         LabelProblems: Images or statements are wrong, all of them with file and line.
         StudioError: There are no images, no classes, or no labels that can be read.
     """
-    images, bad_images, problems = _find_readable(root, check, progress)
+    scan = scan_images(root)
+    if not scan.images:
+        raise StudioError(f"there is no image in {root}", "Give the folder that holds the images.")
     labels = labels if labels is not None else find_labels(root)
     label_format = recognise(labels) if labels is not None else None
+    class_names = _class_names(root, labels, classes, label_format)
+    if labels is None and class_names is None:
+        raise StudioError(
+            f"{root} holds images, but neither labels nor classes",
+            f"Give the classes (--classes a,b,c or --classes FILE), write them to {CLASSES_FILE}, "
+            "one a line, or name a label file (--labels FILE).",
+        )
+    images, bad_images, problems = _find_readable(root, scan, check, progress)
     paths = [path.relative_to(root).as_posix() for path in images]
     request = ReadRequest(
         labels=labels or root,
         images=ImageNames(root, paths),
         image_paths=paths,
         bad_images=ImageNames(root, [error.path.relative_to(root).as_posix() for error in bad_images]),
-        class_names=_class_names(root, labels, classes, label_format),
+        class_names=class_names,
         is_exhaustive=bool(exhaustive),
         skip_bad=skip_bad,
     )
     if progress is not None:
         progress(0, 1, "reading labels")
-    builder = label_format.read(request) if label_format is not None else _read_bare(request)
+    builder = label_format.read(request) if label_format is not None else request.start(class_names)
     for problem in problems:
         builder.add_problem(problem.message, file=problem.file)
     table = _build(builder, skip_bad)
@@ -94,18 +105,15 @@ def read_dataset(
 
 
 def _find_readable(
-    root: Path, check: bool, progress: Progress | None
+    root: Path, scan: ImageScan, check: bool, progress: Progress | None
 ) -> tuple[list[Path], list[UnreadableImage], list[Problem]]:
     """Return the images that can be read, those that cannot, and what is wrong in words."""
-    scan = scan_images(root)
-    if not scan.images:
-        raise StudioError(f"there is no image in {root}", "Give the folder that holds the images.")
     bad_images = check_images(scan.images, progress) if check else []
     bad_paths = {error.path for error in bad_images}
     images = [path for path in scan.images if path not in bad_paths]
     if not images:
         raise StudioError(
-            f"none of the {len(scan.images)} images in {root} can be read: {bad_images[0].reason}",
+            f"none of {counted(len(scan.images), 'image')} in {root} can be read: {bad_images[0].reason}",
             "Look whether the files are whole.",
         )
     problems = [
@@ -137,17 +145,6 @@ def _class_names(
         if (place / CLASSES_FILE).is_file():
             return read_classes(place / CLASSES_FILE)
     return None
-
-
-def _read_bare(request: ReadRequest) -> TableBuilder:
-    """Return a builder in which everything is unknown."""
-    if request.class_names is None:
-        raise StudioError(
-            f"{request.labels} holds images, but neither labels nor classes",
-            f"Give the classes (--classes a,b,c or --classes FILE), write them to {CLASSES_FILE}, "
-            "one a line, or name a label file (--labels FILE).",
-        )
-    return request.start(request.class_names)
 
 
 def _build(builder: TableBuilder, skip_bad: bool) -> LabelTable:
@@ -189,13 +186,14 @@ def _about_rows(request: ReadRequest, table: LabelTable, problems: Sequence[Prob
     notes = []
     num_without = table.num_images - len(request.found)
     if num_without and request.found:
-        notes.append(f"{num_without:,} images have no row in {request.labels.name}: their cells are unknown.")
-    if request.missing:
-        notes.append(f"{sum(request.missing.values()):,} rows stand for no image and were left out.")
-    others = len(problems) - sum(request.missing.values())
-    if others > 0:
-        notes.append(f"{others:,} other problems were passed over: broken images or wrong statements.")
+        notes.append(
+            f"Cells of {counted(num_without, 'image')} without a row in {request.labels.name} are unknown."
+        )
+    if problems:
+        notes.append(f"{counted(len(problems), 'problem')} passed over (--skip-bad).")
     num_test = int(np.count_nonzero(table.is_test))
     if num_test:
-        notes.append(f"{num_test:,} images of split test only measure: no training, no pseudo-labels.")
+        notes.append(
+            f"Split test ({counted(num_test, 'image')}) only measures: no training, no pseudo-labels."
+        )
     return notes

@@ -21,6 +21,9 @@ from logicmix_studio.formats.csv_wide import read_csv_wide
 from logicmix_studio.formats.request import Reader
 from logicmix_studio.formats.voc_xml import find_xml, read_voc_xml
 
+CSV_SUFFIXES: Final = (".csv", ".tsv", ".txt")
+"""Endings of files that are read as CSV."""
+
 LABELS_FILE: Final = "labels.csv"
 """A file of this name beside the images is taken, whatever else lies there."""
 
@@ -69,6 +72,11 @@ def recognise(labels: Path) -> LabelFormat:
             return COCO_JSON
         raise StudioError(
             f"{labels} is no COCO file: it needs images, annotations and categories", "Give another file."
+        )
+    if labels.suffix.lower() not in CSV_SUFFIXES:
+        raise StudioError(
+            f"{labels} is no label file: its name ends neither in {', '.join(CSV_SUFFIXES)} nor in .json or .xml",
+            "Name the file with the labels; docs/formats.md shows all formats that are read.",
         )
     return _recognise_csv(labels)
 

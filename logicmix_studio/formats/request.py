@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,8 +32,6 @@ class ReadRequest:
     """What a user should know about the reading."""
     found: set[str] = field(default_factory=set)
     """Paths of images about which something was said."""
-    missing: Counter[str] = field(default_factory=Counter)
-    """Names that stand for no image, with the number of statements."""
 
     def start(self, class_names: Sequence[str] | None, *, repeats_allowed: bool = False) -> TableBuilder:
         """Return a builder that knows all images, in their order.
@@ -61,7 +58,6 @@ class ReadRequest:
             path = self.images.find(name)
         except UnknownImageError as error:
             if not self._is_bad(name):
-                self.missing[name] += 1
                 builder.add_problem(str(error), file=file or self.labels.name, line=line)
             return None
         self.found.add(path)

@@ -23,12 +23,13 @@ def read_text(path: Path) -> str:
         raise StudioError(
             f"cannot read {path}: {error.strerror}", "Check the path and its permissions."
         ) from error
-    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    encoding = "utf-16" if is_utf16 else "utf-8-sig"
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise StudioError(
-            f"{path}:{line}: the text is not UTF-8 (byte 0x{content[error.start]:02x})",
+            f"{path}:{line}: the text is not UTF-{16 if is_utf16 else 8} (byte 0x{content[error.start]:02x})",
             "Save the file with the encoding UTF-8.",
         ) from error

@@ -24,6 +24,7 @@ from logicmix_studio.formats.csv_long import (
     VALUE_COLUMN,
 )
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, LabelTable
+from logicmix_studio.words import counted
 
 WriteFormat = Literal["csv-long", "csv-wide"]
 """Formats that can be written."""
@@ -123,10 +124,12 @@ def _long_loss(table: LabelTable, details: CellDetails) -> LossReport:
     silent = [name for name, column in zip(table.class_names, has_row.T, strict=True) if not column.any()]
     lines = []
     if num_images:
-        lines.append(f"{num_images:,} images without a known cell have no row; read again, they are unknown.")
+        lines.append(
+            f"{counted(num_images, 'image')} without a known cell: no row, and unknown when read again."
+        )
     if silent:
         lines.append(
-            f"{len(silent):,} classes without a known cell have no row: {', '.join(silent[:5])}"
+            f"{counted(len(silent), 'class')} without a known cell: no row for {', '.join(silent[:5])}"
             f"{', ...' if len(silent) > 5 else ''}. Keep the list of classes to get them back."
         )
     return LossReport(tuple(lines))
@@ -139,7 +142,7 @@ def _wide_loss(table: LabelTable, details: CellDetails) -> LossReport:
         lines.append("Who said so (imported, human, accepted) is not written; csv-long holds it.")
     num_proposed = int(_is_proposed(table, details).sum())
     if num_proposed:
-        lines.append(f"{num_proposed:,} pseudo-labels are not written; csv-long holds them.")
+        lines.append(f"{counted(num_proposed, 'pseudo-label')} left out; csv-long holds them.")
     if details.scores is not None:
         lines.append("Scores are not written; csv-long holds them.")
     return LossReport(tuple(lines))

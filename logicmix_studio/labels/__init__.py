@@ -3,7 +3,7 @@
 from logicmix_studio.labels.builder import TableBuilder
 from logicmix_studio.labels.dropping import DEFAULT_SEED, drop_labels, known_proportion
 from logicmix_studio.labels.kleene import OrExplanation, SettlingAnswer, explain_or, kleene_or
-from logicmix_studio.labels.problems import LabelProblems, Problem
+from logicmix_studio.labels.problems import SHOWN_PROBLEMS, LabelProblems, Problem
 from logicmix_studio.labels.states import (
     NEGATIVE,
     POSITIVE,
@@ -26,6 +26,7 @@ __all__ = [
     "DEFAULT_SEED",
     "NEGATIVE",
     "POSITIVE",
+    "SHOWN_PROBLEMS",
     "STATE_NAMES",
     "TEST_SPLIT",
     "UNKNOWN",

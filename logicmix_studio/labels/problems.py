@@ -48,8 +48,8 @@ class LabelProblems(StudioError):  # noqa: N818 (it is a list of problems, not o
 
 def _summary(problems: tuple[Problem, ...]) -> str:
     count = len(problems)
-    lines = ["1 problem in the labels:" if count == 1 else f"{count} problems in the labels:"]
+    lines = ["1 problem:" if count == 1 else f"{count:,} problems:"]
     lines += [f"  {problem}" for problem in problems[:SHOWN_PROBLEMS]]
     if count > SHOWN_PROBLEMS:
-        lines.append(f"  ... and {count - SHOWN_PROBLEMS} more")
+        lines.append(f"  ... and {count - SHOWN_PROBLEMS:,} more")
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import psutil
 
-from logicmix_studio.errors import StudioError
+from logicmix_studio.errors import StudioError, writing
 from logicmix_studio.store.workspace import Workspace, read_json, write_json
 
 SAME_START_SECONDS = 1.0
@@ -45,18 +45,23 @@ class WorkspaceLock:
         """Take the lock.
 
         Raises:
-            StudioError: If another process holds it, naming its pid and address.
+            StudioError: If another process holds it, naming its pid and address, or it can't be written.
         """
         self.workspace = workspace
-        workspace.folder.mkdir(parents=True, exist_ok=True)
-        self._file: IO[Any] | None = workspace.lock_file.open("a+")
+        with writing(workspace.folder):
+            workspace.folder.mkdir(parents=True, exist_ok=True)
+            self._file: IO[Any] | None = workspace.lock_file.open("a+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.close()
             self._file = None
             raise _held(workspace) from None
-        self.publish(url="", token="")
+        try:
+            self.publish(url="", token="")
+        except StudioError:
+            self.release()
+            raise
 
     def publish(self, *, url: str, token: str) -> None:
         """Say where this process listens."""
@@ -64,8 +69,8 @@ class WorkspaceLock:
         write_json(
             self.workspace.server_file,
             {"pid": me.pid, "process_started": me.create_time(), "url": url, "token": token},
+            mode=0o600,
         )
-        self.workspace.server_file.chmod(0o600)
 
     def release(self) -> None:
         """Give the workspace back; a second call does nothing."""
@@ -99,5 +104,5 @@ def _held(workspace: Workspace) -> StudioError:
     where = f", at {holder.url}" if holder.url else ""
     return StudioError(
         f"{workspace.folder} is in use by process {holder.pid}{where}",
-        f"open that page, or end it with: logicmix-studio stop {workspace.root}",
+        f"{'open that page, or ' if holder.url else ''}end it with: {workspace.command('stop')}",
     )

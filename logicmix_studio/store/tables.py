@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from pathlib import Path
 
@@ -10,17 +9,13 @@ import numpy as np
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import LabelTable, table_from_arrays, table_to_arrays
+from logicmix_studio.store.workspace import replacing
 
 
 def save_table(path: Path, table: LabelTable) -> None:
     """Write a table so that a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.half")
-    with half.open("wb") as file:
+    with replacing(path) as file:
         np.savez(file, allow_pickle=False, **table_to_arrays(table))
-        file.flush()
-        os.fsync(file.fileno())
-    half.replace(path)
 
 
 def load_table(path: Path) -> LabelTable:
@@ -34,7 +29,8 @@ def load_table(path: Path) -> LabelTable:
             return table_from_arrays(dict(arrays))
     except FileNotFoundError:
         raise StudioError(f"{path} is missing", "import the images again") from None
-    except (ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise StudioError(
-            f"{path} is broken: {error}", "import the images again; the journal keeps every decision"
+            f"{path} is broken: it is no complete table",
+            "import the images again; the journal keeps every decision",
         ) from error

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import tempfile
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import psutil
 
-from logicmix_studio.errors import StudioError
+from logicmix_studio.errors import StudioError, writing
 
 WORKSPACE_NAME = ".logicmix"
 WORKSPACE_FORMAT = 1
@@ -102,13 +105,36 @@ class Workspace:
         Raises:
             StudioError: If it is missing, broken or of a later format.
         """
-        content = read_json(self.info_file)
+        content = self._read_info()
         if content is None:
             raise StudioError(
                 f"{self.folder} is no workspace: {self.info_file.name} is missing",
-                f"import the images first: logicmix-studio import {self.root}",
+                f"import the images first: {self.command('import')}",
             )
-        if content.get("format") != WORKSPACE_FORMAT:
+        return content
+
+    def refuse_other_format(self) -> None:
+        """Leave a workspace alone that another version wrote.
+
+        Raises:
+            StudioError: If there is one, and it is broken or of a later format.
+        """
+        self._read_info()
+
+    def command(self, name: str) -> str:
+        """Return the command line that does something with this workspace, to be shown.
+
+        Args:
+            name: The command.
+        """
+        line = f"logicmix-studio {name} {shlex.quote(str(self.root))}"
+        if self == locate_workspace(self.root):
+            return line
+        return f"{line} --workspace {shlex.quote(str(self.folder))}"
+
+    def _read_info(self) -> dict[str, Any] | None:
+        content = read_json(self.info_file)
+        if content is not None and content.get("format") != WORKSPACE_FORMAT:
             raise StudioError(
                 f"{self.info_file} has format {content.get('format')!r}, expected {WORKSPACE_FORMAT}",
                 "open it with the version of LogicMix Studio that wrote it",
@@ -127,11 +153,13 @@ def locate_workspace(root: Path, workspace: Path | None = None) -> Workspace:
         workspace: Another place, if somebody named one.
 
     Raises:
-        StudioError: If ``root`` is no folder.
+        StudioError: If ``root`` is no folder, or can't be read.
     """
     root = root.expanduser().resolve()
     if not root.is_dir():
         raise StudioError(f"{root} is not a folder", "name the folder that holds the images")
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise StudioError(f"cannot read the folder {root}: permission denied", "check its permissions")
     if workspace is not None:
         return Workspace(root=root, folder=workspace.expanduser().resolve())
     local = root / WORKSPACE_NAME
@@ -197,13 +225,32 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return content
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
+def write_json(path: Path, content: Mapping[str, Any], mode: int = 0o666) -> None:
     """Write a JSON object so that a reader sees the old file or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content, ensure_ascii=False, indent=2)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    Path(name).replace(path)
+    with replacing(path, mode) as file:
+        file.write(text.encode() + b"\n")
+
+
+@contextmanager
+def replacing(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """Yield a file that takes the place of another when all of it is on disk, and leaves nothing behind if not.
+
+    Args:
+        path: The file to be replaced; its folder is made if need be.
+        mode: Who may read and write it, within the process's umask.
+
+    Raises:
+        StudioError: If the system refuses to write it.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        try:
+            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)

@@ -97,7 +97,7 @@ def test_wide__skip_bad_keeps_the_rest(make_dataset) -> None:
     result = read_dataset(root, skip_bad=True)
     assert result.table.states.tolist() == [[0, -1], [0, -1]]
     assert len(result.problems) == 4
-    assert "1 rows stand for no image and were left out." in result.notes
+    assert "4 problems passed over (--skip-bad)." in result.notes
 
 
 def test_wide__broken_quotes_and_encoding(make_dataset) -> None:
@@ -138,7 +138,7 @@ def test_long(make_dataset) -> None:
     assert result.table.class_names == ("cat", "dog", "emu")
     assert result.table.states.tolist() == [[1, -1, 0], [0, 0, 0]]
     assert result.table.splits == ("", "test")
-    assert "1 rows of labels.csv are pseudo-labels: their cells stay unknown." in result.notes
+    assert "labels.csv holds 1 pseudo-label: such cells stay unknown." in result.notes
 
 
 def test_long__contradiction_and_wrong_value(make_dataset) -> None:
@@ -169,7 +169,7 @@ def test_list__absent_is_unknown_unless_told(make_dataset) -> None:
     assert default.table.class_names == ("emu", "dog", "cat")
     assert default.table.states.tolist() == [[0, 1, 1], [0, 0, 0], [0, 0, 0]]
     assert any("stays unknown" in note and "--exhaustive" in note for note in default.notes)
-    assert "1 images have no row in labels.csv: their cells are unknown." in default.notes
+    assert "Cells of 1 image without a row in labels.csv are unknown." in default.notes
     told = read_dataset(root, exhaustive=True)
     assert told.table.states.tolist() == [[-1, 1, 1], [-1, -1, -1], [0, 0, 0]]
     assert read_dataset(root, exhaustive=False).table == default.table
@@ -184,3 +184,11 @@ def test_list__unknown_class(make_dataset) -> None:
     root = make_dataset("a.jpg", "b.jpg", labels_csv=LIST)
     with pytest.raises(LabelProblems, match=r"labels.csv:2: there is no class 'dog'"):
         read_dataset(root, classes="cat")
+
+
+def test_quote_that_is_never_closed_names_its_row(make_dataset) -> None:
+    root = make_dataset("a.jpg", labels_csv='image,cat\n\n"a.jpg,1\nb.jpg,0\n')
+    with pytest.raises(
+        LabelProblems, match=r"labels.csv:3: .* a quote that begins in this row is never closed"
+    ):
+        read_dataset(root)

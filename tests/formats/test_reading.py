@@ -51,7 +51,7 @@ def test_broken_image(make_dataset) -> None:
 def test_only_broken_images(make_dataset) -> None:
     root = make_dataset("a.jpg")
     (root / "a.jpg").write_bytes(b"no image")
-    with pytest.raises(StudioError, match="none of the 1 images"):
+    with pytest.raises(StudioError, match="none of 1 image in"):
         read_dataset(root, classes="cat", skip_bad=True)
 
 
@@ -125,3 +125,16 @@ def test_large_wide_file_is_read_in_seconds(tmp_path: Path) -> None:
     # 100,000 rows take about ten times as long; the bound is loose, as others use the machine.
     assert time.process_time() - start < 5
     assert np.array_equal(table.states, states)
+
+
+def test_image_given_as_label_file(make_dataset) -> None:
+    root = make_dataset("a.jpg")
+    with pytest.raises(StudioError, match=r"a.jpg is no label file: its name ends neither in .csv"):
+        read_dataset(root, labels=root / "a.jpg")
+
+
+def test_what_is_missing_is_said_before_images_are_decoded(make_dataset) -> None:
+    root = make_dataset("a.jpg")
+    (root / "a.jpg").write_bytes(b"no image")
+    with pytest.raises(StudioError, match="neither labels nor classes"):
+        read_dataset(root)

@@ -136,9 +136,9 @@ def test_builder__refuses_a_class_twice():
 def test_label_problems__names_twenty_and_counts_the_rest():
     problems = [Problem("l.csv", line, "wrong") for line in range(1, 34)]
     message = str(LabelProblems(problems))
-    assert message.startswith("33 problems in the labels:\n  l.csv:1: wrong\n")
+    assert message.startswith("33 problems:\n  l.csv:1: wrong\n")
     assert "l.csv:20: wrong\n  ... and 13 more\n" in message
-    assert str(LabelProblems(problems[:1])).startswith("1 problem in the labels:")
+    assert str(LabelProblems(problems[:1])).startswith("1 problem:")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
 from collections import namedtuple
@@ -140,3 +142,37 @@ def test_settings_hand_out_copies(tmp_path):
     settings.update({"keys": {"accept": "a"}})
     settings.get("keys")["accept"] = "b"
     assert settings.get("keys") == {"accept": "a"}
+
+
+def test_commands_that_are_shown_name_the_workspace(tmp_path):
+    assert locate_workspace(tmp_path).command("stop") == f"logicmix-studio stop {tmp_path}"
+    elsewhere = locate_workspace(tmp_path, tmp_path / "a b")
+    assert elsewhere.command("stop") == f"logicmix-studio stop {tmp_path} --workspace '{tmp_path}/a b'"
+
+
+def test_workspace_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StudioError, match=r"cannot write .*file.*: Not a directory"):
+        WorkspaceLock(locate_workspace(tmp_path, tmp_path / "file" / "workspace"))
+
+
+def test_full_disk_is_said_and_leaves_the_old_file(tmp_path):
+    file = tmp_path / "settings.json"
+    write_json(file, {"old": 1})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(StudioError, match=r"cannot write .*settings.json: File too large"):
+            write_json(file, {"new": "x" * 10_000})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
+    assert read_json(file) == {"old": 1}
+
+
+def test_folder_that_cannot_be_read_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: mode == os.W_OK)
+    with pytest.raises(StudioError, match=r"cannot read the folder .*: permission denied"):
+        locate_workspace(tmp_path)
