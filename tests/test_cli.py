@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from logicmix_studio import cli
+from logicmix_studio import __version__, cli
 from logicmix_studio.store import WorkspaceLock, locate_workspace
 from tests.workspaces import make_workspace
 
@@ -64,6 +64,11 @@ def test_wrong_usage_ends_with_2(run):
     assert run("train")[0] == 2
     assert run("launch", "photos", "--port", "99999")[0] == 2
     assert run("train", "photos", "--set", "no-equals-sign")[0] == 2
+    assert run("import", "photos", "--seed", "-1")[0] == 2
+
+
+def test_version(run):
+    assert run("--version")[:2] == (0, f"logicmix-studio {__version__}\n")
 
 
 def test_what_a_user_can_mend_ends_with_1(run, tmp_path):
@@ -101,6 +106,15 @@ def test_import_of_wrong_labels_names_file_and_line_and_imports_nothing(run, tmp
     assert "labels.csv:2" in err
     assert "labels.csv:3" in err
     assert not locate_workspace(root, tmp_path / "else").exists
+
+
+def test_import_leaves_a_workspace_of_another_version_alone(run, tmp_path):
+    place = make_workspace(tmp_path / "photos", num_images=3)
+    place.info_file.write_text('{"format": 2}')
+    code, _, err = run("import", place.root, "--classes", "circle")
+    assert code == 1
+    assert "has format 2, expected 1" in err
+    assert place.info_file.read_text() == '{"format": 2}'
 
 
 def test_status_counts(run, dataset):
