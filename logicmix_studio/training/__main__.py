@@ -19,15 +19,16 @@ from logicmix_studio.training.run_folder import RunFolder, read_json
 NICENESS = 10
 
 
-def prepare_process(environ: MutableMapping[str, str], num_cores: int) -> None:
+def prepare_process(environ: MutableMapping[str, str], num_cores: int, num_processes: int = 1) -> None:
     """Set what OpenMP reads when torch is loaded; what the user has set stays.
 
     Args:
         environ: The process's environment.
         num_cores: Cores that the process may use.
+        num_processes: Processes that train together on this machine and share the cores.
     """
     prepare_environment(environ)
-    threads = str(max(1, num_cores - 1))
+    threads = str(max(1, (num_cores - 1) // num_processes))
     environ.setdefault("OMP_NUM_THREADS", threads)
     environ.setdefault("MKL_NUM_THREADS", threads)
     environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -47,17 +48,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run_folder", type=Path, help="folder with config.json and snapshot.npz")
     parser.add_argument("--devices", type=int, default=None, help="processes that train together, one a GPU")
     options = parser.parse_args(arguments)
-    prepare_process(os.environ, len(os.sched_getaffinity(0)))
-    os.nice(max(0, NICENESS - os.nice(0)))
-    keep_memory()
     folder = RunFolder(options.run_folder.resolve())
     devices = options.devices or _devices(folder)
+    prepare_process(os.environ, _num_cores(), int(os.environ.get("LOCAL_WORLD_SIZE", devices)))
+    os.nice(max(0, NICENESS - os.nice(0)))
+    keep_memory()
     if devices > 1 and "WORLD_SIZE" not in os.environ:
         os.execv(sys.executable, _torchrun(folder, devices))  # noqa: S606  # our own interpreter
     # Late on purpose: torch reads the environment prepared above when it is imported.
     from logicmix_studio.training.runner import run_here  # noqa: PLC0415
 
     return run_here(folder)
+
+
+def _num_cores() -> int:
+    """Return how many cores this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _devices(folder: RunFolder) -> int:

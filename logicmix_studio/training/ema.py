@@ -16,8 +16,9 @@ class WeightAverage:
     are copied.
 
     Args:
-        model: The model that is trained. decay: Share of the average that one step keeps. has_warmup: Let
-        step t keep at most (1 + t) / (10 + t), so that the weights of the start do not linger.
+        model: The model that is trained.
+        decay: Share of the average that one step keeps, in [0, 1].
+        has_warmup: Let step t keep at most (1 + t) / (10 + t), so that the weights of the start do not linger.
     """
 
     def __init__(self, model: nn.Module, decay: float, has_warmup: bool) -> None:

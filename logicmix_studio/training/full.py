@@ -145,6 +145,7 @@ class FullRun:
         reporter.message(
             f"{len(self.data.rows):,} training images, {plan.epochs} epochs of {plan.steps_per_epoch} steps, "
             f"{self.engine.precision.name}, pseudo-labels from epoch {plan.first_pseudo_epoch or 'never'}"
+            + (f", {self.engine.world.size} processes" if self.engine.world.size > 1 else "")
         )
         while self.position.epoch < plan.epochs and not self._should_stop_early():
             meter = self._train_epoch(self.position.epoch)

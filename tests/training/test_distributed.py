@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 
@@ -12,7 +11,6 @@ from logicmix_studio.training.distributed import World
 from logicmix_studio.training.full import run_full
 from logicmix_studio.training.loop import _num_parts
 from logicmix_studio.training.run_folder import RunFolder
-from tests.ports import reserved_port
 
 
 def test_a_world_of_one_answers_for_itself():
@@ -53,41 +51,22 @@ def test_prepare_process_keeps_what_the_user_has_set():
     assert fresh["HF_HUB_OFFLINE"] == "1"
 
 
-WORKER = """
-import sys
-from pathlib import Path
-from logicmix_studio.training.run_folder import RunFolder
-from logicmix_studio.training.runner import run_here
-sys.exit(run_here(RunFolder(Path(sys.argv[1]))))
-"""
+def test_processes_that_train_together_share_the_cores():
+    environ = {}
+    prepare_process(environ, 16, num_processes=4)
+    assert environ["OMP_NUM_THREADS"] == "3"
 
 
 def train_together(folder, num_processes):
-    """Train with several processes as torchrun starts them, and leave none behind."""
-    place = reserved_port()
-    shared = {
-        **os.environ,
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(place.getsockname()[1]),
-        "WORLD_SIZE": str(num_processes),
-    }
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(folder)],
-            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(num_processes)
-    ]
+    """Train with several processes, started as the studio starts them; torchrun ends them with itself."""
+    command = [sys.executable, "-m", "logicmix_studio.training", str(folder), f"--devices={num_processes}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        outputs = [process.communicate(timeout=250)[0] for process in processes]
+        output = process.communicate(timeout=250)[0]
     finally:
-        for process in processes:
-            process.kill()
-        place.close()
-    assert [process.returncode for process in processes] == [0] * num_processes, outputs
+        process.terminate()
+        process.wait(timeout=40)
+    assert process.returncode == 0, output
 
 
 def test_several_devices_are_started_by_torchrun(tmp_path):
