@@ -46,6 +46,11 @@ class Serving:
     open_browser: bool = True
     who: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse an empty host, which would be every address of this machine."""
+        if not self.host.strip():
+            raise StudioError("the host to listen on is empty", f"name an address: --host {DEFAULT_HOST}")
+
 
 def launch_studio(dataset: Path, workspace: Path | None, options: ImportOptions, serving: Serving) -> None:
     """Import where that has not been done, then serve until somebody ends the process."""

@@ -1,6 +1,11 @@
 import subprocess
 import sys
 
+import pytest
+
+from logicmix_studio.errors import StudioError
+from logicmix_studio.serving import Serving
+
 HEAVY = ("torch", "fiftyone", "gradio", "timm", "sklearn", "pandas")
 
 
@@ -10,3 +15,8 @@ def test_a_launch_waits_for_no_heavy_import() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_empty_host_is_not_every_address() -> None:
+    with pytest.raises(StudioError, match="host to listen on is empty"):
+        Serving(host=" ")

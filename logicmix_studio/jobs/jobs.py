@@ -376,10 +376,6 @@ class Jobs:
                 )
 
 
-def _write_cancelled(folder: RunFolder) -> None:
-    folder.write_state(dataclasses.replace(folder.state(), status="cancelled", message="cancelled"))
-
-
 def _last_line(path: Path) -> str:
     if not path.exists():
         return ""
