@@ -54,7 +54,8 @@ const waits = (selector) => there(`${selector} .lm-skeleton`) || there(`${select
 READY = {
     "overview": "there('.lm-ov-summary .lm-number') && !waits('[data-lm-tab=overview]')",
     "browse": "loaded('.lm-br-grid img') && !waits('[data-lm-tab=browse]')",
-    "blend": "loaded('.lm-blend-picture') && !there('.lm-blend-frame.is-loading') && (there('.lm-truth tbody tr') || there('.lm-truth-nothing'))",
+    "blend": "loaded('.lm-blend-picture') && !there('.lm-blend-frame.is-loading')"
+    " && (there('.lm-truth tbody tr') || there('.lm-truth-nothing'))",
     "review": "there('.lm-screen-stream[data-cell]') && there('.lm-stage[data-state=ready]')",
     "train": "there('.lm-runs .lm-run') && !waits('[data-lm-tab=train]')",
 }
