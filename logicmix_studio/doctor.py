@@ -165,7 +165,7 @@ def _find_device() -> str:
 def _start_mongod() -> str:
     import pymongo
 
-    from logicmix_studio.store.mongod import Mongod
+    from logicmix_studio.store.fiftyone.mongod import Mongod
 
     with tempfile.TemporaryDirectory(prefix="logicmix-doctor-") as folder:
         mongod = Mongod(Path(folder))

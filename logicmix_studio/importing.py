@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from logicmix_studio.errors import StudioError
 from logicmix_studio.formats import hide_labels, read_dataset
 from logicmix_studio.labels import SHOWN_PROBLEMS, LabelTable, Problem
-from logicmix_studio.store import Workspace, load_table, save_table, utc_now, write_json
+from logicmix_studio.store import Workspace, save_table, utc_now, write_json
 from logicmix_studio.store.workspace import WORKSPACE_FORMAT
 
 Progress = Callable[[int, int, str], None]
@@ -138,19 +137,3 @@ def _trial_notes(options: ImportOptions) -> tuple[str, ...]:
         f"Trial: each label outside split test was kept with probability {options.known_proportion:g} "
         f"(seed {options.seed}); the complete labels are kept aside for evaluation only.",
     )
-
-
-def load_complete(workspace: Workspace, table: LabelTable) -> LabelTable | None:
-    """Return the complete labels of a trial, or None where there are none.
-
-    Raises:
-        StudioError: If they do not belong to the imported table.
-    """
-    if not workspace.complete_file.exists():
-        return None
-    complete = load_table(workspace.complete_file)
-    if complete.image_ids != table.image_ids or complete.class_names != table.class_names:
-        raise StudioError(
-            f"{workspace.complete_file} does not fit {workspace.labels_file}", "import the data set again"
-        )
-    return complete

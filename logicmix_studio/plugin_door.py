@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.store import Decision, Receipt, ServerInfo, Workspace, new_action_id, server_of
-from logicmix_studio.store.fo_attach import attach
-from logicmix_studio.store.mongod import Mongod
+from logicmix_studio.store.fiftyone.attach import attach
+from logicmix_studio.store.fiftyone.mongod import Mongod
 from logicmix_studio.studio import Studio, current_user
 
 ORIGIN = "fiftyone"

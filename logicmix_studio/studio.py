@@ -1,14 +1,15 @@
-"""The Python door: command line, browser and plugin are thin over :class:`Studio`."""
+"""`Studio`: one opened data set. Command line, app, plugin and notebooks are thin over it."""
 
 from __future__ import annotations
 
 import getpass
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,28 +17,37 @@ import numpy.typing as npt
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats import WRITE_FORMATS, CellDetails, LossReport, write_cells
-from logicmix_studio.importing import ImportOptions, Progress, import_dataset, load_complete
-from logicmix_studio.jobs import Jobs, RunInfo
+from logicmix_studio.importing import ImportOptions, Progress, import_dataset
 from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable
-from logicmix_studio.review import Thresholds, conflict_mask, propose
-from logicmix_studio.run_board import RunBoard
-from logicmix_studio.run_scores import RunScores
+from logicmix_studio.review.proposal_set import Proposal, ProposalSet
+from logicmix_studio.runs import Jobs, RunInfo
+from logicmix_studio.runs.registry import RunRegistry
 from logicmix_studio.store import (
+    Dataset,
     Decision,
-    Journal,
     Ledger,
     Receipt,
     Settings,
     Workspace,
     WorkspaceLock,
-    load_table,
     locate_workspace,
-    read_journal,
 )
 from logicmix_studio.training.config import DEFAULT_SEED, RunConfig
 
+if TYPE_CHECKING:
+    from logicmix_studio.explore.blends import BlendService
+    from logicmix_studio.explore.images import ImageService
+    from logicmix_studio.explore.labelling import LabelService
+    from logicmix_studio.explore.overview import OverviewService
+    from logicmix_studio.review.audit_service import AuditService
+    from logicmix_studio.review.bulk_service import BulkService
+    from logicmix_studio.review.service import ReviewService
+    from logicmix_studio.runs.service import RunService
 
-class Link(Protocol):
+__all__ = ["Proposal", "Studio", "current_user"]
+
+
+class Sync(Protocol):
     """What keeps a FiftyOne data set behind the ledger while a studio is served."""
 
     @property
@@ -46,22 +56,6 @@ class Link(Protocol):
 
     def open_app(self, image_ids: Sequence[str] | None = None) -> str:
         """Start the FiftyOne App unless it runs and return the address of its page."""
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A model's claim on an unknown cell."""
-
-    image_id: str
-    path: str
-    class_name: str
-    value: int
-    """+1 or -1."""
-    score: float
-    """The calibrated probability that the class is present, in [0, 1]."""
-    confidence: float
-    """How sure the model is of ``value``, in [0, 1]."""
-    run: int
 
 
 class Studio:
@@ -76,14 +70,16 @@ class Studio:
             studio.undo()
             studio.export("labels.csv", "csv-long")
 
+    What a tab of the page shows and does is a method of one of the services: ``review``, ``audits``, ``bulk``,
+    ``labelling``, ``overview``, ``images``, ``blends``, ``runs``.
+
     Attributes:
-        workspace: Where everything of this data set lies.
-        ledger: The states of all cells and the only way to change them.
-        settings: What people chose on screen.
-        board: Which runs have finished, and whose scores make the pseudo-labels.
-        jobs: The runs: start, watch, pause, cancel, resume.
-        complete: (N, C) int8 complete states in a trial or the demo, else None; for evaluation only.
+        dataset: Labels, journal and settings.
+        proposed: What the finished runs claim: scores, pseudo-labels, conflicts.
+        jobs: The trainer's processes: start, watch, pause, cancel, resume.
+        registry: Which runs have finished, and whose scores make the pseudo-labels.
         who: The person on whose behalf this process decides.
+        sync: The FiftyOne data set, while a studio is served.
     """
 
     def __init__(self, workspace: Workspace, *, who: str | None = None, read_only: bool = False) -> None:
@@ -92,28 +88,80 @@ class Studio:
         Raises:
             StudioError: If there is none, it is broken, or another process holds it.
         """
-        self.workspace = workspace
         self.who = who or current_user()
         self.read_only = read_only
+        self.workspace = workspace
+        self.sync: Sync | None = None
         self._lock: WorkspaceLock | None = None if read_only else WorkspaceLock(workspace)
-        self._journal: Journal | None = None
         try:
-            self.info = workspace.info()
-            table = load_table(workspace.labels_file)
-            self._journal = None if read_only else Journal(workspace.journal_file)
-            self.ledger = Ledger(table, read_journal(workspace.journal_file), self._journal)
-            complete = load_complete(workspace, table)
-            self.complete: npt.NDArray[np.int8] | None = None if complete is None else complete.states
-            self.settings = Settings(workspace.settings_file)
-            self.jobs = Jobs(workspace.runs)
-            self.board = RunBoard(self.jobs, self.settings, table)
+            self._load()
         except BaseException:
             self.close()
             raise
-        self._guard = threading.RLock()
-        self._proposals: tuple[tuple[int | None, int, int], npt.NDArray[np.int8]] | None = None
-        self.link: Link | None = None
-        """The FiftyOne data set, while a studio is served."""
+
+    def _load(self) -> None:
+        self.dataset = Dataset(self.workspace, read_only=self.read_only)
+        self.jobs = Jobs(self.workspace.runs)
+        self.registry = RunRegistry(self.jobs, self.dataset.settings, self.dataset.table)
+        self.proposed = ProposalSet(self.dataset, self.registry)
+
+    # services ----------------------------------------------------------------
+
+    @cached_property
+    def review(self) -> ReviewService:
+        """Queues of questions, their answers, conflicts and history."""
+        from logicmix_studio.review.service import ReviewService
+
+        return ReviewService(self.dataset, self.proposed)
+
+    @cached_property
+    def audits(self) -> AuditService:
+        """Blind random checks of how right the pseudo-labels are."""
+        from logicmix_studio.review.audit_service import AuditService
+
+        return AuditService(self.dataset, self.proposed, self.review)
+
+    @cached_property
+    def bulk(self) -> BulkService:
+        """Thresholds, and accepting many pseudo-labels at once."""
+        from logicmix_studio.review.bulk_service import BulkService
+
+        return BulkService(self.dataset, self.proposed, self.review, self.audits)
+
+    @cached_property
+    def overview(self) -> OverviewService:
+        """What the data set lacks, what it gained over time, and the next best step."""
+        from logicmix_studio.explore.overview import OverviewService
+
+        return OverviewService(self.dataset, self.proposed, self.jobs)
+
+    @cached_property
+    def images(self) -> ImageService:
+        """Find images, look at one with all its cells, find similar ones."""
+        from logicmix_studio.explore.images import ImageService
+
+        return ImageService(self.dataset, self.proposed, self.jobs)
+
+    @cached_property
+    def labelling(self) -> LabelService:
+        """One image at a time with all its classes."""
+        from logicmix_studio.explore.labelling import LabelService
+
+        return LabelService(self.dataset, self.proposed, self.images)
+
+    @cached_property
+    def blends(self) -> BlendService:
+        """Blends as the trainer draws them, and why their labels are right. The first use imports torch."""
+        from logicmix_studio.explore.blends import BlendService  # noqa: PLC0415  # torch costs seconds
+
+        return BlendService(self.dataset, self.proposed, self.jobs)
+
+    @cached_property
+    def runs(self) -> RunService:
+        """Recipes, expected times, runs and their comparison."""
+        from logicmix_studio.runs.service import RunService
+
+        return RunService(self.dataset, self.proposed, self.jobs, self.registry)
 
     @classmethod
     def open(
@@ -150,31 +198,49 @@ class Studio:
     # what is known -----------------------------------------------------------
 
     @property
+    def ledger(self) -> Ledger:
+        """The states of all cells and the only way to change them."""
+        return self.dataset.ledger
+
+    @property
+    def settings(self) -> Settings:
+        """What people chose on screen."""
+        return self.dataset.settings
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The file ``workspace.json``."""
+        return self.dataset.info
+
+    @property
     def table(self) -> LabelTable:
         """The imported labels."""
-        return self.ledger.table
+        return self.dataset.table
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """The classes, in column order."""
-        return self.table.class_names
+        return self.dataset.class_names
 
     @property
     def image_ids(self) -> tuple[str, ...]:
         """The images, in row order."""
-        return self.table.image_ids
+        return self.dataset.image_ids
 
     @property
     def states(self) -> npt.NDArray[np.int8]:
         """(N, C) int8 states at this moment, read-only."""
-        view = self.ledger.states.view()
-        view.flags.writeable = False
-        return view
+        return self.dataset.states
+
+    @property
+    def complete(self) -> npt.NDArray[np.int8] | None:
+        """(N, C) int8 complete states in a trial or the demo, else None; for evaluation only."""
+        return self.dataset.complete
 
     @property
     def name(self) -> str:
         """The data set's name."""
-        return str(self.info["name"])
+        return self.dataset.name
 
     def image_path(self, image_id: str) -> Path:
         """Return the file of an image.
@@ -182,75 +248,9 @@ class Studio:
         Raises:
             StudioError: If there is no such image.
         """
-        row = self.ledger.row_of.get(image_id)
-        if row is None:
-            raise StudioError(
-                f"there is no image {image_id!r}", "reload the page: the data set may have changed"
-            )
-        return self.workspace.root / self.table.paths[row]
+        return self.dataset.image_path(image_id)
 
     # what a model says -------------------------------------------------------
-
-    @property
-    def thresholds(self) -> Thresholds:
-        """From which confidence on a score is a pseudo-label, per class and sign."""
-        return Thresholds.from_json(self.class_names, self.settings.get("thresholds", {}))
-
-    def finished_runs(self) -> list[RunInfo]:
-        """Return the runs that left scores, oldest first."""
-        return list(self.board.finished)
-
-    def run_scores(self, run: int) -> RunScores:
-        """Return the scores of a finished run.
-
-        Raises:
-            StudioError: If it left none.
-        """
-        return self.board.scores(run)
-
-    @property
-    def current(self) -> RunScores | None:
-        """The scores that make the pseudo-labels, or None before the first run."""
-        return self.board.current
-
-    @property
-    def previous(self) -> RunScores | None:
-        """The scores of the finished run before the current one, for what is new, withdrawn and flipped."""
-        return self.board.previous
-
-    def current_choice(self) -> tuple[int | None, str]:
-        """Return the run whose scores make the pseudo-labels, and why it is that one, in words."""
-        return self.board.choice()
-
-    def choose_run(self, run: int | None) -> None:
-        """Make a run's scores the pseudo-labels; None goes back to the better one.
-
-        Raises:
-            StudioError: If the run has not finished.
-        """
-        self.board.choose(run)
-
-    def proposals_array(self) -> npt.NDArray[np.int8]:
-        """Return the pseudo-labels as (N, C) int8: +1, -1, or 0 where there is none. Read it; never write to it."""
-        current = self.current
-        if current is None:
-            return np.zeros(self.ledger.states.shape, dtype=np.int8)
-        with self._guard:
-            key = (current.run, self.ledger.seq, self.settings.version)
-            if self._proposals is None or self._proposals[0] != key:
-                self._proposals = (key, self.propose(current))
-            return self._proposals[1]
-
-    def propose(self, scores: RunScores) -> npt.NDArray[np.int8]:
-        """Return the (N, C) int8 pseudo-labels that some run's scores give at today's states and thresholds."""
-        return propose(
-            scores.scores,
-            self.ledger.states,
-            self.thresholds,
-            excluded_rows=self.table.is_test,
-            unsure_run=self.ledger.unsure_run,
-            run=scores.run,
-        )
 
     def proposals(
         self,
@@ -259,54 +259,12 @@ class Studio:
         min_confidence: float = 0.0,
         limit: int | None = None,
     ) -> list[Proposal]:
-        """Return pseudo-labels, surest first.
-
-        Args:
-            class_name: Only of this class.
-            value: Only +1 or only -1.
-            min_confidence: Only from this confidence on, in [0, 1].
-            limit: How many at the most.
+        """Return pseudo-labels, surest first; see :meth:`ProposalSet.find`.
 
         Raises:
             StudioError: If there is no such class.
         """
-        current, array = self.current, self.proposals_array()
-        if current is None:
-            return []
-        wanted = array != 0 if value is None else array == value
-        if class_name is not None:
-            if class_name not in self.ledger.column_of:
-                raise StudioError(
-                    f"there is no class {class_name!r}", f"classes are: {', '.join(self.class_names[:20])}"
-                )
-            only = np.zeros(self.table.num_classes, dtype=bool)
-            only[self.ledger.column_of[class_name]] = True
-            wanted = wanted & only
-        rows, columns = np.nonzero(wanted)
-        scores = current.scores[rows, columns].astype(np.float64)
-        confidence = np.where(array[rows, columns] == POSITIVE, scores, 1 - scores)
-        order = np.argsort(-confidence, kind="stable")
-        order = order[confidence[order] >= min_confidence][:limit]
-        return [
-            Proposal(
-                image_id=self.image_ids[rows[i]],
-                path=self.table.paths[rows[i]],
-                class_name=self.class_names[columns[i]],
-                value=int(array[rows[i], columns[i]]),
-                score=float(scores[i]),
-                confidence=float(confidence[i]),
-                run=current.run,
-            )
-            for i in order
-        ]
-
-    def conflicts_array(self, scores: RunScores) -> npt.NDArray[np.int8]:
-        """Return where a run's scores confidently contradict a known cell.
-
-        (N, C) int8: the state that the model claims, 0 where it does not contradict.
-        """
-        mask = conflict_mask(self.ledger.states, scores.scores, self.table.is_test)
-        return np.where(mask, -self.ledger.states, 0).astype(np.int8)
+        return self.proposed.find(class_name, value, min_confidence, limit)
 
     # what a person says ------------------------------------------------------
 
@@ -325,8 +283,8 @@ class Studio:
         Raises:
             StudioError: If there is no such cell or state.
         """
-        decision = Decision(image_id, class_name, state, answer, self.score_of(image_id, class_name))
-        current, _ = self.current_choice()
+        decision = Decision(image_id, class_name, state, answer, self.proposed.score_of(image_id, class_name))
+        current, _ = self.proposed.choice()
         return self.ledger.decide([decision], who=self.who, origin="python", run=current, note=note)
 
     def undo(self) -> Receipt:
@@ -336,14 +294,6 @@ class Studio:
     def redo(self) -> Receipt:
         """Bring back what this person undid last."""
         return self.ledger.redo(self.who)
-
-    def score_of(self, image_id: str, class_name: str) -> float | None:
-        """Return the calibrated score of a cell, or None where no run has scored it."""
-        row, column = self.ledger.position(image_id, class_name)
-        current = self.current
-        if current is None or not current.is_scored(row, column):
-            return None
-        return round(float(current.scores[row, column]), 4)
 
     # training ----------------------------------------------------------------
 
@@ -414,14 +364,9 @@ class Studio:
             )
         return info
 
-    @property
-    def runs_version(self) -> int:
-        """Rises whenever a run's state or the choice of scores changes."""
-        return self.board.version
-
     def refresh(self) -> bool:
         """Look at the run folders, as a server does about once a second; return whether anything changed."""
-        return self.board.refresh()
+        return self.registry.refresh()
 
     # leaving -----------------------------------------------------------------
 
@@ -438,21 +383,20 @@ class Studio:
         """
         if format not in WRITE_FORMATS:
             raise StudioError(f"unknown format {format!r}", f"use one of: {', '.join(WRITE_FORMATS)}")
-        current = self.current
+        current = self.proposed.current
         with self.ledger.lock:
             table = replace(self.table, states=self.ledger.states.copy())
             details = CellDetails(
                 sources=self.ledger.sources.copy(),
-                proposals=self.proposals_array() if proposals else None,
+                proposals=self.proposed.array() if proposals else None,
                 scores=None if current is None else current.scores,
             )
         return write_cells(Path(file), format, table, details)
 
     def close(self) -> None:
         """Give the workspace back; a second call does nothing."""
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
+        if "dataset" in self.__dict__:
+            self.dataset.close()
         if self._lock is not None:
             self._lock.release()
             self._lock = None

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from logicmix_studio.studio import Studio
 from logicmix_studio.training.device_lock import LOCKS_VARIABLE
+from tests.workspaces import make_workspace
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,3 +24,25 @@ def _locks_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         del os.environ[LOCKS_VARIABLE]
     else:
         os.environ[LOCKS_VARIABLE] = before
+
+
+@pytest.fixture
+def open_studio(tmp_path: Path) -> Iterator[Callable[..., Studio]]:
+    """Open studios on made data sets; takes the options of `make_workspace`. They are closed at the end."""
+    opened: list[Studio] = []
+
+    def open_it(name: str = "shapes", **options: Any) -> Studio:
+        make_workspace(tmp_path / name, **options)
+        studio = Studio.open(tmp_path / name, who="ada")
+        opened.append(studio)
+        return studio
+
+    yield open_it
+    for studio in opened:
+        studio.close()
+
+
+@pytest.fixture
+def studio(open_studio: Callable[..., Studio]) -> Studio:
+    """Return a studio on 24 images of 6 classes with one run."""
+    return open_studio()

@@ -16,7 +16,7 @@ from tests.ports import reserved_port
 PROGRAM = """
 import sys
 from logicmix_studio.studio import Studio
-from logicmix_studio.ui.server import serve
+from logicmix_studio.app.server import serve
 studio = Studio.open(sys.argv[1], who="ada")
 serve(studio, port=int(sys.argv[2]), any_port=False, gradio=False, token="token-of-the-test")
 """

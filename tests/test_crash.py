@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from logicmix_studio.store import Ledger, load_table, locate_workspace, read_journal, server_of
-from logicmix_studio.store.fo_attach import identity_of
-from logicmix_studio.store.mirror import Mirror
-from logicmix_studio.store.mongod import Mongod
+from logicmix_studio.store.fiftyone.attach import identity_of
+from logicmix_studio.store.fiftyone.sync_worker import Mirror
+from logicmix_studio.store.fiftyone.mongod import Mongod
 from logicmix_studio.store.workspace import read_json
 from tests.workspaces import make_workspace
 

@@ -30,7 +30,7 @@ def test_shipped_folders_are_there():
 def test_importing_the_package_and_the_server_loads_nothing_heavy():
     program = (
         "import sys\n"
-        "import logicmix_studio, logicmix_studio.cli, logicmix_studio.studio, logicmix_studio.ui.server\n"
+        "import logicmix_studio, logicmix_studio.cli.main, logicmix_studio.studio, logicmix_studio.app.server\n"
         "print([name for name in ('torch', 'fiftyone', 'gradio', 'timm', 'sklearn') if name in sys.modules])"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -38,6 +38,6 @@ def test_importing_the_package_and_the_server_loads_nothing_heavy():
 
 
 def test_the_command_line_loads_only_what_help_needs():
-    program = "import sys, logicmix_studio.cli; print([n for n in ('numpy', 'fastapi', 'pymongo') if n in sys.modules])"
+    program = "import sys, logicmix_studio.cli.main; print([n for n in ('numpy', 'fastapi', 'pymongo') if n in sys.modules])"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from logicmix_studio.cli.words import counted
 from logicmix_studio.formats.csv_files import SPLIT_COLUMN, CsvTable, open_csv
 from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.formats.values import WrongValueError, parse_split, parse_state
 from logicmix_studio.labels import UNKNOWN, Problem, TableBuilder
-from logicmix_studio.words import counted
 
 CLASS_COLUMN: Final = "class"
 VALUE_COLUMN: Final = "value"

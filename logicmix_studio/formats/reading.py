@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from logicmix_studio.cli.words import counted
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.classes import CLASSES_FILE, parse_classes, read_classes
 from logicmix_studio.formats.names import ImageNames
@@ -15,7 +16,6 @@ from logicmix_studio.formats.registry import LabelFormat, find_labels, recognise
 from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.images.decode import ImageScan, Progress, UnreadableImage, check_images, scan_images
 from logicmix_studio.labels import LabelProblems, LabelTable, Problem, TableBuilder
-from logicmix_studio.words import counted
 
 
 @dataclass(frozen=True)

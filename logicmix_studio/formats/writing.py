@@ -13,6 +13,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from logicmix_studio.cli.words import counted
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.csv_files import SPLIT_COLUMN
 from logicmix_studio.formats.csv_list import LIST_COLUMNS
@@ -24,7 +25,6 @@ from logicmix_studio.formats.csv_long import (
     VALUE_COLUMN,
 )
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, LabelTable
-from logicmix_studio.words import counted
 
 WriteFormat = Literal["csv-long", "csv-wide"]
 """Formats that can be written."""

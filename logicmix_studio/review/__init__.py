@@ -38,12 +38,6 @@ from logicmix_studio.review.proposals import (
 )
 from logicmix_studio.review.queue import Queue, build_queue
 from logicmix_studio.review.queue_spec import CHANGES, ORDERS, QueueSpec
-from logicmix_studio.review.rubber_stamp import (
-    PlantedSuggestions,
-    RubberStamp,
-    plant_suggestions,
-    rubber_stamp,
-)
 from logicmix_studio.review.thresholds import (
     Evidence,
     Solution,
@@ -86,11 +80,9 @@ __all__ = [
     "Lease",
     "LeaseTable",
     "Pace",
-    "PlantedSuggestions",
     "Queue",
     "QueueSpec",
     "ReliabilityCurve",
-    "RubberStamp",
     "Solution",
     "Solved",
     "Stratum",
@@ -122,10 +114,8 @@ __all__ = [
     "open_cells",
     "pace",
     "plan_audit",
-    "plant_suggestions",
     "propose",
     "reliability_curve",
-    "rubber_stamp",
     "score_audit",
     "sequential_interval",
     "sequential_lower",

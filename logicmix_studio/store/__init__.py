@@ -1,5 +1,6 @@
-"""The store: journal, ledger, lock, mongod and the FiftyOne data set."""
+"""The store: workspace, journal, ledger, lock and settings. `store.fiftyone` is the FiftyOne data set."""
 
+from logicmix_studio.store.dataset import Dataset
 from logicmix_studio.store.journal import (
     CellChange,
     CellValue,
@@ -25,6 +26,7 @@ __all__ = [
     "NEVER",
     "CellChange",
     "CellValue",
+    "Dataset",
     "Decision",
     "Journal",
     "Ledger",

@@ -155,6 +155,10 @@ class Ledger:
         except KeyError:
             raise StudioError(f"there is no journal line {seq}", f"the last one is {self.seq}") from None
 
+    def find(self, action_id: str) -> Line | None:
+        """Return the line that an action wrote, or None."""
+        return self._by_id.get(action_id)
+
     def states_at(self, time: str) -> npt.NDArray[np.int8]:
         """Return the (N, C) int8 states as they were at a time (UTC, ISO 8601)."""
         with self.lock:
@@ -192,93 +196,135 @@ class Ledger:
         run: int | None = None,
         note: str = "",
         extra: Mapping[str, Any] | None = None,
+        keep_known: bool = False,
+        always: bool = False,
     ) -> Receipt:
-        """Write one action of one or many answers.
+        """Write one action of one or many answers: the only way in which a person changes cells, whoever calls.
 
         An accept or reject of a cell that somebody settled meanwhile is left out and reported, never forced.
 
         Args:
             decisions: The answers; all of them are one line and one undo.
             who: The person.
-            origin: Where the person was (stream, grid, audit, conflicts, browse, blend, fiftyone, python).
+            origin: Where the person was (stream, grid, audit, conflicts, browse, blend, label, fiftyone, python).
             action_id: The same id twice is one action.
             run: The run whose pseudo-labels were answered.
             note: A person's words.
             extra: Facts beside the cells.
+            keep_known: Whether every cell that is known already is left out and reported, whatever the answer.
+            always: Whether a line is written even where no cell changes, because the answer itself counts.
 
         Raises:
             StudioError: If an image or class is unknown, a state or answer is none, or the disk refuses.
         """
         with self.lock:
-            repeated = self._by_id.get(action_id) if action_id else None
+            repeated = self._repeated(action_id)
             if repeated is not None:
-                return Receipt(line=repeated, repeated=True)
+                return repeated
             changes: list[CellChange] = []
             skipped: list[Decision] = []
             for decision in _last_per_cell(decisions):
                 change = self._change(decision, run)
-                if change is None:
+                if change is None or (keep_known and change.before.state != UNKNOWN):
                     skipped.append(decision)
                 else:
                     changes.append(change)
-            if not changes:
+            if not changes and not always:
                 return Receipt(line=None, skipped=tuple(skipped))
             line = self._new_line("decide", changes, who, origin, action_id, run=run, note=note, extra=extra)
             return Receipt(line=self._commit(line), skipped=tuple(skipped))
 
-    def undo(self, who: str, *, action_id: str | None = None, of: int | None = None) -> Receipt:
-        """Undo a person's last action, or any line that is named.
+    def undo(
+        self, who: str, *, action_id: str | None = None, of: int | None = None, target: str | None = None
+    ) -> Receipt:
+        """Undo a person's last action, or any that is named.
 
         Cells that were changed again after the line stay as they are and are reported.
 
         Args:
             who: The person who undoes.
             action_id: The same id twice is one action.
-            of: The line to undo; the person's last one unless given.
+            of: The line to undo; the person's last one where neither this nor ``target`` is given.
+            target: The id of the action to undo. Its fate may be unknown to whoever asks: where it wrote nothing, or
+                is undone already, nothing happens.
 
         Raises:
             StudioError: If there is nothing to undo.
         """
         with self.lock:
-            repeated = self._by_id.get(action_id) if action_id else None
+            repeated = self._repeated(action_id)
             if repeated is not None:
-                return Receipt(line=repeated, repeated=True)
+                return repeated
+            if target is not None:
+                found = self.find(target)
+                if found is None or self.is_undone(found.seq):
+                    return Receipt(line=None)
+                of = found.seq
             seq = self.can_undo(who) if of is None else of
             if seq is None:
                 raise StudioError(
                     "there is nothing to undo", "your decisions appear here after the first one"
                 )
-            target = self.line(seq)
-            if target.kind != "decide":
+            line = self.line(seq)
+            if line.kind != "decide":
                 raise StudioError(
-                    f"line {seq} is not a decision but a {target.kind}", "revert the decision itself"
+                    f"line {seq} is not a decision but a {line.kind}", "revert the decision itself"
                 )
             if self.is_undone(seq):
                 raise StudioError(f"line {seq} is undone already", "redo brings it back")
-            return self._reverse(target, "undo", who, action_id)
+            return self._reverse(line, "undo", who, action_id)
 
-    def redo(self, who: str, *, action_id: str | None = None) -> Receipt:
+    def redo(self, who: str, *, action_id: str | None = None, target: str | None = None) -> Receipt:
         """Bring back the action a person undid last.
 
+        Args:
+            who: The person who redoes.
+            action_id: The same id twice is one action.
+            target: The id of the action that shall come back; where it wrote nothing, nothing happens.
+
         Raises:
-            StudioError: If there is nothing to redo.
+            StudioError: If there is nothing to redo, or ``target`` is not what was undone last.
         """
         with self.lock:
-            repeated = self._by_id.get(action_id) if action_id else None
+            repeated = self._repeated(action_id)
             if repeated is not None:
-                return Receipt(line=repeated, repeated=True)
+                return repeated
             seq = self.can_redo(who)
+            if target is not None:
+                found = self.find(target)
+                if found is None:
+                    return Receipt(line=None)
+                if found.seq != seq:
+                    raise StudioError(
+                        f"line {found.seq} cannot be brought back now",
+                        "a newer decision came in between: answer again",
+                    )
             if seq is None:
                 raise StudioError("there is nothing to redo", "a new decision clears what had been undone")
             return self._reverse(self.line(seq), "redo", who, action_id)
 
-    def note(self, text: str, *, who: str, origin: str, extra: Mapping[str, Any] | None = None) -> Receipt:
-        """Write a line without cells: an override and its reason, a finished audit."""
+    def note(
+        self,
+        text: str,
+        *,
+        who: str,
+        origin: str,
+        action_id: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Receipt:
+        """Write a line without cells: a threshold that was moved, a class that was added."""
         with self.lock:
-            line = self._new_line("note", (), who, origin, None, note=text, extra=extra)
+            repeated = self._repeated(action_id)
+            if repeated is not None:
+                return repeated
+            line = self._new_line("note", (), who, origin, action_id, note=text, extra=extra)
             return Receipt(line=self._commit(line))
 
     # within ------------------------------------------------------------------
+
+    def _repeated(self, action_id: str | None) -> Receipt | None:
+        line = None if action_id is None else self.find(action_id)
+        return None if line is None else Receipt(line=line, repeated=True)
 
     def _change(self, decision: Decision, run: int | None) -> CellChange | None:
         row, column = self.position(decision.image_id, decision.class_name)

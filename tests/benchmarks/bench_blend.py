@@ -14,7 +14,7 @@ import uvicorn
 from playwright.sync_api import sync_playwright
 
 from logicmix_studio.studio import Studio
-from logicmix_studio.ui.server import address, bind, build_app
+from logicmix_studio.app.server import address, bind, build_app
 from tests.browser.conftest import ARGUMENTS, find_chromium
 
 MEASURE = """async ({seed, size}) => {

@@ -19,8 +19,8 @@ import numpy as np
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.review import Thresholds, propose
 from logicmix_studio.store import Decision, Journal, Ledger
-from logicmix_studio.store.mirror import Mirror, connect
-from logicmix_studio.store.mongod import Mongod
+from logicmix_studio.store.fiftyone.sync_worker import Mirror, connect
+from logicmix_studio.store.fiftyone.mongod import Mongod
 from tests.store.conftest import DATABASE, make_dataset
 
 KNOWN_PROPORTION = 0.1

@@ -24,7 +24,7 @@ from playwright.sync_api import (
 )
 
 from logicmix_studio.studio import Studio
-from logicmix_studio.ui.server import address, bind, build_app
+from logicmix_studio.app.server import address, bind, build_app
 from tests.workspaces import make_workspace
 
 ARGUMENTS = [

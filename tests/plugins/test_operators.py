@@ -16,8 +16,8 @@ import pytest
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.store import Workspace, read_journal, save_table, write_json
-from logicmix_studio.store.fo_attach import attach
-from logicmix_studio.store.mongod import Mongod
+from logicmix_studio.store.fiftyone.attach import attach
+from logicmix_studio.store.fiftyone.mongod import Mongod
 
 pytestmark = pytest.mark.slow
 SESSION = Path(__file__).with_name("operators_session.py")

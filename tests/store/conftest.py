@@ -12,10 +12,10 @@ from pymongo.database import Database
 
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.store import Journal, Ledger, read_journal
-from logicmix_studio.store.fo_documents import FORMAT, META
-from logicmix_studio.store.fo_images import synchronise_images
-from logicmix_studio.store.mirror import Mirror, connect
-from logicmix_studio.store.mongod import Mongod
+from logicmix_studio.store.fiftyone.documents import FORMAT, META
+from logicmix_studio.store.fiftyone.images import synchronise_images
+from logicmix_studio.store.fiftyone.sync_worker import Mirror, connect
+from logicmix_studio.store.fiftyone.mongod import Mongod
 
 DATABASE = "fiftyone"
 

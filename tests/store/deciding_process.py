@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from logicmix_studio.store import Decision, Journal, Ledger, load_table
-from logicmix_studio.store.mirror import Mirror
+from logicmix_studio.store.fiftyone.sync_worker import Mirror
 
 
 def main(labels: str, journal: str, uri: str, workspace_id: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.store import Workspace, load_table, save_table
-from logicmix_studio.store.fiftyone_setup import set_up
+from logicmix_studio.store.fiftyone.create import set_up
 
 
 def described(dataset: Any) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def test_a_broken_state_file_is_told(tmp_path):
 
 def test_the_public_face_imports_no_torch():
     code = (
-        "import sys, logicmix_studio.training, logicmix_studio.jobs;"
+        "import sys, logicmix_studio.training, logicmix_studio.runs;"
         "print([name for name in ('torch', 'fiftyone', 'gradio') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from logicmix_studio.studio import Studio
-from logicmix_studio.ui.blend_sources import ImageFilter, find_images, parse_ids, trainable_rows
+from logicmix_studio.explore.blend_sources import ImageFilter, find_images, parse_ids, trainable_rows
 from tests.ui.conftest import page_client
 
 

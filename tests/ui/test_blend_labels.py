@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from logicmix_studio.ui.blend_labels import SourceLabels, count_rows, truth_rows
+from logicmix_studio.explore.blend_labels import SourceLabels, count_rows, truth_rows
 
 NAMES = ("dog", "cat", "leash")
 

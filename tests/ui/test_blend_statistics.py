@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from logicmix_studio.labels import kleene_or
-from logicmix_studio.ui.blend_statistics import (
+from logicmix_studio.explore.blend_statistics import (
     MixingShares,
     class_table,
     drawn_shares,

@@ -10,9 +10,9 @@ from fastapi.testclient import TestClient
 from logicmix_studio.errors import StudioError
 from logicmix_studio.store import Decision
 from logicmix_studio.studio import Studio
-from logicmix_studio.ui.browse_index import NOBODY, JournalIndex
-from logicmix_studio.ui.browse_query import SORTS, STATES, BrowseSpec, browse
-from logicmix_studio.ui.browse_similar import Similar
+from logicmix_studio.explore.image_index import NOBODY, JournalIndex
+from logicmix_studio.explore.image_query import SORTS, STATES, BrowseSpec, browse
+from logicmix_studio.explore.similar import Similar
 from tests.ui.conftest import page_client
 
 

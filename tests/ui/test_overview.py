@@ -9,8 +9,8 @@ from fastapi.testclient import TestClient
 
 from logicmix_studio.store import Decision
 from logicmix_studio.studio import Studio
-from logicmix_studio.ui.overview_facts import KnownCurve, count_cells, together, true_precision
-from logicmix_studio.ui.overview_steps import next_steps
+from logicmix_studio.explore.class_statistics import KnownCurve, count_cells, together, true_precision
+from logicmix_studio.explore.next_step import next_steps
 from tests.ui.conftest import page_client
 
 STATES = np.array([[1, -1, 0], [1, 0, 0], [-1, -1, 0], [1, 1, 1]], dtype=np.int8)

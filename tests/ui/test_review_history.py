@@ -14,7 +14,7 @@ from logicmix_studio.labels import UNKNOWN
 from logicmix_studio.review import find_conflicts
 from logicmix_studio.store import Decision
 from logicmix_studio.studio import Studio
-from logicmix_studio.ui.review_history import parse_time
+from logicmix_studio.review.history import parse_time
 from tests.ui.conftest import page_client
 
 

@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.ui.security import (
+from logicmix_studio.app.access import (
     Access,
     clean_name,
     host_name,

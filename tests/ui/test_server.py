@@ -16,7 +16,7 @@ from PIL import Image
 from logicmix_studio.errors import StudioError
 from logicmix_studio.studio import Studio
 from logicmix_studio.ui.page import dress, plain_page
-from logicmix_studio.ui.server import address, bind
+from logicmix_studio.app.server import address, bind
 from logicmix_studio.ui.tabs import TAB_NAMES, Tab, tabs
 from tests.ui.conftest import page_client
 

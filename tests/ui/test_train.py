@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from logicmix_studio.jobs import Jobs
+from logicmix_studio.runs import Jobs
 from logicmix_studio.studio import Studio
 from logicmix_studio.training.config import QuickSettings, RunConfig
 from logicmix_studio.training.feature_cache import FeatureCache, ImageFile, feature_folders, folder_name
 from logicmix_studio.training.metrics import measure
 from logicmix_studio.training.run_folder import RunFolder, RunState
-from logicmix_studio.ui.train_room import TrainRoom
-from logicmix_studio.ui.train_runs import (
+from logicmix_studio.runs.service import RunService
+from logicmix_studio.runs.compare import (
     RunChange,
     compare_runs,
     precision_difference,
@@ -309,7 +309,7 @@ def test_change__a_run_takes_over_from_the_best_one_before_it(open_studio: Calla
     file = folder(studio, 3).result_file
     result = json.loads(file.read_text())
     file.write_text(json.dumps({**result, "comparison": {"best_run": 1}}))
-    befores = [card["change"]["before"] for card in TrainRoom(studio).runs()]
+    befores = [card["change"]["before"] for card in RunService(studio).runs()]
     assert befores == [1, 1, None]
 
 
@@ -384,7 +384,7 @@ def test_compare__with_an_unfinished_run(client: TestClient, studio: Studio) -> 
 
 
 def test_room__reads_everything_from_disk(studio: Studio) -> None:
-    assert TrainRoom(studio).runs() == TrainRoom(studio).runs()
+    assert RunService(studio).runs() == RunService(studio).runs()
 
 
 def test_empty_data_set(open_studio: Callable[..., Studio], tmp_path: Path) -> None:

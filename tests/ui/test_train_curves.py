@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from logicmix_studio.ui.train_curves import CurveReader, RunCurves, thin
+from logicmix_studio.runs.curves import CurveReader, RunCurves, thin
 
 
 def taken(*events: dict[str, Any]) -> RunCurves:

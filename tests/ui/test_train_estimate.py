@@ -8,7 +8,7 @@ import pytest
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.training.config import RunConfig
-from logicmix_studio.ui.train_estimate import (
+from logicmix_studio.runs.estimate import (
     HEAD_S_PER_MILLION_ROWS,
     START_S,
     PastRun,
@@ -132,7 +132,7 @@ def test_trial__failure_is_told(tmp_path: Path, code: str, words: str) -> None:
 
 
 def test_trial__really_measures() -> None:
-    from logicmix_studio.ui.speed_trial import measure
+    from logicmix_studio.runs.speed_trial import measure
 
     speeds: dict[str, Any] = measure("test_resnet", 32, least_s=0.0)
     assert set(speeds) == {"score", "train"}

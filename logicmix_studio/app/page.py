@@ -1,0 +1,72 @@
+"""What the tabs share: the studio, the way from one tab to another, and timers that rest while nobody looks."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+
+from logicmix_studio.studio import Studio
+
+TAB_TITLES = {
+    "overview": "Overview",
+    "browse": "Browse",
+    "blend": "Blend",
+    "review": "Review",
+    "label": "Label",
+    "train": "Train",
+}
+"""The tabs in their order, by the name that addresses use."""
+
+
+@dataclass
+class Page:
+    """Handed to every tab."""
+
+    studio: Studio
+    tabs: gr.Tabs
+    target: gr.State
+    """Where somebody wants to go: ``{"tab": name, ...filters}``; a tab listens to its change."""
+    shown: dict[str, gr.Tab] = field(default_factory=dict)
+    """The tabs by name; a tab's ``select`` event is the moment at which it is looked at."""
+    timers: dict[str, list[gr.Timer]] = field(default_factory=lambda: defaultdict(list))
+
+    def timer(self, tab: str, seconds: float) -> gr.Timer:
+        """Return a timer that ticks only while a tab is looked at."""
+        timer = gr.Timer(seconds, active=False)
+        self.timers[tab].append(timer)
+        return timer
+
+    @property
+    def way(self) -> list[Any]:
+        """The outputs of an event that leads to another tab; see :meth:`go`."""
+        return [self.tabs, self.target]
+
+    @staticmethod
+    def go(tab: str, **filters: Any) -> tuple[Any, dict[str, Any]]:
+        """Return the values of :attr:`way` that lead to a tab, with what it shall show there.
+
+        Args:
+            tab: Its name.
+            filters: What the tab understands: ``class_name``, ``state``, ``image``, ``screen`` and so on.
+        """
+        return gr.Tabs(selected=tab), {"tab": tab, **filters, "at": time.time()}
+
+    def wire_timers(self) -> None:
+        """Switch each timer on and off with its tab; call it once, after all tabs are laid out."""
+        every = [(name, timer) for name, timers in self.timers.items() for timer in timers]
+        if not every:
+            return
+
+        for name, tab in self.shown.items():
+            tab.select(
+                lambda name=name: [gr.Timer(active=name == other) for other, _ in every],
+                None,
+                [timer for _, timer in every],
+                queue=False,
+                show_progress="hidden",
+                api_visibility="private",
+            )

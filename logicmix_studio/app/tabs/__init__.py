@@ -1,0 +1,1 @@
+"""One module a tab: it lays its components out, then wires them."""

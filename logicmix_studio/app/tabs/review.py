@@ -1,0 +1,12 @@
+"""The review tab."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from logicmix_studio.app.page import Page
+
+
+def review_tab(page: Page) -> None:
+    """Lay out the tab, then wire it."""
+    gr.Markdown("review")

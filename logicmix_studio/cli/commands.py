@@ -1,0 +1,254 @@
+"""What the commands do that need no server: import, train, export, status, stop."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from logicmix_studio.cli.terminal import err, note, progress_bar, show_table
+from logicmix_studio.cli.words import counted
+from logicmix_studio.environment import prepare_environment
+from logicmix_studio.errors import StudioError
+from logicmix_studio.importing import ImportOptions, ImportReport, import_dataset
+from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
+from logicmix_studio.runs import RunInfo
+from logicmix_studio.store import Workspace, WorkspaceLock, locate_workspace, server_of
+from logicmix_studio.studio import Studio
+from logicmix_studio.training.config import describe
+
+STOP_SECONDS = 20.0
+"""How long a server may take to end before it is said to hang."""
+
+
+def import_into(place: Workspace, options: ImportOptions) -> ImportReport:
+    """Import a folder while holding its workspace, with progress on the terminal."""
+    lock = WorkspaceLock(place)
+    try:
+        with progress_bar() as progress:
+            return import_dataset(place, options, progress)
+    finally:
+        lock.release()
+
+
+def run_import(dataset: Path, workspace: Path | None, options: ImportOptions) -> dict[str, Any]:
+    """Import a folder and return what was found."""
+    prepare_environment()
+    place = locate_workspace(dataset, workspace)
+    report = import_into(place, options)
+    states = report.table.states
+    return {
+        "workspace": str(place.folder),
+        "images": report.table.num_images,
+        "classes": report.table.num_classes,
+        "positive": int((states == POSITIVE).sum()),
+        "negative": int((states == NEGATIVE).sum()),
+        "unknown": int((states == UNKNOWN).sum()),
+        "notes": list(report.notes),
+        "bad_images": list(report.bad_images),
+    }
+
+
+def describe_import(found: Mapping[str, Any]) -> str:
+    """Return an import's result in words."""
+    return "\n".join(
+        [
+            f"{counted(found['images'], 'image')}, {counted(found['classes'], 'class')}; "
+            f"cells: {found['positive']:,} positive, {found['negative']:,} negative, {found['unknown']:,} unknown",
+            *found["notes"],
+            f"workspace: {found['workspace']}",
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What ``train`` was asked for."""
+
+    recipe: str
+    overrides: Mapping[str, Any]
+    """Hyper-parameters by dotted name."""
+    init_from: int | None = None
+    seed: int = 0
+    resume: int | None = None
+    """Go on with this run instead of starting one."""
+    detach: bool = False
+    """Return as soon as the run has started."""
+
+
+def run_training(dataset: Path, workspace: Path | None, plan: TrainingPlan) -> dict[str, Any]:
+    """Start or resume a run and, unless detached, wait for its end; Ctrl-C cancels it."""
+    studio = Studio.open(dataset, workspace=workspace, read_only=True)
+    if plan.resume is None:
+        run = studio.start_run(plan.recipe, plan.overrides, plan.init_from, seed=plan.seed)
+    else:
+        run = plan.resume
+        studio.jobs.resume(run)
+    if plan.detach:
+        return _run_json(studio.jobs.info(run))
+    try:
+        with progress_bar() as progress:
+            info = studio.jobs.wait(run, lambda seen: progress(round(100 * seen.fraction), 100, f"run {run}"))
+    except KeyboardInterrupt:
+        studio.jobs.cancel(run)
+        err.print(f"run {run} was cancelled; go on with: --resume {run}")
+        info = studio.jobs.info(run)
+    if info.status in ("failed", "died"):
+        raise StudioError(
+            f"run {run} {info.status}: {info.message}", f"see {studio.jobs.folder(run) / 'log.txt'}"
+        )
+    return _run_json(info)
+
+
+def describe_run(run: Mapping[str, Any]) -> str:
+    """Return a run's state in words."""
+    message = ". ".join(line.rstrip(".") for line in str(run["message"]).splitlines())
+    said = message if message.startswith(run["status"]) else ": ".join(filter(None, (run["status"], message)))
+    return f"run {run['run']} ({run['recipe']}): {said}"
+
+
+def print_recipe(recipe: str, as_json: bool) -> None:
+    """Print every hyper-parameter of a recipe with its default, range and source."""
+    fields = describe(recipe)
+    if as_json:
+        content = [
+            {
+                name: getattr(field, name)
+                for name in ("name", "default", "low", "high", "choices", "help", "source")
+            }
+            for field in fields
+        ]
+        sys.stdout.write(json.dumps(content, indent=2, default=str) + "\n")
+        return
+    rows = [
+        [field.name, str(field.default), _range(field.low, field.high, field.choices), field.source]
+        for field in fields
+    ]
+    show_table(f"Recipe {recipe}: --set NAME=VALUE", ["name", "default", "range", "source"], rows)
+
+
+def run_export(
+    dataset: Path, workspace: Path | None, file: Path, file_format: str, proposals: bool
+) -> dict[str, Any]:
+    """Write the labels to a file."""
+    studio = Studio.open(dataset, workspace=workspace, read_only=True)
+    report = studio.export(file, file_format, proposals=proposals)
+    return {"file": str(file), "format": file_format, "lost": list(report.lines)}
+
+
+def describe_export(done: Mapping[str, Any]) -> str:
+    """Return an export's result in words."""
+    return "\n".join(
+        [f"wrote {done['file']} ({done['format']})", *(f"not kept: {line}" for line in done["lost"])]
+    )
+
+
+def collect_status(dataset: Path, workspace: Path | None) -> dict[str, Any]:
+    """Return what is known, proposed and running."""
+    studio = Studio.open(dataset, workspace=workspace, read_only=True)
+    states, proposals = studio.states, studio.proposals_array()
+    current, why = studio.current_choice()
+    server = server_of(studio.workspace)
+    return {
+        "name": studio.name,
+        "workspace": str(studio.workspace.folder),
+        "images": studio.table.num_images,
+        "classes": {
+            name: {
+                "positive": int((states[:, column] == POSITIVE).sum()),
+                "negative": int((states[:, column] == NEGATIVE).sum()),
+                "unknown": int((states[:, column] == UNKNOWN).sum()),
+                "proposed_positive": int((proposals[:, column] == POSITIVE).sum()),
+                "proposed_negative": int((proposals[:, column] == NEGATIVE).sum()),
+            }
+            for column, name in enumerate(studio.class_names)
+        },
+        "known_proportion": round(float(np.count_nonzero(states)) / max(1, states.size), 6),
+        "decisions": sum(len(line.cells) for line in studio.ledger.lines if line.kind == "decide"),
+        "runs": [_run_json(info) for info in studio.jobs.list()],
+        "current_run": current,
+        "current_run_reason": why,
+        "server": None if server is None else {"pid": server.pid, "url": server.url},
+    }
+
+
+def describe_status(status: Mapping[str, Any]) -> str:
+    """Print the table of classes and return the rest in words."""
+    rows = [
+        [
+            name,
+            *(
+                f"{count[key]:,}"
+                for key in ("positive", "negative", "unknown", "proposed_positive", "proposed_negative")
+            ),
+        ]
+        for name, count in status["classes"].items()
+    ]
+    show_table(
+        f"{status['name']}: {counted(status['images'], 'image')}",
+        ["class", "● positive", "○ negative", "· unknown", "◐ pseudo +", "◐ pseudo −"],
+        rows,
+    )
+    server = status["server"]
+    where = (
+        "no studio is open"
+        if server is None
+        else f"open at {server['url'] or 'no address yet'} (process {server['pid']})"
+    )
+    return "\n".join(
+        [
+            f"known: {status['known_proportion']:.2%} of the cells; "
+            f"{counted(status['decisions'], 'decision')} in the journal",
+            *(describe_run(run) for run in status["runs"]),
+            f"pseudo-labels: {status['current_run_reason']}",
+            where,
+        ]
+    )
+
+
+def stop_server(dataset: Path, workspace: Path | None) -> str:
+    """End the process that holds a workspace and say so.
+
+    Raises:
+        StudioError: If it does not end.
+    """
+    place = locate_workspace(dataset, workspace)
+    server = server_of(place)
+    if server is None:
+        return f"no studio is open on {place.root}"
+    process = psutil.Process(server.pid)
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except psutil.TimeoutExpired:
+        raise StudioError(
+            f"process {server.pid} did not end within {STOP_SECONDS:.0f} s",
+            f"end it with: kill -9 {server.pid} (nothing is lost)",
+        ) from None
+    note(f"process {server.pid} has ended")
+    return f"the studio on {place.root} is closed"
+
+
+def _run_json(info: RunInfo) -> dict[str, Any]:
+    return {
+        "run": info.run,
+        "recipe": info.recipe,
+        "status": info.status,
+        "message": info.message,
+        "map": info.map,
+        "fraction": info.fraction,
+    }
+
+
+def _range(low: float | None, high: float | None, choices: Any) -> str:
+    if choices:
+        return " | ".join(str(choice) for choice in choices)
+    if low is None and high is None:
+        return ""
+    return f"{'' if low is None else low} … {'' if high is None else high}"

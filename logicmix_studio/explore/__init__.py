@@ -1,0 +1,1 @@
+"""What Overview, Browse, Blend and Label ask of a data set: statistics, images, blends."""

@@ -1,0 +1,182 @@
+"""The pseudo-labels of a data set: derived from scores, states and thresholds whenever one of them changes."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from logicmix_studio.labels import POSITIVE
+from logicmix_studio.review.conflicts import conflict_mask
+from logicmix_studio.review.dismissed import Dismissed
+from logicmix_studio.review.proposals import Thresholds, propose
+from logicmix_studio.review.run_scores import RunScores, ScoredRuns
+from logicmix_studio.store import Dataset
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A model's claim on an unknown cell."""
+
+    image_id: str
+    path: str
+    class_name: str
+    value: int
+    """+1 or -1."""
+    score: float
+    """The calibrated probability that the class is present, in [0, 1]."""
+    confidence: float
+    """How sure the model is of ``value``, in [0, 1]."""
+    run: int
+
+
+class ProposalSet:
+    """What the finished runs claim of the cells of a data set. May be called from any thread.
+
+    Args:
+        dataset: The data set.
+        runs: The finished runs.
+    """
+
+    def __init__(self, dataset: Dataset, runs: ScoredRuns) -> None:
+        self._dataset = dataset
+        self._runs = runs
+        self.dismissed = Dismissed(dataset.ledger)
+        self._guard = threading.RLock()
+        self._array: tuple[tuple[int, int, int], npt.NDArray[np.int8]] | None = None
+
+    @property
+    def version(self) -> tuple[int, int, int]:
+        """Changes with every decision, run and threshold: what is derived from pseudo-labels is stale then."""
+        return self._runs.version, self._dataset.ledger.seq, self._dataset.settings.version
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """From which confidence on a score is a pseudo-label, per class and sign."""
+        return Thresholds.from_json(self._dataset.class_names, self._dataset.settings.get("thresholds", {}))
+
+    # runs --------------------------------------------------------------------
+
+    def runs(self) -> list[int]:
+        """Return the runs that left scores, oldest first."""
+        return self._runs.numbers()
+
+    def choice(self) -> tuple[int | None, str]:
+        """Return the run whose scores make the pseudo-labels, and why it is that one, in words."""
+        return self._runs.choice()
+
+    def scores(self, run: int | None = None) -> RunScores | None:
+        """Return the scores of a run, or of the current one where None; None before the first run.
+
+        Raises:
+            StudioError: If the run left none.
+        """
+        number = self.choice()[0] if run is None else run
+        return None if number is None else self._runs.scores(number)
+
+    @property
+    def current(self) -> RunScores | None:
+        """The scores that make the pseudo-labels, or None before the first run."""
+        return self.scores()
+
+    def before(self, run: int | None) -> RunScores | None:
+        """Return the scores of the finished run before one; None where there is none."""
+        earlier = [number for number in self.runs() if run is not None and number < run]
+        return self._runs.scores(earlier[-1]) if earlier else None
+
+    @property
+    def previous(self) -> RunScores | None:
+        """The scores of the finished run before the current one, for what is new, withdrawn and flipped."""
+        return self.before(self.choice()[0])
+
+    def score_of(self, image_id: str, class_name: str) -> float | None:
+        """Return the calibrated score of a cell, or None where the current run has not scored it."""
+        row, column = self._dataset.ledger.position(image_id, class_name)
+        current = self.current
+        if current is None or not current.is_scored(row, column):
+            return None
+        return round(float(current.scores[row, column]), 4)
+
+    # pseudo-labels -----------------------------------------------------------
+
+    def array(self) -> npt.NDArray[np.int8]:
+        """Return the pseudo-labels as (N, C) int8: +1, -1, or 0 where there is none. Read it; never write to it."""
+        current = self.current
+        if current is None:
+            return np.zeros(self._dataset.ledger.states.shape, dtype=np.int8)
+        with self._guard:
+            key = (current.run, self._dataset.ledger.seq, self._dataset.settings.version)
+            if self._array is None or self._array[0] != key:
+                self._array = (key, self._propose(current))
+            return self._array[1]
+
+    def of(self, scores: RunScores) -> npt.NDArray[np.int8]:
+        """Return the (N, C) int8 pseudo-labels that some run's scores give at today's states and thresholds."""
+        return self.array() if scores.run == self.choice()[0] else self._propose(scores)
+
+    def conflicts(self, scores: RunScores) -> npt.NDArray[np.int8]:
+        """Return where a run's scores confidently contradict a known cell, and nobody has dismissed that.
+
+        (N, C) int8: the state that the model claims, 0 where it does not contradict.
+        """
+        states = self._dataset.ledger.states
+        kept = self.dismissed.mask(scores.run)
+        mask = conflict_mask(states, scores.scores, self._dataset.table.is_test, kept)
+        return np.where(mask, -states, 0).astype(np.int8)
+
+    def find(
+        self,
+        class_name: str | None = None,
+        value: int | None = None,
+        min_confidence: float = 0.0,
+        limit: int | None = None,
+    ) -> list[Proposal]:
+        """Return pseudo-labels, surest first.
+
+        Args:
+            class_name: Only of this class.
+            value: Only +1 or only -1.
+            min_confidence: Only from this confidence on, in [0, 1].
+            limit: How many at the most.
+
+        Raises:
+            StudioError: If there is no such class.
+        """
+        current, array, dataset = self.current, self.array(), self._dataset
+        if current is None:
+            return []
+        wanted = array != 0 if value is None else array == value
+        if class_name is not None:
+            only = np.zeros(dataset.table.num_classes, dtype=bool)
+            only[dataset.column_of(class_name)] = True
+            wanted = wanted & only
+        rows, columns = np.nonzero(wanted)
+        scores = current.scores[rows, columns].astype(np.float64)
+        confidence = np.where(array[rows, columns] == POSITIVE, scores, 1 - scores)
+        order = np.argsort(-confidence, kind="stable")
+        order = order[confidence[order] >= min_confidence][:limit]
+        return [
+            Proposal(
+                image_id=dataset.image_ids[rows[i]],
+                path=dataset.table.paths[rows[i]],
+                class_name=dataset.class_names[columns[i]],
+                value=int(array[rows[i], columns[i]]),
+                score=float(scores[i]),
+                confidence=float(confidence[i]),
+                run=current.run,
+            )
+            for i in order
+        ]
+
+    def _propose(self, scores: RunScores) -> npt.NDArray[np.int8]:
+        ledger = self._dataset.ledger
+        return propose(
+            scores.scores,
+            ledger.states,
+            self.thresholds,
+            excluded_rows=self._dataset.table.is_test,
+            unsure_run=ledger.unsure_run,
+            run=scores.run,
+        )

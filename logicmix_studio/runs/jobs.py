@@ -1,0 +1,383 @@
+"""The runs of a workspace and the processes that work on them."""
+
+from __future__ import annotations
+
+import builtins
+import dataclasses
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from logicmix_studio.errors import StudioError
+from logicmix_studio.labels import LabelTable
+from logicmix_studio.runs.info import RunInfo
+from logicmix_studio.runs.process import end_group, is_alive, start_time, wait_until_gone
+from logicmix_studio.training.config import RunConfig
+from logicmix_studio.training.device_lock import LOCKS_VARIABLE
+from logicmix_studio.training.run_folder import (
+    RunFolder,
+    RunState,
+    Snapshot,
+    read_json,
+    write_atomically,
+    write_json,
+)
+
+_POLL_S = 0.2
+_LAUNCH_FILE = "launch.json"
+
+
+class Jobs:
+    """The runs of one workspace.
+
+    Every method may be called from any thread and answers at once, unless it says so.
+
+    Args:
+        runs_dir: Folder of the runs; made when the first run is created.
+        grace_s: How long a cancelled trainer may take to leave before it is killed.
+        locks_dir: Folder of the device locks; the user's own on this machine unless given.
+        python: Interpreter that runs the trainer.
+    """
+
+    def __init__(
+        self,
+        runs_dir: Path,
+        *,
+        grace_s: float = 20.0,
+        locks_dir: Path | None = None,
+        python: str = sys.executable,
+    ) -> None:
+        self.runs_dir = Path(runs_dir)
+        self._grace_s = grace_s
+        self._locks_dir = locks_dir
+        self._python = python
+        self._guard = threading.RLock()
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._recipes: dict[int, tuple[str, str | None]] = {}
+
+    def folder(self, run: int) -> Path:
+        """Return the folder of a run, whether it exists or not."""
+        return self.runs_dir / f"{run:04d}"
+
+    def create(self, config: RunConfig, *, root: Path, table: LabelTable, states: NDArray[np.int8]) -> int:
+        """Write a new run's configuration and snapshot and return its number; nothing is started.
+
+        Args:
+            config: Recipe and settings; root and class names are filled in here.
+            root: Folder of the images.
+            table: Images and classes.
+            states: (N, C) what is known now.
+
+        Raises:
+            StudioError: If the run to start from does not exist.
+        """
+        snapshot = Snapshot(
+            states=states,
+            image_ids=np.array(table.image_ids, dtype=np.str_),
+            paths=np.array(table.paths, dtype=np.str_),
+            class_names=np.array(table.class_names, dtype=np.str_),
+            splits=np.array(table.splits, dtype=np.str_),
+        )
+        return self.create_from_snapshot(
+            dataclasses.replace(config, root=str(root), class_names=tuple(table.class_names)), snapshot
+        )
+
+    def create_from_snapshot(self, config: RunConfig, snapshot: Snapshot) -> int:
+        """Write a new run from a complete configuration and snapshot and return its number.
+
+        Args:
+            config: With root and class names.
+            snapshot: What the trainer may know.
+
+        Raises:
+            StudioError: If the run to start from does not exist.
+        """
+        if not config.class_names:
+            raise StudioError("a run needs at least one class", "Add a class, then train.")
+        if config.init_from is not None and not (self.runs_dir / config.init_from).is_dir():
+            raise StudioError(f"there is no run {config.init_from} to start from", "Choose a finished run.")
+        with self._guard:
+            folder = RunFolder(self._new_folder())
+            snapshot.save(folder.snapshot_file)
+            with write_atomically(folder.config_file) as file:
+                file.write(config.to_json().encode())
+            folder.write_state(RunState("queued", "created"))
+            return folder.number
+
+    def start(self, run: int) -> RunInfo:
+        """Start the trainer process of a run, in a session of its own.
+
+        A run on a device that another run holds waits as ``queued`` until it is free.
+
+        Args:
+            run: Its number.
+
+        Raises:
+            StudioError: If it does not exist, or a process works on it already.
+        """
+        with self._guard:
+            folder = self._existing(run)
+            if self._owner(folder) is not None:
+                raise StudioError(f"run {run} is being trained already", "Wait for it, or cancel it first.")
+            folder.ask(None)
+            (folder.path / _LAUNCH_FILE).unlink(
+                missing_ok=True
+            )  # else its earlier process is taken for this one
+            folder.write_state(
+                dataclasses.replace(folder.state(), status="queued", message="starting", pid=None)
+            )
+            child = self._spawn(folder)
+            self._children[run] = child
+            write_json(
+                folder.path / _LAUNCH_FILE, {"pid": child.pid, "process_started": start_time(child.pid)}
+            )
+        return self.info(run)
+
+    def resume(self, run: int) -> RunInfo:
+        """Let a paused, cancelled, failed or died run go on from its checkpoint.
+
+        Raises:
+            StudioError: If it has finished, or a process works on it.
+        """
+        info = self.info(run)
+        if info.status == "finished":
+            raise StudioError(f"run {run} has finished", "Start a new run.")
+        return self.start(run)
+
+    def list(self) -> list[RunInfo]:
+        """Return every run, the oldest first."""
+        if not self.runs_dir.is_dir():
+            return []
+        numbers = sorted(int(path.name) for path in self.runs_dir.iterdir() if path.name.isdigit())
+        return [self.info(number) for number in numbers if self._is_run(number)]
+
+    def info(self, run: int) -> RunInfo:
+        """Return how a run stands.
+
+        Raises:
+            StudioError: If it does not exist.
+        """
+        folder = self._existing(run)
+        recipe, init_from = self._recipe(folder)
+        state, owner = folder.state(), self._owner(folder)
+        if state.status in ("queued", "running") and owner is None:
+            with self._guard:  # a process that is being started is written down by then
+                owner = self._owner(folder)
+                state = folder.state() if owner else self._without_process(folder, folder.state())
+        meta = read_json(folder.meta_file) or {}
+        finished = state.status == "finished"
+        return RunInfo(
+            run=run,
+            folder=folder.path,
+            recipe=recipe,
+            status=state.status,
+            message=state.message,
+            fraction=state.fraction,
+            eta_s=state.eta_s,
+            pid=owner[0] if owner else None,
+            created=folder.config_file.stat().st_mtime,
+            updated=state.updated,
+            name=str(meta.get("name", "")),
+            note=str(meta.get("note", "")),
+            star=bool(meta.get("star", False)),
+            init_from=init_from,
+            result=(folder.result() or {}) if finished else {},
+        )
+
+    def pause(self, run: int) -> None:
+        """Ask the trainer to write a checkpoint and leave; :meth:`resume` goes on from there.
+
+        Raises:
+            StudioError: If no process works on the run.
+        """
+        folder = self._existing(run)
+        if self._owner(folder) is None:
+            raise StudioError(f"run {run} is not being trained", "There is nothing to pause.")
+        folder.ask("pause")
+
+    def cancel(self, run: int) -> None:
+        """End a run: its trainer may write a checkpoint, and is killed where it does not leave in time.
+
+        Returns at once; a thread watches over the grace time.
+
+        Raises:
+            StudioError: If the run does not exist.
+        """
+        folder = self._existing(run)
+        with self._guard:
+            owner = self._owner(folder)
+            if owner is None:
+                if self.info(run).status not in ("finished", "failed", "cancelled"):
+                    folder.write_state(
+                        dataclasses.replace(folder.state(), status="cancelled", message="cancelled")
+                    )
+                return
+            folder.ask("cancel")
+            end_group(*owner, signal.SIGTERM)
+        threading.Thread(
+            target=self._see_out, args=(folder, owner), name=f"cancel-{run}", daemon=True
+        ).start()
+
+    def adopt(self) -> builtins.list[RunInfo]:
+        """Return the runs that processes of an earlier server still work on.
+
+        Nothing needs to be done for them: each method finds a run's process by pid and start time.
+        """
+        return [info for info in self.list() if info.is_active and info.run not in self._children]
+
+    def wait(
+        self, run: int, watch: Callable[[RunInfo], None] | None = None, timeout_s: float | None = None
+    ) -> RunInfo:
+        """Block until no process works on a run any more.
+
+        Args:
+            run: Its number.
+            watch: Called a few times a second with how it stands.
+            timeout_s: Longest time to wait; for ever unless given.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        pause = threading.Event()
+        info = self.info(run)
+        while info.is_active and (deadline is None or time.monotonic() < deadline):
+            if watch is not None:
+                watch(info)
+            pause.wait(_POLL_S)
+            info = self.info(run)
+        child = self._children.get(run)
+        if child is not None and not info.is_active:
+            child.wait()
+        return info
+
+    def annotate(
+        self, run: int, *, name: str | None = None, note: str | None = None, star: bool | None = None
+    ) -> RunInfo:
+        """Keep a person's name, note or star for a run; what is not given stays.
+
+        Raises:
+            StudioError: If the run does not exist.
+        """
+        with self._guard:
+            folder = self._existing(run)
+            given = {"name": name, "note": note, "star": star}
+            meta = read_json(folder.meta_file) or {}
+            meta.update({key: value for key, value in given.items() if value is not None})
+            write_json(folder.meta_file, meta)
+        return self.info(run)
+
+    def size(self, run: int) -> int:
+        """Return the bytes a run takes on disk."""
+        return sum(file.stat().st_size for file in self._existing(run).path.rglob("*") if file.is_file())
+
+    def delete(self, run: int) -> int:
+        """Delete a run's folder and return the bytes that frees.
+
+        Raises:
+            StudioError: If a process works on it.
+        """
+        with self._guard:
+            folder = self._existing(run)
+            if self._owner(folder) is not None:
+                raise StudioError(f"run {run} is being trained", "Cancel it, then delete it.")
+            freed = self.size(run)
+            doomed = folder.path.with_name(f".deleting-{folder.path.name}")
+            folder.path.rename(doomed)
+            self._children.pop(run, None)
+            self._recipes.pop(run, None)
+        shutil.rmtree(doomed)
+        return freed
+
+    def _new_folder(self) -> Path:
+        self.runs_dir.mkdir(parents=True, exist_ok=True)
+        # A deleted run's number is never given again: decisions of people refer to runs by number.
+        counter = self.runs_dir / "counter.json"
+        taken = [int(path.name) for path in self.runs_dir.iterdir() if path.name.isdigit()]
+        number = max([*taken, int((read_json(counter) or {}).get("last", 0))]) + 1
+        while self.folder(number).exists():
+            number += 1
+        self.folder(number).mkdir()
+        write_json(counter, {"last": number})
+        return self.folder(number)
+
+    def _existing(self, run: int) -> RunFolder:
+        if not self._is_run(run):
+            raise StudioError(f"there is no run {run}", f"The runs lie in {self.runs_dir}.")
+        return RunFolder(self.folder(run))
+
+    def _is_run(self, run: int) -> bool:
+        return (self.folder(run) / "config.json").is_file()
+
+    def _recipe(self, folder: RunFolder) -> tuple[str, str | None]:
+        if folder.number not in self._recipes:
+            read = read_json(folder.config_file) or {}
+            self._recipes[folder.number] = (str(read.get("recipe", "")), read.get("init_from"))
+        return self._recipes[folder.number]
+
+    def _spawn(self, folder: RunFolder) -> subprocess.Popen[bytes]:
+        with folder.log_file.open("ab") as log:
+            return subprocess.Popen(
+                [self._python, "-m", "logicmix_studio.training", str(folder.path)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=self._environment(os.environ),
+            )
+
+    def _environment(self, base: Mapping[str, str]) -> dict[str, str]:
+        environ = dict(base)
+        package_parent = str(Path(__file__).resolve().parents[2])
+        environ["PYTHONPATH"] = os.pathsep.join(filter(None, [package_parent, base.get("PYTHONPATH", "")]))
+        environ["PYTHONUNBUFFERED"] = "1"
+        if self._locks_dir is not None:
+            environ[LOCKS_VARIABLE] = str(self._locks_dir)
+        return environ
+
+    def _owner(self, folder: RunFolder) -> tuple[int, float] | None:
+        """Return pid and start time of the process that works on a run, if there is one."""
+        child = self._children.get(folder.number)
+        if child is not None:
+            child.poll()
+        state, launch = folder.state(), read_json(folder.path / _LAUNCH_FILE) or {}
+        for pid, started in (
+            (state.pid, state.process_started),
+            (launch.get("pid"), launch.get("process_started")),
+        ):
+            if pid is not None and started is not None and is_alive(pid, started):
+                return pid, started
+        return None
+
+    def _without_process(self, folder: RunFolder, state: RunState) -> RunState:
+        """Return the state of a run that no process works on; it was read after the process was gone."""
+        if state.status not in ("queued", "running"):
+            return state
+        if state.status == "queued" and not (folder.path / _LAUNCH_FILE).exists():
+            return state
+        tail = _last_line(folder.log_file)
+        message = f"the trainer ended without a word{f': {tail}' if tail else ''}"
+        return dataclasses.replace(state, status="died", message=message)
+
+    def _see_out(self, folder: RunFolder, owner: tuple[int, float]) -> None:
+        if not wait_until_gone(*owner, self._grace_s):
+            end_group(*owner, signal.SIGKILL)
+            wait_until_gone(*owner, self._grace_s)
+        with self._guard:
+            if folder.path.is_dir() and folder.state().status in ("queued", "running"):
+                folder.write_state(
+                    dataclasses.replace(folder.state(), status="cancelled", message="cancelled")
+                )
+
+
+def _last_line(path: Path) -> str:
+    if not path.exists():
+        return ""
+    lines = path.read_bytes()[-2000:].decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""

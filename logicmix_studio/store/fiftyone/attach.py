@@ -1,0 +1,170 @@
+"""From a workspace to its data set in the database, without importing FiftyOne.
+
+The data set is made by a child process, ``python -m logicmix_studio.store.fiftyone.create``; when it stands
+already and fits the import, that is seen in a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from logicmix_studio.environment import prepare_environment
+from logicmix_studio.errors import StudioError
+from logicmix_studio.labels import LabelTable
+from logicmix_studio.store.fiftyone.documents import META
+from logicmix_studio.store.fiftyone.mongod import Mongod
+from logicmix_studio.store.fiftyone.sync_state import Books
+from logicmix_studio.store.fiftyone.sync_worker import Mirror, connect
+from logicmix_studio.store.workspace import Workspace, read_json, write_json
+
+IDENTITY_FILE = "fiftyone.json"
+DATABASE_VARIABLE = "FIFTYONE_DATABASE_NAME"
+DEFAULT_DATABASE = "fiftyone"
+
+Progress = Callable[[int, int, str], None]
+"""Called with done, total and what is going on in words."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which data set in which database belongs to a workspace, wherever its folder moves."""
+
+    id: str
+    database: str
+
+
+def identity_of(workspace: Workspace, environ: Mapping[str, str] | None = None) -> Identity:
+    """Return the workspace's identity; made and written at the first call."""
+    path = workspace.folder / IDENTITY_FILE
+    database = (os.environ if environ is None else environ).get(DATABASE_VARIABLE) or DEFAULT_DATABASE
+    content = read_json(path)
+    if content is None:
+        content = {"id": uuid.uuid4().hex}
+        write_json(path, content)
+    return Identity(id=str(content["id"]), database=database)
+
+
+def import_digest(workspace: Workspace) -> str:
+    """Return a digest of the imported table and the place of the images; a new one asks for a set-up."""
+    digest = hashlib.blake2b(str(workspace.root).encode(), digest_size=16)
+    with workspace.labels_file.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def dataset_is_ready(workspace: Workspace, uri: str, identity: Identity) -> bool:
+    """Return whether the data set stands in the database and fits the import."""
+    client = connect(uri)
+    try:
+        database = client[identity.database]
+        meta = database[META].find_one({"_id": identity.id})
+        if meta is None or meta.get("import") != import_digest(workspace):
+            return False
+        return Books(database, identity.id).state() is not None
+    finally:
+        client.close()
+
+
+def prepare_dataset(
+    workspace: Workspace, uri: str, *, rebuild: bool = False, progress: Progress | None = None
+) -> Identity:
+    """Make the data set, or bring it in line with the import, where that is needed.
+
+    Args:
+        workspace: The workspace, imported.
+        uri: Where the database listens.
+        rebuild: Delete the data set and make it anew.
+        progress: Called as the work goes on.
+
+    Returns:
+        The identity, whose data set is ready.
+
+    Raises:
+        StudioError: The child process failed.
+    """
+    identity = identity_of(workspace)
+    if rebuild or not dataset_is_ready(workspace, uri, identity):
+        _run_setup(workspace, uri, identity, rebuild, progress)
+    return identity
+
+
+def attach(
+    workspace: Workspace,
+    table: LabelTable,
+    mongod: Mongod,
+    *,
+    rebuild: bool = False,
+    progress: Progress | None = None,
+) -> Mirror:
+    """Return a mirror that writes into the workspace's data set, made first where it is missing.
+
+    The mirror is not started and has no line yet: the caller replays the tail and listens to the ledger.
+
+    Args:
+        workspace: The workspace, imported.
+        table: The imported labels.
+        mongod: The database process; started where it is not running.
+        rebuild: Delete the data set and make it anew.
+        progress: Called as the work goes on.
+
+    Raises:
+        StudioError: The database or the data set cannot be had.
+    """
+    uri = mongod.ensure()
+    identity = prepare_dataset(workspace, uri, rebuild=rebuild, progress=progress)
+    return Mirror(uri, identity.id, table, database=identity.database, revive=mongod.ensure)
+
+
+def _run_setup(
+    workspace: Workspace, uri: str, identity: Identity, rebuild: bool, progress: Progress | None
+) -> None:
+    environ = dict(os.environ)
+    prepare_environment(environ, database_uri=uri)
+    environ[DATABASE_VARIABLE] = identity.database
+    command = [sys.executable, "-m", "logicmix_studio.store.fiftyone.create", str(workspace.folder), uri]
+    command += ["--root", str(workspace.root), *(["--rebuild"] if rebuild else [])]
+    log = workspace.folder / "fiftyone_setup.log"
+    with (
+        log.open("wb") as sink,
+        subprocess.Popen(
+            command, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=sink, text=True
+        ) as child,
+    ):
+        assert child.stdout is not None
+        message = _follow(child.stdout, progress)
+    if child.returncode != 0:
+        told = message or _last_line(log) or "it said nothing"
+        raise StudioError(
+            f"The FiftyOne data set could not be made: {told}",
+            f"See {log}; reviewing goes on without it, and the journal keeps every decision.",
+        )
+
+
+def _follow(lines: Iterable[str], progress: Progress | None) -> str:
+    """Hand the child's progress on; return its error message, empty where there is none."""
+    message = ""
+    for line in lines:
+        try:
+            content = json.loads(line)
+        except ValueError:
+            continue  # FiftyOne prints notices of its own
+        if not isinstance(content, dict):
+            continue
+        message = str(content.get("error", message))
+        if progress is not None and "done" in content:
+            progress(int(content["done"]), int(content["total"]), str(content["what"]))
+    return message
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""

@@ -1,0 +1,193 @@
+"""What journal lines and proposals do to the documents of the data set: no database here, only values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from logicmix_studio.store.fiftyone.documents import (
+    CONFLICTS,
+    PSEUDO,
+    Entry,
+    ImageChange,
+    claim_entry,
+    known_entry,
+)
+from logicmix_studio.store.journal import CellChange, Line
+from logicmix_studio.store.ledger import Source
+
+NO_RUN = 0
+"""Before the first run: its number is no run's number."""
+
+SCORE_ROUNDING = 1e-4
+"""Journal lines carry scores with four digits."""
+
+
+@dataclass(frozen=True)
+class RunLimits:
+    """From which score on a run's claims count as proposals, by class name, as its proposals were written."""
+
+    run: int = NO_RUN
+    positive: Mapping[str, float] = field(default_factory=dict)
+    """The lowest score of a proposed positive."""
+    negative: Mapping[str, float] = field(default_factory=dict)
+    """The highest score of a proposed negative."""
+
+    def claim(self, class_name: str, score: float) -> int:
+        """Return the proposed state for a score, 0 where it is no proposal."""
+        if score >= self.positive.get(class_name, np.inf) - SCORE_ROUNDING:
+            return 1
+        return -1 if score <= self.negative.get(class_name, -np.inf) + SCORE_ROUNDING else 0
+
+
+@dataclass
+class ProposalJob:
+    """A run's proposals on their way into the data set, some images at a time.
+
+    N images, C classes.
+    """
+
+    run: int
+    image_ids: Sequence[str]
+    class_names: Sequence[str]
+    proposals: NDArray[np.int8]
+    """(N, C): +1 and -1 are claims, 0 none."""
+    scores: NDArray[np.floating]
+    """(N, C): probabilities in [0, 1]."""
+    conflicts: NDArray[np.int8]
+    """(N, C): what the model claims against a known label, 0 elsewhere."""
+    seq: int
+    """The last journal line that the arrays know of."""
+    row: int = 0
+    """The first image that is not written yet."""
+    answered: dict[str, dict[str, Entry | None]] = field(default_factory=dict)
+    """Cells settled since the job began: their proposal now, or None."""
+
+    is_open: bool = False
+    """Whether the database has been told of the run."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all images are written."""
+        return self.row >= len(self.image_ids)
+
+    def prepare(self) -> None:
+        """Count over all cells now, so that the writer need not keep decisions waiting for it."""
+        _ = self.limits, self.counts
+
+    def note_changes(self, changes: Mapping[str, ImageChange]) -> None:
+        """Remember decisions that the arrays do not know of."""
+        for image_id, change in changes.items():
+            cells = self.answered.setdefault(image_id, {})
+            for name in change.known:
+                cells[name] = change.pseudo.get(name)
+
+    def chunk(self, size: int) -> Iterator[tuple[str, list[Entry], list[Entry]]]:
+        """Yield image id, proposals and conflicts of the next images."""
+        rows = slice(self.row, min(self.row + size, len(self.image_ids)))
+        proposals = self._entries(rows, self.proposals, PSEUDO)
+        conflicts = self._entries(rows, self.conflicts, CONFLICTS)
+        for image_id in self.image_ids[rows]:
+            back = [entry for entry in self.answered.get(image_id, {}).values() if entry is not None]
+            yield image_id, proposals.get(image_id, []) + back, conflicts.get(image_id, [])
+
+    @cached_property
+    def limits(self) -> RunLimits:
+        """Return the scores between which this run makes no proposal."""
+        scores = self.scores.astype(np.float64)
+        lowest = np.where(self.proposals > 0, scores, np.inf).min(axis=0, initial=np.inf)
+        highest = np.where(self.proposals < 0, scores, -np.inf).max(axis=0, initial=-np.inf)
+        return RunLimits(
+            self.run,
+            {
+                name: float(low)
+                for name, low in zip(self.class_names, lowest, strict=True)
+                if np.isfinite(low)
+            },
+            {
+                name: float(top)
+                for name, top in zip(self.class_names, highest, strict=True)
+                if np.isfinite(top)
+            },
+        )
+
+    @cached_property
+    def counts(self) -> tuple[list[int], list[int]]:
+        """How many positives and how many negatives it proposes, by class."""
+        positive, negative = (self.proposals > 0).sum(axis=0), (self.proposals < 0).sum(axis=0)
+        return positive.tolist(), negative.tolist()
+
+    def _entries(self, rows: slice, claims: NDArray[np.int8], label_field: str) -> dict[str, list[Entry]]:
+        """Return the claims of some rows by image id, less the cells that were answered meanwhile."""
+        block, scores = claims[rows], self.scores[rows]
+        at_row, at_column = np.nonzero(block)
+        cells = zip(
+            at_row.tolist(),
+            at_column.tolist(),
+            block[at_row, at_column].tolist(),
+            scores[at_row, at_column].astype(np.float64).tolist(),
+            strict=True,
+        )
+        entries: dict[str, list[Entry]] = {}
+        for row, column, state, score in cells:
+            image_id, name = self.image_ids[rows.start + row], self.class_names[column]
+            if name not in self.answered.get(image_id, ()):
+                entry = claim_entry(image_id, name, state, score, self.run, label_field)
+                entries.setdefault(image_id, []).append(entry)
+        return entries
+
+
+def changes_of(lines: Iterable[Line], limits: RunLimits) -> dict[str, ImageChange]:
+    """Return what lines, oldest first, do to each image; a later answer to a cell replaces an earlier one.
+
+    Args:
+        lines: Journal lines; those without cells do nothing.
+        limits: The run whose proposals the data set shows.
+    """
+    changes: dict[str, ImageChange] = {}
+    for line in lines:
+        time = datetime.fromisoformat(line.time)
+        for cell in line.cells:
+            change = changes.setdefault(cell.image_id, ImageChange())
+            change.known[cell.class_name] = _known(line, cell, time)
+            change.pseudo.pop(cell.class_name, None)
+            returning = _returning(line, cell, limits)
+            if returning is not None:
+                change.pseudo[cell.class_name] = returning
+    return changes
+
+
+def _known(line: Line, cell: CellChange, time: datetime) -> Entry | None:
+    state, source, _ = cell.after
+    if state == 0:
+        return None
+    if source == Source.IMPORTED:  # an undo that brings back what the files said: nobody decided it
+        return known_entry(cell.image_id, cell.class_name, state, source)
+    score = cell.score
+    confidence = None if score is None else (score if state > 0 else 1.0 - score)
+    return known_entry(
+        cell.image_id,
+        cell.class_name,
+        state,
+        source,
+        who=line.who,
+        time=time,
+        run=line.run,
+        confidence=confidence,
+    )
+
+
+def _returning(line: Line, cell: CellChange, limits: RunLimits) -> Entry | None:
+    """Return the proposal that stands again where a cell of the shown run is unknown and not unsure."""
+    state, _, unsure_run = cell.after
+    if state != 0 or cell.score is None or line.run != limits.run or unsure_run == limits.run:
+        return None
+    claim = limits.claim(cell.class_name, cell.score)
+    if claim == 0:
+        return None
+    return claim_entry(cell.image_id, cell.class_name, claim, cell.score, limits.run)

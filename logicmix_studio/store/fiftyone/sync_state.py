@@ -1,0 +1,100 @@
+"""What stands in the database beside the data set: how far it is, and which runs' proposals it has had."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bson import ObjectId
+from pymongo import WriteConcern
+from pymongo.database import Database
+
+from logicmix_studio.store.fiftyone.changes import ProposalJob, RunLimits
+from logicmix_studio.store.fiftyone.documents import FORMAT, META, RUNS, Entry
+
+
+@dataclass(frozen=True)
+class DatasetState:
+    """What the meta document of a workspace says."""
+
+    dataset: str
+    """The data set's name."""
+    samples: str
+    """The collection of its samples."""
+    applied_seq: int
+    """The last journal line that is in it."""
+    run: int | None
+    """The run whose proposals are completely in it."""
+
+
+class Books:
+    """The documents of one workspace in ``logicmix_meta`` and ``logicmix_runs``.
+
+    FiftyOne leaves collections of these names alone when it tidies up.
+    """
+
+    def __init__(self, database: Database[Entry], workspace_id: str) -> None:
+        self.database = database
+        self.workspace_id = workspace_id
+
+    def state(self) -> DatasetState | None:
+        """Return where the data set stands, None where there is none of this format."""
+        meta = self.database[META].find_one({"_id": self.workspace_id, "format": FORMAT})
+        if meta is None or self.database["datasets"].find_one({"_id": ObjectId(meta["dataset_id"])}) is None:
+            return None
+        return DatasetState(
+            dataset=str(meta["dataset"]),
+            samples=f"samples.{meta['dataset_id']}",
+            applied_seq=int(meta["applied_seq"]),
+            run=meta.get("run"),
+        )
+
+    def save(self, **facts: Any) -> None:
+        """Write the meta document and wait for the disk, and with it for all that was written before."""
+        durable = self.database.get_collection(META, write_concern=WriteConcern(j=True))
+        durable.update_one({"_id": self.workspace_id}, {"$set": facts})
+
+    def open_run(self, job: ProposalJob) -> None:
+        """Say that a run's proposals are on their way."""
+        limits = job.limits
+        positive, negative = job.counts
+        self._save_run(
+            job.run,
+            status="writing",
+            class_names=list(job.class_names),
+            class_positive=positive,
+            class_negative=negative,
+            positive=sum(positive),
+            negative=sum(negative),
+            lowest_positive=[limits.positive.get(name) for name in job.class_names],
+            highest_negative=[limits.negative.get(name) for name in job.class_names],
+        )
+        self.save(writing=job.run)
+
+    def publish_run(self, run: int) -> None:
+        """Say in a last write that a run's proposals are all there; those of other runs are superseded."""
+        others = {"workspace": self.workspace_id, "run": {"$ne": run}, "status": {"$ne": "superseded"}}
+        self.database[RUNS].update_many(others, {"$set": {"status": "superseded", "by": run}})
+        self._save_run(run, status="complete")
+        self.save(run=run, writing=None)
+
+    def shown_limits(self) -> RunLimits:
+        """Return the limits of the run whose proposals the data set shows."""
+        shown = {"workspace": self.workspace_id, "status": {"$ne": "superseded"}}
+        stored = self.database[RUNS].find_one(shown, sort=[("time", -1)])
+        if stored is None:
+            return RunLimits()
+        names = stored["class_names"]
+        lowest = zip(names, stored["lowest_positive"], strict=True)
+        highest = zip(names, stored["highest_negative"], strict=True)
+        return RunLimits(
+            int(stored["run"]),
+            {name: score for name, score in lowest if score is not None},
+            {name: score for name, score in highest if score is not None},
+        )
+
+    def _save_run(self, run: int, **facts: Any) -> None:
+        always = {"workspace": self.workspace_id, "run": run, "time": datetime.now(UTC)}
+        key = {"_id": f"{self.workspace_id}/{run}"}
+        self.database[RUNS].update_one(key, {"$set": {**always, **facts}, "$unset": {"by": ""}}, upsert=True)

@@ -1,0 +1,59 @@
+"""The process that decides is killed; what it had acknowledged must be in journal and data set afterwards."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from logicmix_studio.labels import LabelTable
+from logicmix_studio.store import Ledger, read_journal, save_table
+from logicmix_studio.store.fiftyone.documents import META
+from logicmix_studio.store.fiftyone.sync_worker import Mirror
+
+DECIDER = Path(__file__).with_name("deciding_process.py")
+
+
+@pytest.mark.parametrize("acknowledged", [1, 40, 400])
+def test_a_killed_server_loses_nothing_acknowledged(desk_of, mongod, database, tmp_path, acknowledged):
+    states = np.zeros((300, 7), dtype=np.int8)
+    table = LabelTable.build([f"{row}.jpg" for row in range(300)], [f"class {c}" for c in range(7)], states)
+    desk = desk_of(mongod.ensure(), database, table)
+    desk.mirror.close()
+    save_table(tmp_path / "labels.npz", table)
+    journal = tmp_path / "journal.jsonl"
+    command = [
+        sys.executable,
+        str(DECIDER),
+        str(tmp_path / "labels.npz"),
+        str(journal),
+        mongod.ensure(),
+        desk.workspace_id,
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as decider:
+        assert decider.stdout is not None
+        last = 0
+        while last < acknowledged:
+            last = int(decider.stdout.readline())
+        decider.kill()
+        last = max([last, *(int(line) for line in decider.stdout.read().split("\n")[:-1])])
+
+    lines = list(read_journal(journal))
+    assert [line.seq for line in lines] == list(range(1, len(lines) + 1))
+    assert len(lines) >= last
+    assert database[META].find_one({"_id": desk.workspace_id})["applied_seq"] <= len(lines)
+
+    ledger = Ledger(table, lines)
+    mirror = Mirror(mongod.ensure(), desk.workspace_id, table)
+    mirror.start()
+    mirror.replay(lines)
+    assert mirror.close(30)
+    again = Mirror(mongod.ensure(), desk.workspace_id, table)
+    np.testing.assert_array_equal(again.read_states(), ledger.states)
+    again.close()
+    for document in desk.samples().values():
+        names = [
+            {entry["label"] for entry in document[field]["classifications"]} for field in ("known", "pseudo")
+        ]
+        assert not names[0] & names[1]
