@@ -6,6 +6,7 @@ from typing import Final
 
 import gradio as gr
 
+from logicmix_studio.app.api import add_api
 from logicmix_studio.app.page import TAB_TITLES, Page
 from logicmix_studio.app.tabs.blend import blend_tab
 from logicmix_studio.app.tabs.browse import browse_tab
@@ -49,5 +50,6 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                     page.shown[name] = tab
                     LAYOUTS[name](page)
         wire_header(page, blocks, line)
+        add_api(page)
         page.wire_timers()
     return blocks

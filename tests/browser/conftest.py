@@ -41,6 +41,7 @@ HOW_TO_GET_ONE = (
     "no Chromium found: install it (apt-get install chromium) or name one with CHROME=/path/to/chrome"
 )
 START_S = 60.0
+TOKEN = "a program's token"
 PATIENCE_MS = 20_000
 """How long a page may take to show something; the processor is shared with a server, a database and a trainer."""
 
@@ -86,19 +87,20 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 def serve_studio(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     """Serve made data sets; takes the options of `make_workspace`.
 
-    `gradio=True` loads Gradio's page too; with a password the server behaves as one that others can reach.
+    With a password the server behaves as one that others can reach; an opened studio is served as it is.
     """
     running: list[tuple[uvicorn.Server, threading.Thread, Studio]] = []
 
     def serve_it(
-        name: str = "shapes", *, gradio: bool = False, password: str | None = None, **options: Any
+        name: str = "shapes", *, password: str | None = None, opened: Studio | None = None, **options: Any
     ) -> Served:
-        make_workspace(tmp_path / name, **options)
-        studio = Studio.open(tmp_path / name, who="ada")
+        if opened is None:
+            make_workspace(tmp_path / name, **options)
+        studio = opened or Studio.open(tmp_path / name, who="ada")
         listener = bind("127.0.0.1", 0)
         port = listener.getsockname()[1]
         host = "127.0.0.1" if password is None else "0.0.0.0"
-        app = build_app(studio, host=host, port=port, password=password, gradio=gradio, gradio_delay_s=0.0)
+        app = build_app(studio, host=host, password=password, token=TOKEN)
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -145,11 +147,11 @@ def open_page(browser: Browser, serve_studio: Callable[..., Served]) -> Iterator
 
     def open_it(
         url: str,
-        hash_: str = "",
+        query: str = "",
         *,
         scheme: str = "light",
         size: tuple[int, int] = (1280, 800),
-        until: str = "[data-lm-header-end] button",
+        until: str = "#header .help",
     ) -> Page:
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]},
@@ -162,7 +164,7 @@ def open_page(browser: Browser, serve_studio: Callable[..., Served]) -> Iterator
         page.on("request", watch_request)
         page.on("console", watch_console)
         page.on("pageerror", lambda error: trouble.append(f"script: {error}"))
-        page.goto(f"{url}{hash_}")
+        page.goto(f"{url}{query}")
         page.wait_for_selector(until)
         return page
 
