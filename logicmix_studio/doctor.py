@@ -8,7 +8,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -32,10 +32,6 @@ class Check:
     verdict: Verdict
     found: str
     hint: str = ""
-
-    def to_json(self) -> dict[str, str]:
-        """Return the check as plain values."""
-        return asdict(self)
 
 
 def run_checks(dataset: Path | None, port: int) -> list[Check]:
@@ -66,14 +62,10 @@ def describe_checks(checks: list[Check]) -> str:
 
 def check_python() -> Check:
     """Return whether Python is new enough."""
-    is_new = sys.version_info >= NEEDED_PYTHON
+    if sys.version_info >= NEEDED_PYTHON:
+        return Check("Python", "good", platform.python_version())
     wanted = ".".join(map(str, NEEDED_PYTHON))
-    return Check(
-        "Python",
-        "good" if is_new else "bad",
-        platform.python_version(),
-        "" if is_new else f"install Python {wanted} or newer",
-    )
+    return Check("Python", "bad", platform.python_version(), f"install Python {wanted} or newer")
 
 
 def check_packages() -> Check:
@@ -82,9 +74,8 @@ def check_packages() -> Check:
     try:
         return Check("packages", "good", ", ".join(f"{name} {version(name)}" for name in names))
     except PackageNotFoundError as error:
-        return Check(
-            "packages", "bad", f"{error.name} is missing", "install with: pip install logicmix-studio"
-        )
+        hint = "install with: pip install logicmix-studio"
+        return Check("packages", "bad", f"{error.name} is missing", hint)
 
 
 def check_device() -> Check:
@@ -101,24 +92,17 @@ def check_disk(folder: Path) -> Check:
     """Return how much room is left where the workspace lies."""
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(there).free / 1e9
-    enough = free >= ENOUGH_DISK_GB
-    return Check(
-        "disk",
-        "good" if enough else "warn",
-        f"{free:.1f} GB free at {there}",
-        "" if enough else "free some space",
-    )
+    found = f"{free:.1f} GB free at {there}"
+    if free >= ENOUGH_DISK_GB:
+        return Check("disk", "good", found)
+    return Check("disk", "warn", found, "free some space")
 
 
 def check_file_system(folder: Path) -> Check:
     """Return whether the workspace lies on a local disk."""
     if is_on_network(folder):
-        return Check(
-            "file system",
-            "warn",
-            f"{folder} is on a network file system",
-            "name a local folder with --workspace",
-        )
+        found = f"{folder} is on a network file system"
+        return Check("file system", "warn", found, "name a local folder with --workspace")
     return Check("file system", "good", file_system_of(folder) or "local")
 
 
@@ -129,12 +113,8 @@ def check_port(port: int) -> Check:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            return Check(
-                "port",
-                "warn",
-                f"127.0.0.1:{port}: {error.strerror}",
-                "the studio takes the next free one, or name one with --port",
-            )
+            found = f"127.0.0.1:{port}: {error.strerror}"
+            return Check("port", "warn", found, "the studio takes the next free one, or name one with --port")
     return Check("port", "good", f"127.0.0.1:{port} is free")
 
 
@@ -169,10 +149,9 @@ def _start_mongod() -> str:
 
     with tempfile.TemporaryDirectory(prefix="logicmix-doctor-") as folder:
         mongod = Mongod(Path(folder))
-        uri = mongod.ensure()
+        client: pymongo.MongoClient[dict[str, object]]
         try:
-            client: pymongo.MongoClient[dict[str, object]]
-            with pymongo.MongoClient(uri, serverSelectionTimeoutMS=3000) as client:
+            with pymongo.MongoClient(mongod.ensure(), serverSelectionTimeoutMS=3000) as client:
                 return f"MongoDB {client.server_info()['version']} starts and answers"
         finally:
             mongod.stop()

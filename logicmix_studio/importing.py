@@ -1,14 +1,19 @@
-"""From a folder of images to a workspace."""
+"""From a folder of images to a workspace, and again after photographs were added."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from logicmix_studio.errors import StudioError
+from logicmix_studio.files import read_json, write_json
 from logicmix_studio.formats import hide_labels, read_dataset
-from logicmix_studio.labels import SHOWN_PROBLEMS, LabelTable, Problem
-from logicmix_studio.store import Workspace, save_table, utc_now, write_json
+from logicmix_studio.labels import SHOWN_PROBLEMS, UNKNOWN, LabelTable, Problem
+from logicmix_studio.store import Workspace, align_cells, load_labels, save_table, utc_now, with_classes
 from logicmix_studio.store.workspace import WORKSPACE_FORMAT
 
 Progress = Callable[[int, int, str], None]
@@ -32,6 +37,40 @@ class ImportOptions:
     seed: int = 526
     """Which labels are hidden."""
 
+    @property
+    def trial(self) -> dict[str, Any] | None:
+        """What is hidden, or None where nothing is."""
+        share = self.known_proportion
+        return None if share is None else {"known_proportion": share, "seed": self.seed}
+
+    def to_json(self, root: Path) -> dict[str, Any]:
+        """Return how the files are read, for the workspace to remember; names below the images' folder are relative."""
+        labels, classes = self.labels, self.classes
+        if isinstance(classes, str) and "," not in classes and Path(classes).expanduser().is_file():
+            classes = _relative(Path(classes), root)
+        return {
+            "labels": None if labels is None else _relative(labels, root),
+            "classes": classes,
+            "exhaustive": self.exhaustive,
+            "skip_bad": self.skip_bad,
+        }
+
+    @classmethod
+    def recall(cls, workspace: Workspace) -> ImportOptions:
+        """Return the options of a workspace's last import.
+
+        Raises:
+            StudioError: If there was none.
+        """
+        info, root = workspace.info(), workspace.root
+        options = dict(info.get("options", {}))
+        if options.get("labels") is not None:
+            options["labels"] = root / options["labels"]
+        classes = options.get("classes")
+        if isinstance(classes, str) and (root / classes).is_file():
+            options["classes"] = str(root / classes)
+        return cls(**options, **(info.get("trial") or {}))
+
 
 @dataclass(frozen=True)
 class ImportReport:
@@ -41,6 +80,8 @@ class ImportReport:
     table: LabelTable
     notes: tuple[str, ...]
     bad_images: tuple[str, ...]
+    changed: tuple[str, ...] = ()
+    """What is new or gone since the import before, one sentence each; empty for a first import."""
 
 
 def import_dataset(
@@ -49,10 +90,11 @@ def import_dataset(
     """Read images and labels and write them into a workspace.
 
     A second import replaces the imported table; what people decided stays in the journal and wins over the import.
+    Classes keep the names that people gave them, and added classes stay.
 
     Args:
         workspace: Where to write.
-        options: How to read.
+        options: How to read; :meth:`ImportOptions.recall` has those of the last import.
         progress: Called as the work goes on.
 
     Raises:
@@ -93,27 +135,69 @@ def _write(
     bad_images: tuple[str, ...],
     options: ImportOptions,
 ) -> ImportReport:
+    """Write the truth, the table, then ``workspace.json``: a studio opens whatever a stop leaves behind."""
+    before = read_json(workspace.info_file) or {}
+    table = with_classes(table, before)
+    former = _former(workspace, before)
+    if complete is not None:
+        complete = with_classes(complete, before)
+        if former is not None and before.get("trial") == options.trial:
+            table = _hide_as_before(table, complete, former)
+        save_table(workspace.complete_file, complete)
+    elif not before.get("demo"):
+        workspace.complete_file.unlink(missing_ok=True)
     _keep_former(workspace)
     save_table(workspace.labels_file, table)
-    if complete is None:
-        workspace.complete_file.unlink(missing_ok=True)
-    else:
-        save_table(workspace.complete_file, complete)
-    trial = None
-    if options.known_proportion is not None:
-        trial = {"known_proportion": options.known_proportion, "seed": options.seed}
     info = {
         "format": WORKSPACE_FORMAT,
         "name": workspace.root.name,
         "root": str(workspace.root),
-        "created": utc_now(),
+        "created": before.get("created") or utc_now(),
         "notes": list(notes),
         "bad_images": list(bad_images),
-        "trial": trial,
-        "demo": trial is None and complete is not None,
+        "options": options.to_json(workspace.root),
+        "trial": options.trial,
+        "demo": options.trial is None and (complete is not None or bool(before.get("demo"))),
+        "renamed": before.get("renamed", {}),
+        "added": before.get("added", []),
     }
     write_json(workspace.info_file, info)
-    return ImportReport(workspace=workspace, table=table, notes=notes, bad_images=bad_images)
+    return ImportReport(
+        workspace, table, notes, bad_images, () if former is None else _compare(former, table)
+    )
+
+
+def _former(workspace: Workspace, info: Mapping[str, Any]) -> LabelTable | None:
+    try:
+        return load_labels(workspace.labels_file, info) if workspace.exists else None
+    except StudioError:  # a broken table is what a new import mends
+        return None
+
+
+def _hide_as_before(table: LabelTable, complete: LabelTable, former: LabelTable) -> LabelTable:
+    """Return a trial's table in which what was hidden in the former one stays hidden, and what was shown, shown."""
+    known = np.where(former.states == UNKNOWN, 1, 2).astype(np.int8)
+    shown = align_cells(known, former.image_ids, former.class_names, table, 0)
+    states = np.select([shown == 0, shown == 1], [table.states, UNKNOWN], complete.states)
+    return replace(table, states=states.astype(np.int8))
+
+
+def _compare(former: LabelTable, table: LabelTable) -> tuple[str, ...]:
+    """Return in words what differs between two imports; at least one sentence."""
+    old, new = set(former.image_ids), set(table.image_ids)
+    new_classes = [name for name in table.class_names if name not in former.class_names]
+    gone_classes = [name for name in former.class_names if name not in table.class_names]
+    states = align_cells(former.states, former.image_ids, former.class_names, table, UNKNOWN)
+    is_old = np.isin(table.image_ids, list(old))[:, None] & np.isin(table.class_names, former.class_names)
+    changed = int(np.count_nonzero((states != table.states) & is_old))
+    said = (
+        (new - old, f"New photographs: {len(new - old):,}."),
+        (new_classes, f"New classes: {', '.join(new_classes)}."),
+        (changed, f"Imported labels that changed: {changed:,}."),
+        (old - new, f"Photographs that are gone: {len(old - new):,}; the journal keeps their answers."),
+        (gone_classes, f"Classes that are gone: {', '.join(gone_classes)}."),
+    )
+    return tuple(line for what, line in said if what) or ("Nothing has changed in the folder.",)
 
 
 def _keep_former(workspace: Workspace) -> None:
@@ -122,6 +206,12 @@ def _keep_former(workspace: Workspace) -> None:
         former = workspace.labels_file.with_name(f"labels-{stamp}.npz")
         former.unlink(missing_ok=True)
         former.hardlink_to(workspace.labels_file)
+
+
+def _relative(path: Path, root: Path) -> str:
+    """Return a path below a folder as seen from there, any other in full."""
+    path = path.expanduser().resolve()
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
 def _left_out(problems: Sequence[Problem]) -> tuple[str, ...]:

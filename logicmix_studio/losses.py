@@ -26,7 +26,7 @@ from functools import cache
 from typing import Any, Final, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
@@ -34,15 +34,13 @@ __all__ = [
     "MIXED_SETTINGS",
     "ORIGINAL_SETTINGS",
     "AsymmetricSettings",
-    "DecoupledPartialAsymmetricLoss",
-    "assume_negative_bce",
     "decoupled_partial_asymmetric_loss",
     "partial_asymmetric_loss",
     "partial_bce",
-    "partial_bce_with_targets",
 ]
 
 Reduction = Literal["none", "sum", "mean"]
+"""The loss of each cell (B, C), their sum, or their mean over the known ones (0 where nothing is known)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +81,22 @@ def partial_asymmetric_loss(
     shift: float,
     reduction: Reduction = "sum",
 ) -> Tensor:
-    """Return the asymmetric loss over known cells.
-
-    B images, C classes.
+    """Return the asymmetric loss over known cells, as float32, or float64 for float64 logits.
 
     Args:
-        logits: (B, C), any float type.
+        logits: (B, C) of B images and C classes, any float type.
         states: (B, C), values in {-1, 0, 1}; unknown cells (0) cost nothing and get no gradient.
-        gamma_positive: Focusing power of positives, 0 or more.
-        gamma_negative: Focusing power of negatives, 0 or more.
-        shift: Score in [0, 1) up to which a negative costs nothing.
-        reduction: "none" for the loss of each cell (B, C), "sum", or "mean" over the known cells (0 where
-            nothing is known).
-
-    Returns:
-        float32, or float64 for float64 logits.
+        gamma_positive: See `AsymmetricSettings`, like the next two.
+        gamma_negative: Focusing power of negatives.
+        shift: Score up to which a negative costs nothing.
+        reduction: See `Reduction`.
 
     Raises:
         ValueError: Shapes differ, or a setting lies outside its range.
     """
     _check_shapes(logits, states)
     settings = AsymmetricSettings(gamma_positive, gamma_negative, shift)
-    cells: Tensor = _ClosedForm.apply(logits, states, ((None, settings),), loss_and_gradient)
+    cells: Tensor = _ClosedForm.apply(logits, states, ((None, settings),), _loss_and_gradient)
     return _reduce(cells, states, reduction)
 
 
@@ -118,26 +110,20 @@ def decoupled_partial_asymmetric_loss(
     *,
     compiled: bool = False,
 ) -> Tensor:
-    """Return the partial asymmetric loss with one setting for blends and another for the other samples.
+    """Return the loss of 2WayAug-PL (DP-ASL): one setting for blends and another for the other samples.
 
-    Each row is computed with its own setting only. "LogicMix: Sample mixing data augmentation for
-    multi-label image classification with partial labels", Pattern Recognition 171 (2026).
-
-    B images, C classes.
+    "LogicMix: Sample mixing data augmentation for multi-label image classification with partial labels", Pattern
+    Recognition 171 (2026). Published with the sum as its reduction.
 
     Args:
-        logits: (B, C), any float type.
-        states: (B, C), values in {-1, 0, 1}; unknown cells (0) cost nothing and get no gradient.
+        logits: See `partial_asymmetric_loss`, like the states.
+        states: (B, C).
         mixed: (B,) bool, True where the row is a blend. On the CPU it costs a GPU no waiting.
         original_settings: Focusing of rows that are no blends.
         mixed_settings: Focusing of blends.
-        reduction: "none" for the loss of each cell (B, C), "sum" as published, or "mean" over the known
-            cells (0 where nothing is known).
+        reduction: See `Reduction`.
         compiled: Whether to run the element-wise part through `torch.compile`; the first call then takes
             seconds and needs a compiler.
-
-    Returns:
-        float32, or float64 for float64 logits.
 
     Raises:
         ValueError: Shapes differ.
@@ -146,112 +132,17 @@ def decoupled_partial_asymmetric_loss(
     if mixed.shape != logits.shape[:1]:
         raise ValueError(f"mixed needs one flag a row: {tuple(mixed.shape)} against {tuple(logits.shape)}")
     parts = _parts(mixed, original_settings, mixed_settings, logits.device)
-    cells = _ClosedForm.apply(logits, states, parts, _compiled_core() if compiled else loss_and_gradient)
+    cells = _ClosedForm.apply(logits, states, parts, _compiled_core() if compiled else _loss_and_gradient)
     return _reduce(cells, states, reduction)
 
 
-class DecoupledPartialAsymmetricLoss(nn.Module):
-    """DP-ASL, the loss of 2WayAug-PL; see `decoupled_partial_asymmetric_loss`.
-
-    Args:
-        original_settings: Focusing of rows that are no blends.
-        mixed_settings: Focusing of blends.
-        reduction: "sum" as published, "mean" over known cells, or "none".
-        compiled: Whether to run the element-wise part through `torch.compile`.
-    """
-
-    def __init__(
-        self,
-        original_settings: AsymmetricSettings = ORIGINAL_SETTINGS,
-        mixed_settings: AsymmetricSettings = MIXED_SETTINGS,
-        reduction: Reduction = "sum",
-        *,
-        compiled: bool = False,
-    ) -> None:
-        super().__init__()
-        self.original_settings = original_settings
-        self.mixed_settings = mixed_settings
-        self.reduction: Reduction = reduction
-        self.compiled = compiled
-
-    def forward(self, logits: Tensor, states: Tensor, mixed: Tensor) -> Tensor:
-        """Return the loss.
-
-        B images, C classes.
-
-        Args:
-            logits: (B, C), any float type.
-            states: (B, C), values in {-1, 0, 1}.
-            mixed: (B,) bool, True where the row is a blend.
-        """
-        return decoupled_partial_asymmetric_loss(
-            logits,
-            states,
-            mixed,
-            self.original_settings,
-            self.mixed_settings,
-            self.reduction,
-            compiled=self.compiled,
-        )
-
-
 def partial_bce(logits: Tensor, states: Tensor, reduction: Reduction = "sum") -> Tensor:
-    """Return binary cross-entropy over known cells; unknown cells cost nothing.
+    """Return binary cross-entropy over known cells; arguments and errors as in `partial_asymmetric_loss`.
 
     Durand et al., "Learning a Deep ConvNet for Multi-label Classification with Partial Labels",
     https://arxiv.org/abs/1902.09720, without its normalisation by the known proportion of an image.
-
-    B images, C classes.
-
-    Args:
-        logits: (B, C), any float type.
-        states: (B, C), values in {-1, 0, 1}.
-        reduction: "none", "sum", or "mean" over the known cells (0 where nothing is known).
-
-    Raises:
-        ValueError: Shapes differ.
     """
     return partial_asymmetric_loss(logits, states, 0, 0, 0, reduction)
-
-
-def assume_negative_bce(logits: Tensor, states: Tensor, reduction: Reduction = "sum") -> Tensor:
-    """Return binary cross-entropy with every unknown cell taken as negative.
-
-    The usual way to train on positives only (Cole et al., "Multi-Label Learning from Single Positive
-    Labels", https://arxiv.org/abs/2106.09708), here for comparison.
-
-    B images, C classes.
-
-    Args:
-        logits: (B, C), any float type.
-        states: (B, C), values in {-1, 0, 1}.
-        reduction: "none", "sum", or "mean" over all cells (0 where there are none).
-
-    Raises:
-        ValueError: Shapes differ.
-    """
-    assumed = (states > 0).to(torch.int8).mul_(2).sub_(1)
-    return partial_bce(logits, assumed, reduction)
-
-
-def partial_bce_with_targets(logits: Tensor, targets: Tensor, reduction: Reduction = "sum") -> Tensor:
-    """Return binary cross-entropy against soft targets, for methods that mix labels linearly.
-
-    B images, C classes.
-
-    Args:
-        logits: (B, C), any float type.
-        targets: (B, C), values in [0, 1] or nan; nan is unknown and costs nothing.
-        reduction: "none", "sum", or "mean" over the known cells (0 where nothing is known).
-
-    Raises:
-        ValueError: Shapes differ.
-    """
-    _check_shapes(logits, targets)
-    known = ~targets.isnan()
-    x = logits.to(_working_dtype(logits))
-    cells = (functional.softplus(x) - x * targets.nan_to_num(0.0)) * known
-    return _reduce(cells, known, reduction)
 
 
 _Part = tuple[Tensor | None, AsymmetricSettings]
@@ -263,7 +154,7 @@ class _ClosedForm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, states: Tensor, parts: tuple[_Part, ...], core: _Core) -> Tensor:
-        x = logits.detach().to(_working_dtype(logits))
+        x = logits.detach().to(torch.float64 if logits.dtype == torch.float64 else torch.float32)
         first_rows, first_settings = parts[0]
         if first_rows is None:
             loss, gradient = core(x, states, first_settings)
@@ -289,35 +180,22 @@ def _parts(
     mixed: Tensor, original: AsymmetricSettings, blended: AsymmetricSettings, device: torch.device
 ) -> tuple[_Part, ...]:
     """Return which rows take which setting; None stands for all rows."""
-    mixed_rows = mixed.nonzero().flatten()
-    if mixed_rows.numel() == 0:
-        return ((None, original),)
-    if mixed_rows.numel() == mixed.numel():
-        return ((None, blended),)
-    original_rows = (~mixed).nonzero().flatten()
-    return (
-        (original_rows.to(device, non_blocking=True), original),
-        (mixed_rows.to(device, non_blocking=True), blended),
-    )
+    both = [(flags.nonzero().flatten(), focus) for flags, focus in ((~mixed, original), (mixed, blended))]
+    used = [(rows, focus) for rows, focus in both if rows.numel()]
+    if len(used) < len(both):
+        return ((None, used[0][1] if used else original),)
+    return tuple((rows.to(device, non_blocking=True), focus) for rows, focus in used)
 
 
 @cache
 def _compiled_core() -> _Core:
-    return torch.compile(loss_and_gradient, dynamic=True)
+    return torch.compile(_loss_and_gradient, dynamic=True)
 
 
-def loss_and_gradient(x: Tensor, states: Tensor, settings: AsymmetricSettings) -> tuple[Tensor, Tensor]:
-    """Return the partial asymmetric loss of each cell and its derivative by the logit.
+def _loss_and_gradient(x: Tensor, states: Tensor, settings: AsymmetricSettings) -> tuple[Tensor, Tensor]:
+    """Return the loss of each cell and its derivative by the logit, of any shape in float32 or float64.
 
     Signs and masks are arithmetic on purpose: selecting by a bool mask costs more than a sigmoid.
-
-    Args:
-        x: Logits, any shape, float32 or float64.
-        states: The same shape, values in {-1, 0, 1}.
-        settings: The focusing.
-
-    Returns:
-        Two tensors of the same shape.
     """
     sign = states.to(x.dtype)
     if settings.shift == 0:
@@ -372,10 +250,6 @@ def _power(base: Tensor, exponent: float) -> Tensor | None:
     if exponent == 4:
         return base.square().square_()
     return base.pow(exponent)
-
-
-def _working_dtype(logits: Tensor) -> torch.dtype:
-    return torch.float64 if logits.dtype == torch.float64 else torch.float32
 
 
 def _reduce(cells: Tensor, states: Tensor, reduction: Reduction) -> Tensor:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import getpass
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +18,8 @@ import numpy.typing as npt
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats import WRITE_FORMATS, CellDetails, LossReport, write_cells
-from logicmix_studio.importing import ImportOptions, Progress, import_dataset
-from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable
+from logicmix_studio.importing import ImportOptions, ImportReport, Progress, import_dataset
+from logicmix_studio.labels import LabelTable
 from logicmix_studio.review.proposal_set import Proposal, ProposalSet
 from logicmix_studio.runs import Jobs, RunInfo
 from logicmix_studio.runs.registry import RunRegistry
@@ -30,9 +31,11 @@ from logicmix_studio.store import (
     Settings,
     Workspace,
     WorkspaceLock,
+    add_class,
     locate_workspace,
+    rename_class,
 )
-from logicmix_studio.training.config import DEFAULT_SEED, RunConfig
+from logicmix_studio.training.config import DEFAULT_SEED
 
 if TYPE_CHECKING:
     from logicmix_studio.explore.blends import BlendService
@@ -45,6 +48,20 @@ if TYPE_CHECKING:
     from logicmix_studio.runs.service import RunService
 
 __all__ = ["Proposal", "Studio", "current_user"]
+
+
+if TYPE_CHECKING:
+    _service = cached_property
+else:
+
+    class _service(cached_property):  # noqa: N801  # a decorator
+        """A service that is made at its first use, by one thread, and made anew after a reload."""
+
+        def __get__(self, studio, owner=None):
+            if studio is None:
+                return self
+            with studio._guard:
+                return super().__get__(studio, owner)
 
 
 class Sync(Protocol):
@@ -92,6 +109,10 @@ class Studio:
         self.read_only = read_only
         self.workspace = workspace
         self.sync: Sync | None = None
+        self.jobs = Jobs(workspace.runs)
+        self._guard = threading.RLock()
+        self._changing = threading.Lock()
+        self._on_reload: list[Callable[[], None]] = []
         self._lock: WorkspaceLock | None = None if read_only else WorkspaceLock(workspace)
         try:
             self._load()
@@ -100,63 +121,67 @@ class Studio:
             raise
 
     def _load(self) -> None:
-        self.dataset = Dataset(self.workspace, read_only=self.read_only)
-        self.jobs = Jobs(self.workspace.runs)
-        self.registry = RunRegistry(self.jobs, self.dataset.settings, self.dataset.table)
-        self.proposed = ProposalSet(self.dataset, self.registry)
+        dataset = Dataset(self.workspace, read_only=self.read_only)
+        registry = RunRegistry(self.jobs, dataset.settings, dataset.table, dataset.renamed)
+        with self._guard:
+            self.dataset, self.registry = dataset, registry
+            self.proposed = ProposalSet(dataset, registry)
+            for name, made in vars(type(self)).items():
+                if isinstance(made, _service):
+                    self.__dict__.pop(name, None)
 
     # services ----------------------------------------------------------------
 
-    @cached_property
+    @_service
     def review(self) -> ReviewService:
         """Queues of questions, their answers, conflicts and history."""
         from logicmix_studio.review.service import ReviewService
 
         return ReviewService(self.dataset, self.proposed)
 
-    @cached_property
+    @_service
     def audits(self) -> AuditService:
         """Blind random checks of how right the pseudo-labels are."""
         from logicmix_studio.review.audit_service import AuditService
 
         return AuditService(self.dataset, self.proposed, self.review)
 
-    @cached_property
+    @_service
     def bulk(self) -> BulkService:
         """Thresholds, and accepting many pseudo-labels at once."""
         from logicmix_studio.review.bulk_service import BulkService
 
-        return BulkService(self.dataset, self.proposed, self.review, self.audits)
+        return BulkService(self.dataset, self.proposed, self.audits)
 
-    @cached_property
+    @_service
     def overview(self) -> OverviewService:
         """What the data set lacks, what it gained over time, and the next best step."""
         from logicmix_studio.explore.overview import OverviewService
 
         return OverviewService(self.dataset, self.proposed, self.jobs)
 
-    @cached_property
+    @_service
     def images(self) -> ImageService:
         """Find images, look at one with all its cells, find similar ones."""
         from logicmix_studio.explore.images import ImageService
 
         return ImageService(self.dataset, self.proposed, self.jobs)
 
-    @cached_property
+    @_service
     def labelling(self) -> LabelService:
         """One image at a time with all its classes."""
         from logicmix_studio.explore.labelling import LabelService
 
         return LabelService(self.dataset, self.proposed, self.images)
 
-    @cached_property
+    @_service
     def blends(self) -> BlendService:
         """Blends as the trainer draws them, and why their labels are right. The first use imports torch."""
         from logicmix_studio.explore.blends import BlendService  # noqa: PLC0415  # torch costs seconds
 
         return BlendService(self.dataset, self.proposed, self.jobs)
 
-    @cached_property
+    @_service
     def runs(self) -> RunService:
         """Recipes, expected times, runs and their comparison."""
         from logicmix_studio.runs.service import RunService
@@ -308,27 +333,15 @@ class Studio:
         """Start the trainer process on a snapshot of today's labels and return the run's number at once.
 
         Args:
-            recipe: quick, 2wayaug-pl or 2wayaug-pl-released.
+            recipe: fast (quick), thorough (2wayaug-pl) or as published (2wayaug-pl-released).
             overrides: Hyper-parameters by dotted name.
             init_from: A run to start warm from.
             seed: Everything random follows from it.
 
         Raises:
-            StudioError: If the recipe or a value is wrong, nothing is known yet, or a run is on its way already.
+            StudioError: If the recipe or a value is wrong, or there is nothing to learn from.
         """
-        states = self.ledger.states[~self.table.is_test]
-        if not ((states == POSITIVE).any() and (states == NEGATIVE).any()):
-            raise StudioError(
-                "there is nothing to learn from: no positive or no negative cell is known outside split test",
-                "answer a few cells of each kind in Browse first",
-            )
-        config = RunConfig.create(recipe, overrides=overrides or {}, init_from=init_from, seed=seed)
-        run = self.jobs.create(
-            config, root=self.workspace.root, table=self.table, states=self.ledger.states.copy()
-        )
-        self.jobs.start(run)
-        self.refresh()
-        return run
+        return self.runs.start(recipe, overrides, init_from, seed=seed)
 
     def train(
         self,
@@ -342,7 +355,7 @@ class Studio:
         """Train and, unless told otherwise, wait for the end.
 
         Args:
-            recipe: quick, 2wayaug-pl or 2wayaug-pl-released.
+            recipe: fast (quick), thorough (2wayaug-pl) or as published (2wayaug-pl-released).
             wait: Whether to return only when the run has ended.
             init_from: A run to start warm from.
             watch: Called about twice a second with the run's state while waiting.
@@ -392,6 +405,69 @@ class Studio:
                 scores=None if current is None else current.scores,
             )
         return write_cells(Path(file), format, table, details)
+
+    # other classes and images ------------------------------------------------
+
+    def add_class(self, name: str, *, who: str | None = None) -> None:
+        """Add a class, unknown everywhere.
+
+        Raises:
+            StudioError: If the name is empty or taken, or the data set is being changed already.
+        """
+        with self._change():
+            name = add_class(self.workspace, name)
+        self._note(f"added the class {name!r}", who, {"added": name})
+
+    def rename_class(self, class_name: str, new_name: str, *, who: str | None = None) -> None:
+        """Give a class another name; its labels, answers, scores and thresholds stay.
+
+        Raises:
+            StudioError: If there is no such class, the name is taken, or the data set is being changed already.
+        """
+        with self._change():
+            new_name = rename_class(self.workspace, class_name, new_name)
+        renamed = [class_name, new_name]
+        self._note(f"renamed the class {class_name!r} to {new_name!r}", who, {"renamed": renamed})
+
+    def import_again(self, *, who: str | None = None, progress: Progress | None = None) -> ImportReport:
+        """Read images and labels of the folder anew, as they were read the first time, and return what is new.
+
+        Raises:
+            StudioError: If something can't be read, or the data set is being changed already; nothing is changed then.
+        """
+        with self._change():
+            report = import_dataset(self.workspace, ImportOptions.recall(self.workspace), progress)
+        self._note(" ".join(["imported again:", *report.changed]), who)
+        return report
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """Let one caller at a time change images or classes, then read the workspace anew."""
+        self.lock  # noqa: B018  # raises where this studio may not write
+        if not self._changing.acquire(blocking=False):
+            raise StudioError("the data set is being changed already", "wait until that has ended")
+        try:
+            yield
+            self.reload()
+        finally:
+            self._changing.release()
+
+    def _note(self, text: str, who: str | None, extra: Mapping[str, Any] | None = None) -> None:
+        self.ledger.note(text, who=who or self.who, origin="dataset", extra=extra)
+
+    def reload(self) -> None:
+        """Read the workspace anew: other classes, other images; the lock stays, every service is made anew."""
+        # Whoever writes now comes before; whoever waits for the lock is told to ask again.
+        with self._guard, self.ledger.lock:
+            before = self.dataset
+            self._load()
+            before.close()
+        for listener in self._on_reload:
+            listener()
+
+    def on_reload(self, listener: Callable[[], None]) -> None:
+        """Have a function called after every :meth:`reload`."""
+        self._on_reload.append(listener)
 
     def close(self) -> None:
         """Give the workspace back; a second call does nothing."""

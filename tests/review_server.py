@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
+from gradio_client import Client
+
 from tests.ports import reserved_port
 
 PROGRAM = """
@@ -18,10 +20,17 @@ import sys
 from logicmix_studio.studio import Studio
 from logicmix_studio.app.server import serve
 studio = Studio.open(sys.argv[1], who="ada")
-serve(studio, port=int(sys.argv[2]), any_port=False, gradio=False, token="token-of-the-test")
+serve(studio, port=int(sys.argv[2]), any_port=False, token="token-of-the-test")
 """
 TOKEN = "token-of-the-test"
-START_SECONDS = 60.0
+START_SECONDS = 180.0
+
+
+def connect(url: str, token: str = TOKEN, who: str = "") -> Client:
+    """Return a client of a studio's server on this machine, as a program would use it."""
+    headers = {"x-logicmix-token": token, **({"x-logicmix-person": who} if who else {})}
+    options = {"trust_env": False, "timeout": 120}
+    return Client(url, headers=headers, httpx_kwargs=options, verbose=False, analytics_enabled=False)
 
 
 class ServerProcess:

@@ -23,7 +23,7 @@ def test_a_users_own_offline_choice_stands():
 
 
 def test_shipped_folders_are_there():
-    assert (assets_folder() / "js").is_dir()
+    assert (assets_folder() / "components" / "page" / "script.js").is_file()
     assert (plugins_folder() / "logicmix").is_dir()
 
 

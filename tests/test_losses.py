@@ -11,12 +11,9 @@ from logicmix_studio.losses import (
     MIXED_SETTINGS,
     ORIGINAL_SETTINGS,
     AsymmetricSettings,
-    DecoupledPartialAsymmetricLoss,
-    assume_negative_bce,
     decoupled_partial_asymmetric_loss,
     partial_asymmetric_loss,
     partial_bce,
-    partial_bce_with_targets,
 )
 
 OTHER_SETTINGS = AsymmetricSettings(1, 2, 0.1)
@@ -113,7 +110,7 @@ def test_decoupled__under_autocast(dtype):
         layer.weight.mul_(40)
     with torch.autocast("cpu", dtype=dtype):
         logits = layer(torch.randn(8, 3, generator=generator))
-        loss = DecoupledPartialAsymmetricLoss()(logits, states, mixed)
+        loss = decoupled_partial_asymmetric_loss(logits, states, mixed)
     assert logits.dtype == dtype
     assert loss.dtype == torch.float32
     torch.testing.assert_close(loss, decoupled_partial_asymmetric_loss(logits.float(), states, mixed))
@@ -149,16 +146,6 @@ def test_decoupled__refuses_flags_of_another_length():
         decoupled_partial_asymmetric_loss(
             torch.zeros(2, 4), torch.zeros(2, 4, dtype=torch.int8), torch.ones(3, dtype=torch.bool)
         )
-
-
-def test_module__takes_its_reduction():
-    logits, states = torch.zeros(1, 2), torch.tensor([[1, 0]], dtype=torch.int8)
-    mixed = torch.tensor([False])
-    log2 = float(np.log(2))
-    assert DecoupledPartialAsymmetricLoss(reduction="mean")(logits, states, mixed).item() == pytest.approx(
-        log2
-    )
-    assert DecoupledPartialAsymmetricLoss(reduction="none")(logits, states, mixed).shape == (1, 2)
 
 
 def test_reduction__sum_and_mean_over_known_cells():
@@ -214,29 +201,6 @@ def test_partial_bce__equals_torch_on_known_cells():
     known = states != 0
     expected = functional.binary_cross_entropy_with_logits(logits[known], (states[known] == 1).float())
     torch.testing.assert_close(partial_bce(logits, states, "mean"), expected)
-
-
-def test_assume_negative_bce__takes_unknown_as_negative():
-    logits, states = torch.tensor([[0.5, -1.0, 2.0]]), torch.tensor([[1, 0, -1]], dtype=torch.int8)
-    expected = functional.binary_cross_entropy_with_logits(
-        logits, torch.tensor([[1.0, 0.0, 0.0]]), reduction="none"
-    )
-    torch.testing.assert_close(assume_negative_bce(logits, states, "none"), expected)
-    torch.testing.assert_close(assume_negative_bce(logits, states, "mean"), expected.mean())
-
-
-def test_partial_bce_with_targets__soft_and_unknown():
-    logits = torch.tensor([[100.0, -2.0, 3.0]], requires_grad=True)
-    targets = torch.tensor([[0.25, 0.5, float("nan")]])
-    loss = partial_bce_with_targets(logits, targets, "none")
-    expected = functional.binary_cross_entropy_with_logits(
-        logits[:, :2].detach(), targets[:, :2], reduction="none"
-    )
-    torch.testing.assert_close(loss[:, :2].detach(), expected)
-    assert loss[0, 2] == 0
-    loss.sum().backward()
-    torch.testing.assert_close(logits.grad[:, :2], logits[:, :2].detach().sigmoid() - targets[:, :2])
-    assert logits.grad[0, 2] == 0
 
 
 @pytest.mark.parametrize("settings", [(-1, 0, 0), (0, -1, 0), (0, 0, 1.0), (0, 0, -0.1)])

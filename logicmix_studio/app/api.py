@@ -129,7 +129,7 @@ def receipt_facts(receipt: Receipt) -> dict[str, Any]:
         "cells": 0 if line is None else len(line.cells),
         "repeated": receipt.repeated,
         "skipped": [[one.image_id, one.class_name] for one in receipt.skipped],
-        "left_alone": [[one.image_id, one.class_name] for one in receipt.kept],
+        "left_alone": [[one.image_id, one.class_name] for one in receipt.left_alone],
     }
 
 

@@ -42,7 +42,8 @@ def build_blocks(studio: Studio) -> gr.Blocks:
         fill_width=True,
     ) as blocks:
         line = header(studio)
-        target = gr.State({})
+        # Not a State: its change is never told by events that go without the queue.
+        target = gr.JSON({}, visible="hidden")
         with gr.Tabs(selected="overview") as tabs:
             page = Page(studio, tabs, target)
             for name, title in TAB_TITLES.items():

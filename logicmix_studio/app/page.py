@@ -28,7 +28,7 @@ class Page:
 
     studio: Studio
     tabs: gr.Tabs
-    target: gr.State
+    target: gr.JSON
     """Where somebody wants to go: ``{"tab": name, ...filters}``; a tab listens to its change."""
     shown: dict[str, gr.Tab] = field(default_factory=dict)
     """The tabs by name; a tab's ``select`` event is the moment at which it is looked at."""

@@ -60,6 +60,8 @@ def make_theme() -> Any:
         block_shadow="0 1px 2px rgb(24 30 42 / 6%)",
         block_label_background_fill="transparent",
         block_label_background_fill_dark="transparent",
+        block_label_text_color="*body_text_color_subdued",
+        block_title_text_color="*body_text_color_subdued",
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700",
         button_primary_text_color="#ffffff",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,18 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
+import numpy.typing as npt
 
 from logicmix_studio.cli.terminal import err, note, progress_bar, show_table
-from logicmix_studio.cli.words import counted
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
 from logicmix_studio.importing import ImportOptions, ImportReport, import_dataset
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
+from logicmix_studio.processes import wait_until_gone
 from logicmix_studio.runs import RunInfo
 from logicmix_studio.store import Workspace, WorkspaceLock, locate_workspace, server_of
 from logicmix_studio.studio import Studio
 from logicmix_studio.training.config import describe
+from logicmix_studio.words import counted
 
 STOP_SECONDS = 20.0
 """How long a server may take to end before it is said to hang."""
@@ -42,14 +45,11 @@ def run_import(dataset: Path, workspace: Path | None, options: ImportOptions) ->
     prepare_environment()
     place = locate_workspace(dataset, workspace)
     report = import_into(place, options)
-    states = report.table.states
     return {
         "workspace": str(place.folder),
         "images": report.table.num_images,
         "classes": report.table.num_classes,
-        "positive": int((states == POSITIVE).sum()),
-        "negative": int((states == NEGATIVE).sum()),
-        "unknown": int((states == UNKNOWN).sum()),
+        **_counts(report.table.states),
         "notes": list(report.notes),
         "bad_images": list(report.bad_images),
     }
@@ -57,14 +57,9 @@ def run_import(dataset: Path, workspace: Path | None, options: ImportOptions) ->
 
 def describe_import(found: Mapping[str, Any]) -> str:
     """Return an import's result in words."""
-    return "\n".join(
-        [
-            f"{counted(found['images'], 'image')}, {counted(found['classes'], 'class')}; "
-            f"cells: {found['positive']:,} positive, {found['negative']:,} negative, {found['unknown']:,} unknown",
-            *found["notes"],
-            f"workspace: {found['workspace']}",
-        ]
-    )
+    cells = f"{found['positive']:,} positive, {found['negative']:,} negative, {found['unknown']:,} unknown"
+    head = f"{counted(found['images'], 'image')}, {counted(found['classes'], 'class')}; cells: {cells}"
+    return "\n".join([head, *found["notes"], f"workspace: {found['workspace']}"])
 
 
 @dataclass(frozen=True)
@@ -74,11 +69,11 @@ class TrainingPlan:
     recipe: str
     overrides: Mapping[str, Any]
     """Hyper-parameters by dotted name."""
-    init_from: int | None = None
-    seed: int = 0
-    resume: int | None = None
+    init_from: int | None
+    seed: int
+    resume: int | None
     """Go on with this run instead of starting one."""
-    detach: bool = False
+    is_detached: bool
     """Return as soon as the run has started."""
 
 
@@ -90,7 +85,7 @@ def run_training(dataset: Path, workspace: Path | None, plan: TrainingPlan) -> d
     else:
         run = plan.resume
         studio.jobs.resume(run)
-    if plan.detach:
+    if plan.is_detached:
         return _run_json(studio.jobs.info(run))
     try:
         with progress_bar() as progress:
@@ -100,30 +95,25 @@ def run_training(dataset: Path, workspace: Path | None, plan: TrainingPlan) -> d
         err.print(f"run {run} was cancelled; go on with: --resume {run}")
         info = studio.jobs.info(run)
     if info.status in ("failed", "died"):
-        raise StudioError(
-            f"run {run} {info.status}: {info.message}", f"see {studio.jobs.folder(run) / 'log.txt'}"
-        )
+        log = studio.jobs.folder(run) / "log.txt"
+        raise StudioError(f"run {run} {info.status}: {info.message}", f"see {log}")
     return _run_json(info)
 
 
 def describe_run(run: Mapping[str, Any]) -> str:
-    """Return a run's state in words."""
+    """Return a run's state in words, with what a person should know of it."""
     message = ". ".join(line.rstrip(".") for line in str(run["message"]).splitlines())
     said = message if message.startswith(run["status"]) else ": ".join(filter(None, (run["status"], message)))
-    return f"run {run['run']} ({run['recipe']}): {said}"
+    head = f"run {run['run']} ({run['recipe']}): {said}"
+    return "\n".join([head, *(f"  ! {warning}" for warning in run["warnings"])])
 
 
 def print_recipe(recipe: str, as_json: bool) -> None:
     """Print every hyper-parameter of a recipe with its default, range and source."""
     fields = describe(recipe)
     if as_json:
-        content = [
-            {
-                name: getattr(field, name)
-                for name in ("name", "default", "low", "high", "choices", "help", "source")
-            }
-            for field in fields
-        ]
+        names = ("name", "default", "low", "high", "choices", "help", "source")
+        content = [{name: getattr(field, name) for name in names} for field in fields]
         sys.stdout.write(json.dumps(content, indent=2, default=str) + "\n")
         return
     rows = [
@@ -144,16 +134,15 @@ def run_export(
 
 def describe_export(done: Mapping[str, Any]) -> str:
     """Return an export's result in words."""
-    return "\n".join(
-        [f"wrote {done['file']} ({done['format']})", *(f"not kept: {line}" for line in done["lost"])]
-    )
+    head = f"wrote {done['file']} ({done['format']})"
+    return "\n".join([head, *(f"not in the file: {line}" for line in done["lost"])])
 
 
 def collect_status(dataset: Path, workspace: Path | None) -> dict[str, Any]:
     """Return what is known, proposed and running."""
     studio = Studio.open(dataset, workspace=workspace, read_only=True)
-    states, proposals = studio.states, studio.proposals_array()
-    current, why = studio.current_choice()
+    states, proposals = studio.states, studio.proposed.array()
+    current, why = studio.proposed.choice()
     server = server_of(studio.workspace)
     return {
         "name": studio.name,
@@ -161,9 +150,7 @@ def collect_status(dataset: Path, workspace: Path | None) -> dict[str, Any]:
         "images": studio.table.num_images,
         "classes": {
             name: {
-                "positive": int((states[:, column] == POSITIVE).sum()),
-                "negative": int((states[:, column] == NEGATIVE).sum()),
-                "unknown": int((states[:, column] == UNKNOWN).sum()),
+                **_counts(states[:, column]),
                 "proposed_positive": int((proposals[:, column] == POSITIVE).sum()),
                 "proposed_negative": int((proposals[:, column] == NEGATIVE).sum()),
             }
@@ -181,30 +168,17 @@ def collect_status(dataset: Path, workspace: Path | None) -> dict[str, Any]:
 def describe_status(status: Mapping[str, Any]) -> str:
     """Print the table of classes and return the rest in words."""
     rows = [
-        [
-            name,
-            *(
-                f"{count[key]:,}"
-                for key in ("positive", "negative", "unknown", "proposed_positive", "proposed_negative")
-            ),
-        ]
-        for name, count in status["classes"].items()
+        [name, *(f"{count:,}" for count in counts.values())] for name, counts in status["classes"].items()
     ]
-    show_table(
-        f"{status['name']}: {counted(status['images'], 'image')}",
-        ["class", "● positive", "○ negative", "· unknown", "◐ pseudo +", "◐ pseudo −"],
-        rows,
-    )
-    server = status["server"]
-    where = (
-        "no studio is open"
-        if server is None
-        else f"open at {server['url'] or 'no address yet'} (process {server['pid']})"
-    )
+    head = ["class", "● positive", "○ negative", "· unknown", "◐ pseudo +", "◐ pseudo −"]
+    show_table(f"{status['name']}: {counted(status['images'], 'image')}", head, rows)
+    decisions, server = counted(status["decisions"], "decision"), status["server"]
+    where = "no studio is open"
+    if server is not None:
+        where = f"open at {server['url'] or 'no address yet'} (process {server['pid']})"
     return "\n".join(
         [
-            f"known: {status['known_proportion']:.2%} of the cells; "
-            f"{counted(status['decisions'], 'decision')} in the journal",
+            f"known: {status['known_proportion']:.2%} of the cells; {decisions} in the journal",
             *(describe_run(run) for run in status["runs"]),
             f"pseudo-labels: {status['current_run_reason']}",
             where,
@@ -222,28 +196,24 @@ def stop_server(dataset: Path, workspace: Path | None) -> str:
     server = server_of(place)
     if server is None:
         return f"no studio is open on {place.root}"
-    process = psutil.Process(server.pid)
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except psutil.TimeoutExpired:
+    os.kill(server.pid, signal.SIGTERM)
+    if not wait_until_gone(server.pid, server.process_started, STOP_SECONDS):
         raise StudioError(
             f"process {server.pid} did not end within {STOP_SECONDS:.0f} s",
             f"end it with: kill -9 {server.pid} (nothing is lost)",
-        ) from None
+        )
     note(f"process {server.pid} has ended")
     return f"the studio on {place.root} is closed"
 
 
+def _counts(states: npt.NDArray[np.int8]) -> dict[str, int]:
+    named = {"positive": POSITIVE, "negative": NEGATIVE, "unknown": UNKNOWN}
+    return {name: int((states == state).sum()) for name, state in named.items()}
+
+
 def _run_json(info: RunInfo) -> dict[str, Any]:
-    return {
-        "run": info.run,
-        "recipe": info.recipe,
-        "status": info.status,
-        "message": info.message,
-        "map": info.map,
-        "fraction": info.fraction,
-    }
+    names = ("run", "recipe", "status", "message", "map", "fraction", "warnings")
+    return {name: getattr(info, name) for name in names}
 
 
 def _range(low: float | None, high: float | None, choices: Any) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,16 +17,15 @@ from logicmix_studio.app.access import is_loopback, new_token
 from logicmix_studio.app.server import DEFAULT_HOST, DEFAULT_PORT, serve
 from logicmix_studio.cli.commands import import_into
 from logicmix_studio.cli.terminal import note, progress_bar, say
-from logicmix_studio.cli.words import counted
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
-from logicmix_studio.images.demo import make_demo
 from logicmix_studio.importing import ImportOptions, store_tables
 from logicmix_studio.store import Workspace, WorkspaceLock, locate_workspace, server_of, user_data_folder
 from logicmix_studio.store.fiftyone.attach import attach
 from logicmix_studio.store.fiftyone.dataset_sync import DatasetSync
 from logicmix_studio.store.fiftyone.mongod import Mongod
 from logicmix_studio.studio import Studio
+from logicmix_studio.words import counted
 
 FIRST_RECIPE = "quick"
 DEMO_NOTE = (
@@ -45,11 +45,18 @@ class Serving:
     """Asked for when somebody named one, and always where the host can be reached from elsewhere."""
     open_browser: bool = True
     who: str | None = None
+    mcp: bool = False
+    """Whether assistants are served, too."""
 
     def __post_init__(self) -> None:
-        """Refuse an empty host, which would be every address of this machine."""
+        """Refuse an empty host, which would be every address of this machine, and what is not installed."""
         if not self.host.strip():
             raise StudioError("the host to listen on is empty", f"name an address: --host {DEFAULT_HOST}")
+        if self.mcp and importlib.util.find_spec("mcp") is None:
+            raise StudioError(
+                "--mcp needs packages that are not installed",
+                "install them: pip install 'logicmix-studio[mcp]'",
+            )
 
 
 def launch_studio(dataset: Path, workspace: Path | None, options: ImportOptions, serving: Serving) -> None:
@@ -57,12 +64,13 @@ def launch_studio(dataset: Path, workspace: Path | None, options: ImportOptions,
     prepare_environment()
     place = locate_workspace(dataset, workspace)
     _refuse_second_server(place)
-    if place.exists:
-        if options != ImportOptions():
-            note("the data set is imported already; to read files and labels anew: logicmix-studio import")
-    else:
-        _import(place, options)
-    with Studio(place, who=serving.who) as studio:
+    if not place.exists:
+        note(f"reading images and labels in {place.root}")
+        for line in import_into(place, options).notes:
+            note(line)
+    elif options != ImportOptions():
+        note("the data set is imported already; to read files and labels anew: logicmix-studio import")
+    with _opened(place, serving) as studio:
         _serve(studio, serving)
 
 
@@ -70,6 +78,8 @@ def launch_demo(
     folder: Path | None, *, num_images: int, seed: int, train_first: bool, serving: Serving
 ) -> None:
     """Draw the demo where that has not been done, start a first quick round, and serve."""
+    from logicmix_studio.images.demo import make_demo
+
     prepare_environment()
     folder = (folder or user_data_folder() / "demo").expanduser()
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +89,7 @@ def launch_demo(
         with progress_bar() as progress:
             made = make_demo(folder, num_images=num_images, seed=seed, progress=progress)
         store_tables(place, made.known, made.complete, [DEMO_NOTE])
-    with Studio(place, who=serving.who) as studio:
+    with _opened(place, serving) as studio:
         if train_first and not studio.jobs.list():
             run = studio.start_run(FIRST_RECIPE)
             note(f"run {run} has started: pseudo-labels appear in the browser within a minute or two")
@@ -92,13 +102,10 @@ def launch_fiftyone(dataset: Path, workspace: Path | None, serving: Serving) -> 
     place = locate_workspace(dataset, workspace)
     holder = server_of(place)
     if holder is not None and holder.url:
-        raise StudioError(
-            f"a studio is open on {place.root} at {holder.url} (process {holder.pid})",
-            'press "Open in FiftyOne" there, under Browse',
-        )
-    if not place.exists:
-        place.info()
-    with Studio(place, who=serving.who) as studio:
+        told = f"a studio is open on {place.root} at {holder.url} (process {holder.pid})"
+        raise StudioError(told, 'press "Open in FiftyOne" there, under Browse')
+    place.info()
+    with _opened(place, serving) as studio:
         _serve(studio, replace(serving, open_browser=False), app_browser=serving.open_browser)
 
 
@@ -110,69 +117,76 @@ def rebuild_dataset(dataset: Path, workspace: Path | None) -> dict[str, Any]:
     """
     prepare_environment()
     place = locate_workspace(dataset, workspace)
-    with Studio(place) as studio:
-        mongod = Mongod(place.database)
-        try:
-            with progress_bar() as progress:
-                mirror = attach(place, studio.table, mongod, rebuild=True, progress=progress)
-            mirror.start()
-            lines = mirror.replay(studio.ledger.lines)
-            if not mirror.close(REBUILD_SECONDS):
-                raise StudioError(
-                    "the journal was not written completely",
-                    "run rebuild again; the journal keeps every decision",
-                )
-        finally:
-            mongod.stop()
-        return {"dataset": mirror.dataset_name, "images": studio.table.num_images, "lines": lines}
+    with Studio(place) as studio, Mongod(place.database) as mongod:
+        with progress_bar() as progress:
+            worker = attach(place, studio.table, mongod, rebuild=True, progress=progress)
+        worker.start()
+        lines = worker.replay(studio.ledger.lines)
+        if not worker.close(REBUILD_SECONDS):
+            hint = "run rebuild again; the journal keeps every decision"
+            raise StudioError("the journal was not written completely", hint)
+        return {"dataset": worker.dataset_name, "images": studio.table.num_images, "lines": lines}
+
+
+def describe_rebuild(done: Mapping[str, Any]) -> str:
+    """Return a rebuilt data set in words."""
+    return f"rebuilt {done['dataset']}: {counted(done['images'], 'image')}, {counted(done['lines'], 'journal line')}"
+
+
+@contextmanager
+def _opened(place: Workspace, serving: Serving) -> Iterator[Studio]:
+    note(f"reading labels and journal of {place.root}")
+    with Studio(place, who=serving.who) as studio:
+        table, lines = studio.table, counted(len(studio.ledger.lines), "journal line")
+        images, classes = counted(table.num_images, "image"), counted(table.num_classes, "class")
+        say(f"{studio.name}: {images}, {classes}, {lines}")
+        yield studio
 
 
 def _serve(studio: Studio, serving: Serving, *, app_browser: bool | None = None) -> None:
     """Serve a studio; with ``app_browser`` given, open the FiftyOne App as well."""
-    password, generated = serving.password, False
-    if password is None and not is_loopback(serving.host):
-        password, generated = new_token()[:16], True
-    link = DatasetSync(studio)
-    studio.link = link
-    with _ending_on_terminate():
-        link.start()
-        try:
-            serve(
-                studio,
-                host=serving.host,
-                port=serving.port,
-                password=password,
-                on_ready=_announcer(studio, link, serving, password if generated else None, app_browser),
-            )
-        finally:
-            note("closing: writing what is left into the data set")
-            link.close()
-            studio.link = None
+    generated = None
+    if serving.password is None and not is_loopback(serving.host):
+        generated = new_token()[:16]
 
-
-def _announcer(
-    studio: Studio, link: DatasetSync, serving: Serving, password: str | None, app_browser: bool | None
-) -> Callable[[str], None]:
     def announce(url: str) -> None:
-        say(
-            f"{studio.name}: {counted(studio.table.num_images, 'image')}, {counted(studio.table.num_classes, 'class')}"
-        )
         say(f"LogicMix Studio is open at {url}")
-        if password is not None:
-            say(f"password: {password}")
+        if generated is not None:
+            say(f"password: {generated}")
+        if serving.mcp:
+            say(f"assistants find it at {url}gradio_api/mcp/")
         note("Ctrl-C ends it; a run in progress goes on")
         if serving.open_browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         if app_browser is not None:
-            threading.Thread(target=_open_app, args=(link, app_browser), daemon=True).start()
+            threading.Thread(target=_open_app, args=(sync, app_browser), daemon=True).start()
 
-    return announce
+    sync = DatasetSync(studio.dataset, studio.proposed)
+    studio.sync = sync
+    studio.on_reload(lambda: sync.reload(studio.dataset, studio.proposed))
+    with _ending_on_terminate():
+        note("starting the database")
+        sync.start()
+        try:
+            note("loading Gradio and building the page")
+            serve(
+                studio,
+                host=serving.host,
+                port=serving.port,
+                password=serving.password or generated,
+                mcp=serving.mcp,
+                on_ready=announce,
+            )
+        finally:
+            note("closing: writing what is left into the data set")
+            studio.sync = None
+            sync.close()
 
 
-def _open_app(link: DatasetSync, browser: bool) -> None:
+def _open_app(sync: DatasetSync, browser: bool) -> None:
     try:
-        link.wait_until_written(REBUILD_SECONDS)
-        url = link.open_app()
+        sync.wait_until_written(REBUILD_SECONDS)
+        url = sync.open_app()
     except StudioError as error:
         note(str(error))
         return
@@ -194,9 +208,3 @@ def _ending_on_terminate() -> Iterator[None]:
 def _refuse_second_server(place: Workspace) -> None:
     if place.lock_file.exists():
         WorkspaceLock(place).release()
-
-
-def _import(place: Workspace, options: ImportOptions) -> None:
-    report = import_into(place, options)
-    for line in report.notes:
-        note(line)

@@ -30,7 +30,7 @@ def complain(error: StudioError) -> None:
     err.print("Error:", style="bold red", end=" ")
     err.print(error.what, markup=False, soft_wrap=True)
     if error.hint:
-        err.print(error.hint, style="dim", markup=False, soft_wrap=True)
+        note(error.hint)
 
 
 def show_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

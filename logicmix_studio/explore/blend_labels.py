@@ -1,4 +1,4 @@
-"""What the labels of a blend's sources make of each class, as rows for the screen."""
+"""What the labels of a blend's sources make of each class, and why."""
 
 from __future__ import annotations
 
@@ -18,85 +18,120 @@ class SourceLabels:
 
     states: npt.NDArray[np.int8]
     """(K, C) in {-1, 0, 1}: what people and files said."""
+    heldout: npt.NDArray[np.bool_]
+    """(K, C), True where a cell measures the model instead of training it, as soon as it is known."""
+    working: npt.NDArray[np.int8]
+    """(K, C) what the trainer works with: known and not held out, or filled in with a pseudo-label."""
     proposals: npt.NDArray[np.int8]
-    """(K, C) in {-1, 0, 1}: pseudo-labels of unknown cells; 0 elsewhere."""
+    """(K, C) pseudo-labels of unknown cells; 0 elsewhere."""
     scores: npt.NDArray[np.floating[Any]] | None
-    """(K, C) calibrated probabilities, nan where there is none; None without a run."""
+    """(K, C) calibrated probabilities; None without a run."""
     complete: npt.NDArray[np.int8] | None
     """(K, C) the complete labels of a trial, 0 where even they are silent; None where they are not known."""
 
-    def used(self, with_proposals: bool) -> npt.NDArray[np.int8]:
-        """Return the (K, C) states that enter the OR.
 
-        Args:
-            with_proposals: Whether pseudo-labels fill unknown cells, as they do late in training.
-        """
-        return (
-            np.where(self.states == UNKNOWN, self.proposals, self.states) if with_proposals else self.states
-        )
+@dataclass(frozen=True)
+class SourceCell:
+    """One source in one row of the truth table."""
+
+    state: int
+    """What is known: +1, 0 or -1."""
+    is_heldout: bool
+    """Whether an answer measures the model instead of training it."""
+    decides: bool
+    """Whether the blend's label follows from it."""
+    proposal: int
+    """The pseudo-label, 0 where there is none."""
+    score: float | None
 
 
-def source_names(num_sources: int) -> list[str]:
-    """Return the names by which the screen speaks of the sources: image 1, image 2, ..."""
-    return [f"image {number}" for number in range(1, num_sources + 1)]
+@dataclass(frozen=True)
+class TruthRow:
+    """One class of a blend."""
+
+    class_name: str
+    state: int
+    """The blend's label: +1, 0 or -1."""
+    reason: str
+    settling: str
+    """Which single answers would settle it; empty once it is decided."""
+    sources: tuple[SourceCell, ...]
+    rests_on_pseudo: bool
+    """Whether the label would be another without pseudo-labels."""
+    truth: int | None
+    """What the complete labels say, 0 where they are silent; None where they are not known."""
 
 
-def truth_rows(
-    class_names: Sequence[str], labels: SourceLabels, *, with_proposals: bool = False
-) -> list[dict[str, Any]]:
-    """Return one row of the truth table for each class.
-
-    Args:
-        class_names: C names, in column order.
-        labels: What is known about the sources.
-        with_proposals: Whether pseudo-labels fill unknown cells before the OR.
-
-    Returns:
-        For each class its name, the state of the blend, the law and the reason in words, what would settle
-        it, the sources' states, pseudo-labels and scores, and the true state where it is known.
-    """
-    used = labels.used(with_proposals)
-    known_alone = kleene_or(labels.states)
+def truth_rows(class_names: Sequence[str], labels: SourceLabels) -> list[TruthRow]:
+    """Return one row of the truth table for each of C classes."""
+    filled = (labels.working != UNKNOWN) & ((labels.states == UNKNOWN) | labels.heldout)
+    alone = kleene_or(np.where(filled, UNKNOWN, labels.working))
     truths = None if labels.complete is None else kleene_or(labels.complete)
-    names = source_names(len(used))
     rows = []
-    for column, explanation in enumerate(explain_or(used)):
-        row = _row(class_names[column], explanation, names)
-        row["states"] = labels.states[:, column].tolist()
-        row["pseudo"] = labels.proposals[:, column].tolist()
-        row["scores"] = _scores(labels, column)
-        row["rests_on_pseudo"] = bool(explanation.result != known_alone[column])
-        row["truth"] = None if truths is None else int(truths[column])
+    for column, (name, found) in enumerate(zip(class_names, explain_or(labels.working), strict=True)):
+        row = TruthRow(
+            class_name=name,
+            state=found.result,
+            reason=_reason(found, filled[:, column], labels.states[:, column]),
+            settling=_settling(found, labels.heldout[:, column]),
+            sources=tuple(_cell(labels, source, column, found) for source in range(len(filled))),
+            rests_on_pseudo=bool(found.result != alone[column]),
+            truth=None if truths is None else int(truths[column]),
+        )
         rows.append(row)
     return rows
 
 
-def count_rows(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
-    """Return how many classes of a blend are positive, negative, open, and how many there are."""
-    results = [row["result"] for row in rows]
-    return {
-        "all": len(results),
-        "positive": results.count(POSITIVE),
-        "negative": results.count(NEGATIVE),
-        "open": results.count(UNKNOWN),
-    }
+def verdict(rows: Sequence[TruthRow]) -> tuple[int, list[str]]:
+    """Return how many decided classes can be compared with the truth, and which of them are wrong."""
+    decided = [row for row in rows if row.state != UNKNOWN and row.truth]
+    return len(decided), [row.class_name for row in decided if row.truth != row.state]
 
 
-def _row(class_name: str, explanation: OrExplanation, names: Sequence[str]) -> dict[str, Any]:
-    return {
-        "class": class_name,
-        "result": explanation.result,
-        "law": explanation.law,
-        "reason": explanation.reason(class_name, names),
-        "deciding": list(explanation.deciding),
-        "open": list(explanation.open_sources),
-        "settling": explanation.settling_words(names),
-        "settle": [[answer.source, answer.answer, answer.result] for answer in explanation.settling],
-    }
+def listed(sources: Sequence[int], word: str) -> str:
+    """Return positions as the screen names them.
+
+    Example:
+        >>> listed([1], "or"), listed([0, 1, 3], "and")
+        ('image 2', 'images 1, 2 and 4')
+    """
+    *numbers, last = (str(source + 1) for source in sources)
+    return f"images {', '.join(numbers)} {word} {last}" if numbers else f"image {last}"
 
 
-def _scores(labels: SourceLabels, column: int) -> list[float | None] | None:
-    if labels.scores is None:
-        return None
-    values = labels.scores[:, column].astype(float).tolist()
-    return [None if np.isnan(value) else round(value, 4) for value in values]
+def _cell(labels: SourceLabels, source: int, column: int, found: OrExplanation) -> SourceCell:
+    return SourceCell(
+        state=int(labels.states[source, column]),
+        is_heldout=bool(labels.heldout[source, column]),
+        decides=source in found.deciding,
+        proposal=int(labels.proposals[source, column]),
+        score=None if labels.scores is None else round(float(labels.scores[source, column]), 4),
+    )
+
+
+def _reason(found: OrExplanation, filled: npt.NDArray[np.bool_], states: npt.NDArray[np.int8]) -> str:
+    claimed = [source for source in found.deciding if filled[source]]
+    checked = [source for source in found.deciding if not filled[source]]
+    if found.result == POSITIVE and checked:
+        return f"one has it: {listed(checked, 'and')}"
+    if found.result == POSITIVE:
+        return f"one has it, says a pseudo-label of {listed(claimed, 'and')}: nobody checked"
+    if found.result == NEGATIVE and claimed:
+        said = f"; {listed(checked, 'and')} checked" if checked else ""
+        return f"a pseudo-label says no in {listed(claimed, 'and')}: nobody checked{said}"
+    if found.result == NEGATIVE:
+        return "all were checked, none has it" if len(states) > 1 else "it was checked: not there"
+    unseen = [source for source in found.open_sources if states[source] == UNKNOWN]
+    held = [source for source in found.open_sources if states[source] != UNKNOWN]
+    parts = [f"nobody looked in {listed(unseen, 'and')}"] if unseen else []
+    parts += [f"the answer of {listed(held, 'and')} is held out, to measure the model"] if held else []
+    return "; ".join(parts)
+
+
+def _settling(found: OrExplanation, heldout: npt.NDArray[np.bool_]) -> str:
+    """Say which answers settle the class: none that would be held out, a no only where nothing else is open."""
+    useful = [source for source in found.open_sources if not heldout[source]]
+    if not useful:
+        return "an answer here would be held out, too" if found.open_sources else ""
+    answer = "yes or no" if len(found.open_sources) == 1 else "yes"
+    return f"{answer} in {listed(useful, 'or')} would settle it"

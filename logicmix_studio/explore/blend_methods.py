@@ -1,34 +1,24 @@
-"""The methods that are shown beside LogicMix. Imports torch: ask for it late."""
+"""What other mixing methods make of the sources of a blend."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from logicmix_studio.explore.blend_labels import SourceLabels
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, kleene_or
-from logicmix_studio.mixing import (
-    CutMix,
-    LogicMix,
-    MixingMethod,
-    MixParams,
-    MixResult,
-    Mixup,
-    MixUpPME,
-    OrMixup,
-)
+from logicmix_studio.mixing import CutMix, LogicMix, MixingMethod, MixParams, Mixup, MixUpPME, OrMixup
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """A method beside LogicMix, with its name and words for the screen."""
+    """A method beside LogicMix."""
 
-    title: str
     words: str
     make: Callable[[], MixingMethod]
     assumes_negative: bool = False
@@ -38,99 +28,115 @@ class Comparison:
 
 
 COMPARISONS: Final = {
-    "logicmix": Comparison(
-        "LogicMix", "Mean of all; OR in three values.", lambda: LogicMix(1.0), is_pair=False
-    ),
-    "assume-negative": Comparison(
-        "Assume negative",
-        "The same picture; unknown is taken as negative before the OR.",
+    "LogicMix": Comparison("mean of all; OR in three values", lambda: LogicMix(1.0), is_pair=False),
+    "Assume negative": Comparison(
+        "the same picture; unknown is taken as negative before the OR",
         lambda: LogicMix(1.0),
         assumes_negative=True,
         is_pair=False,
     ),
-    "or-mixup": Comparison(
-        "OR Mixup",
-        "Weighted mean of two; OR after taking unknown as negative.",
+    "OR Mixup": Comparison(
+        "weighted mean of two; OR after taking unknown as negative",
         lambda: OrMixup(1.0),
         assumes_negative=True,
     ),
-    "mixup": Comparison(
-        "Mixup", "Weighted mean of two pictures and of their labels, unknown as 0.", lambda: Mixup(1.0)
+    "Mixup": Comparison(
+        "weighted mean of two pictures and of their labels, unknown as 0", lambda: Mixup(1.0)
     ),
-    "mixup-pme": Comparison(
-        "MixUp-PME", "Leans on image 1; unknown wherever image 1 is unknown.", lambda: MixUpPME(1.0)
-    ),
-    "cutmix": Comparison(
-        "CutMix", "A box of image 2 in image 1; labels by visible area.", lambda: CutMix(1.0)
-    ),
+    "MixUp-PME": Comparison("leans on image 1; unknown wherever image 1 is unknown", lambda: MixUpPME(1.0)),
+    "CutMix": Comparison("a box of image 2 in image 1; labels by visible area", lambda: CutMix(1.0)),
 }
 """The methods that are shown side by side, in this order."""
 
 
-def compare_labels(class_names: Sequence[str], labels: SourceLabels, seed: int) -> list[dict[str, Any]]:
-    """Return what every method makes of the labels of the same sources.
+@dataclasses.dataclass(frozen=True)
+class MethodResult:
+    """What one method makes of the sources, for C classes."""
 
-    A negative is wrong where the complete labels say that the class is in one of the mixed sources.
+    name: str
+    words: str
+    picture: npt.NDArray[np.uint8]
+    """(H, W, 3)."""
+    values: npt.NDArray[np.float32]
+    """(C,) in [0, 1]: the label, soft for methods that average; nan where it is unknown."""
+    wrong: npt.NDArray[np.bool_] | None
+    """(C,), True where the label says no although the class is in a mixed source; None where the truth is not known."""
+
+    @property
+    def summary(self) -> str:
+        """How many labels are positive, negative and unknown, and how many negatives are wrong where that is known."""
+        positive, negative = int((self.values > 0).sum()), int((self.values == 0).sum())
+        words = f"● {positive} ○ {negative} · {len(self.values) - positive - negative}"
+        if self.wrong is None:
+            return words
+        count = int(self.wrong.sum())
+        return f"{words}\n{'✗' if count else '✓'} {count or 'no'} wrong negative{'' if count < 2 else 's'}"
+
+    def cell(self, column: int) -> str:
+        """Return the label of a class as a table shows it."""
+        value = float(self.values[column])
+        if 0 < value < 1:
+            return f"{value:.2f}" if value >= 0.005 else "< 0.01"
+        wrong = self.wrong is not None and self.wrong[column]
+        return (
+            "· unknown"
+            if np.isnan(value)
+            else "● positive"
+            if value
+            else f"○ negative{' ✗' if wrong else ''}"
+        )
+
+
+def compare_methods(
+    pixels: Tensor, states: Tensor, complete: npt.NDArray[np.int8] | None, seed: int
+) -> list[MethodResult]:
+    """Let every method mix the same sources.
 
     Args:
-        class_names: C names, in column order.
-        labels: What is known about the K sources.
+        pixels: (K, 3, H, W) uint8.
+        states: (K, C) int8 that the trainer works with.
+        complete: (K, C) the complete labels of a trial; None where they are not known.
         seed: Where a method draws its own share or box.
     """
-    blank = torch.zeros(len(labels.states), 3, 1, 1, dtype=torch.uint8)
-    states = torch.from_numpy(labels.states)
-    described = []
+    results = []
     for name, method in COMPARISONS.items():
-        mixed = mix(method, blank, states, seed)
-        truth = None
-        if labels.complete is not None:
-            truth = kleene_or(labels.complete[:2] if method.is_pair else labels.complete)
-        classes = [
-            _method_row(class_names[column], mixed, column, truth) for column in range(states.shape[1])
-        ]
-        about = {"name": name, "title": method.title, "words": method.words}
-        described.append({**about, "rows": classes, "counts": _counts(classes)})
-    return described
-
-
-def mix(method: Comparison, pixels: Tensor, states: Tensor, seed: int) -> MixResult:
-    """Mix given sources: all of them, or the first two with a share or box that the method draws.
-
-    Args:
-        method: How.
-        pixels: (K, 3, H, W) uint8.
-        states: (K, C) int8 in {-1, 0, 1}.
-        seed: Where a share or box is drawn.
-    """
-    if method.assumes_negative:
-        states = torch.where(states == UNKNOWN, NEGATIVE, states)
-    mixing, count = method.make(), len(pixels)
-    if not method.is_pair or count == 1:
-        weights = torch.full((1, count), 1.0 / count)
-        params = MixParams(
-            torch.arange(count)[None], torch.tensor([count]), torch.tensor([count > 1]), weights
+        known = torch.where(states == UNKNOWN, NEGATIVE, states) if method.assumes_negative else states
+        mixing, params = method.make(), even_blend(len(pixels))
+        if method.is_pair and len(pixels) > 1:
+            params = mixing.make_params(torch.tensor([0]), 2, torch.Generator().manual_seed(seed))
+            params = dataclasses.replace(params, sources=torch.tensor([[0, 1]]))
+        elif method.is_pair:
+            mixing = LogicMix()
+        mixed = mixing.transform(pixels, known, params)
+        hard = mixed.states[0].to(torch.float32)
+        label = (
+            torch.where(hard == UNKNOWN, torch.nan, (hard + 1) / 2)
+            if mixed.targets is None
+            else mixed.targets[0]
         )
-        return LogicMix(1.0).transform(pixels, states, params)
-    params = mixing.make_params(torch.tensor([0]), 2, torch.Generator().manual_seed(seed))
-    return mixing.transform(pixels, states, dataclasses.replace(params, sources=torch.tensor([[0, 1]])))
+        values, wrong = label.numpy(), None
+        if complete is not None:
+            truth = kleene_or(complete[:2] if method.is_pair else complete)
+            wrong = (values == 0) & (truth == POSITIVE)
+        results.append(MethodResult(name, method.words, as_picture(mixed.images[0]), values, wrong))
+    return results
 
 
-def _method_row(name: str, mixed: MixResult, column: int, truth: Any) -> dict[str, Any]:
-    state = int(mixed.states[0, column])
-    value: float | None = None if state == UNKNOWN else float(state == POSITIVE)
-    if mixed.targets is not None:
-        soft = float(mixed.targets[0, column])
-        value = None if np.isnan(soft) else round(soft, 4)
-        state = UNKNOWN if value is None else POSITIVE if value > 0 else NEGATIVE
-    is_wrong = truth is not None and state == NEGATIVE and int(truth[column]) == POSITIVE
-    return {"class": name, "value": value, "state": state, "wrong": is_wrong}
+def most_telling(results: Sequence[MethodResult]) -> list[int]:
+    """Return the columns of the classes, first those in which the methods differ most."""
+    values = np.stack([np.nan_to_num(result.values, nan=-1.0) for result in results])
+    wrong = np.sum([result.wrong for result in results if result.wrong is not None], axis=0)
+    weight = 100 * wrong + 10 * np.ptp(values, axis=0) + (values > 0).sum(axis=0)
+    return [int(column) for column in np.argsort(-weight, kind="stable")]
 
 
-def _counts(classes: list[dict[str, Any]]) -> dict[str, int]:
-    states = [row["state"] for row in classes]
-    return {
-        "positive": states.count(POSITIVE),
-        "negative": states.count(NEGATIVE),
-        "unknown": states.count(UNKNOWN),
-        "wrong": sum(row["wrong"] for row in classes),
-    }
+def as_picture(image: Tensor) -> npt.NDArray[np.uint8]:
+    """Return an image, (3, H, W) in [0, 1] or uint8, as (H, W, 3) uint8."""
+    pixels = image.mul(255).round().clamp(0, 255).to(torch.uint8) if image.is_floating_point() else image
+    return np.asarray(pixels.permute(1, 2, 0).contiguous().numpy())
+
+
+def even_blend(count: int) -> MixParams:
+    """Return the parameters of one blend of all of a pool's images, each of the same weight."""
+    mixed, weights = torch.tensor([count > 1]), torch.full((1, count), 1.0 / count)
+    return MixParams(torch.arange(count)[None], torch.tensor([count]), mixed, weights)

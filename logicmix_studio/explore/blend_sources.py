@@ -1,176 +1,97 @@
-"""The sources of a blend: found, checked, and what is known about them. No torch here."""
+"""The images that the trainer may blend, and what it would learn of them today."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from functools import cached_property
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.explore.blend_labels import SourceLabels, count_rows, truth_rows
-from logicmix_studio.labels import UNKNOWN
-from logicmix_studio.studio import Studio
-from logicmix_studio.training.run_folder import RunFolder
-from logicmix_studio.ui.state import STATE_WORDS
+from logicmix_studio.explore.image_index import JournalIndex
+from logicmix_studio.explore.image_query import ImageQuery, find_images
+from logicmix_studio.review.proposal_set import ProposalSet
+from logicmix_studio.store import Dataset
+from logicmix_studio.training.data import working_states
+from logicmix_studio.training.heldout import heldout_mask, trained_states, training_rows
+from logicmix_studio.training.run_folder import Snapshot
 
 MOST_SOURCES: Final = 16
 """Most images of one blend; the trainer's own limit."""
 
-PSEUDO: Final = "pseudo"
-"""In a filter: unknown cells with a pseudo-label."""
+Rows = npt.NDArray[np.int64] | Sequence[int]
 
 
-@dataclass(frozen=True)
-class ImageFilter:
-    """Which images to offer as sources."""
+class SourceImages:
+    """The images and cells that a run started now would train on, by the trainer's own rules.
 
-    text: str = ""
-    """Part of the path, in any case."""
-    class_name: str = ""
-    """Only images that have this class in `state`; any class where empty."""
-    state: str = ""
-    """positive, negative, unknown or pseudo; any where empty."""
-
-
-def parse_ids(studio: Studio, text: str) -> list[int]:
-    """Return the rows of the images that an address names.
-
-    Args:
-        studio: The studio.
-        text: One to sixteen image ids, separated by commas; one may come twice.
-
-    Raises:
-        StudioError: If there is none, too many, or one that does not exist.
+    Images that can't be read are found only when they are looked at; a run leaves them out from the start.
     """
-    ids = [part for part in text.split(",") if part]
-    if not 1 <= len(ids) <= MOST_SOURCES:
-        raise StudioError(
-            f"a blend is made of 1 to {MOST_SOURCES} images, not {len(ids)}", "choose other images"
-        )
-    unknown = [image_id for image_id in ids if image_id not in studio.ledger.row_of]
-    if unknown:
-        raise StudioError(
-            f"there is no image {unknown[0]!r} in this data set",
-            "the link belongs to another data set, or the image was removed",
-        )
-    return [studio.ledger.row_of[image_id] for image_id in ids]
 
+    def __init__(self, dataset: Dataset, proposed: ProposalSet, heldout_share: float) -> None:
+        self._dataset, self._proposed, self._heldout_share = dataset, proposed, heldout_share
+        self._index = JournalIndex(dataset.ledger)
+        table = dataset.table
+        names = (table.image_ids, table.paths, table.class_names, table.splits)
+        self._snapshot = Snapshot(table.states, *(np.array(each, dtype=np.str_) for each in names))
 
-def labels_of(studio: Studio, rows: Sequence[int]) -> SourceLabels:
-    """Return all that is known and claimed about some images at this moment.
+    @cached_property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """(T,) the images that are trained on: neither of split test nor of val.
 
-    Args:
-        studio: The studio.
-        rows: K rows.
-    """
-    picked = list(rows)
-    current = studio.current
-    return SourceLabels(
-        states=studio.ledger.states[picked].copy(),
-        proposals=studio.proposals_array()[picked].copy(),
-        scores=None if current is None else current.scores[picked].astype(np.float32),
-        complete=None if studio.complete is None else studio.complete[picked],
-    )
+        Raises:
+            StudioError: If there is none.
+        """
+        rows = training_rows(self._snapshot)
+        if len(rows) == 0:
+            raise StudioError(
+                "there are no images to blend", "images of the splits test and val are never blended"
+            )
+        return rows
 
+    @cached_property
+    def heldout(self) -> npt.NDArray[np.bool_]:
+        """(N, C), True where a cell is held out of training as soon as it is known."""
+        return heldout_mask(self._snapshot, self._heldout_share)
 
-def describe_blend(studio: Studio, rows: Sequence[int], *, with_pseudo: bool = False) -> dict[str, Any]:
-    """Return a blend as the page shows it: sources, truth table, counts.
+    def working(self, rows: Rows, *, with_pseudo: bool) -> Tensor:
+        """Return the (K, C) states that an epoch works with.
 
-    Args:
-        studio: The studio.
-        rows: Rows of the sources.
-        with_pseudo: Whether pseudo-labels fill unknown cells before the OR.
-    """
-    seq = studio.ledger.seq  # read first: labels that change meanwhile are asked for again
-    current, _ = studio.current_choice()
-    labels = labels_of(studio, rows)
-    table = truth_rows(studio.class_names, labels, with_proposals=with_pseudo)
-    return {
-        "ids": [studio.image_ids[row] for row in rows],
-        "sources": [_source(studio, row) for row in rows],
-        "rows": table,
-        "counts": count_rows(table),
-        "run": current,
-        "seq": seq,
-        "with_pseudo": with_pseudo,
-        "has_truth": studio.complete is not None,
-    }
+        Args:
+            rows: K images.
+            with_pseudo: Whether pseudo-labels fill what is not known.
+        """
+        known = trained_states(self._dataset.ledger.states[rows], self.heldout[rows])
+        pseudo = self._proposed.array()[rows] if with_pseudo else np.zeros_like(known)
+        return working_states(known, pseudo)
 
+    def rows_of(self, image_ids: Sequence[str]) -> list[int]:
+        """Return the rows of chosen images, in their order; one may come twice.
 
-def missing_model(studio: Studio) -> dict[str, Any] | None:
-    """Return why no model can score a blend, in words; None where the current run left one."""
-    run, _ = studio.current_choice()
-    if run is None:
-        why = "Train once; then this shows how the model scores the blend and each of its sources."
-        return {"available": False, "title": "No model yet", "why": why}
-    if not RunFolder(studio.jobs.folder(run)).model_file.is_file():
-        why = "Its scores are here, but not its weights. The next run keeps them."
-        return {"available": False, "title": f"Run {run} left no model", "why": why}
-    return None
+        Raises:
+            StudioError: If there are none or too many, or one does not exist or is never blended.
+        """
+        if not 1 <= len(image_ids) <= MOST_SOURCES:
+            raise StudioError(
+                f"a blend is made of 1 to {MOST_SOURCES} images, not {len(image_ids)}", "choose other images"
+            )
+        rows = [self._dataset.row_of(image_id) for image_id in image_ids]
+        for row in np.setdiff1d(rows, self.rows).tolist():
+            table = self._dataset.table
+            raise StudioError(
+                f"{table.paths[row]} is of split {table.splits[row]}",
+                "images that measure are never blended: choose others",
+            )
+        return rows
 
+    def find(self, query: ImageQuery) -> npt.NDArray[np.int64]:
+        """Return the rows of the images that fit a query and may be blended.
 
-def trainable_rows(studio: Studio) -> npt.NDArray[np.int64]:
-    """Return the rows that the trainer may draw: all but those of split test.
-
-    Raises:
-        StudioError: If there is none.
-    """
-    rows = np.flatnonzero(~studio.table.is_test)
-    if len(rows) == 0:
-        raise StudioError(
-            "there are no images to blend", "images of split test are never drawn; import others"
-        )
-    return rows
-
-
-def find_images(studio: Studio, wanted: ImageFilter, offset: int, limit: int) -> dict[str, Any]:
-    """Return a page of the images that fit a filter.
-
-    Args:
-        studio: The studio.
-        wanted: The filter.
-        offset: How many to leave out.
-        limit: How many at the most.
-
-    Raises:
-        StudioError: If there is no such class or state.
-    """
-    rows = np.flatnonzero(_fits(studio, wanted))
-    text = wanted.text.casefold()
-    if text:
-        paths = studio.table.paths
-        rows = np.array([row for row in rows.tolist() if text in paths[row].casefold()], dtype=np.int64)
-    page = rows[offset : offset + limit].tolist()
-    images = [{"id": studio.image_ids[row], "path": studio.table.paths[row]} for row in page]
-    return {"total": len(rows), "images": images}
-
-
-def _fits(studio: Studio, wanted: ImageFilter) -> npt.NDArray[np.bool_]:
-    """Return (N,) True where an image has the wanted class, or any class, in the wanted state."""
-    if not wanted.state:
-        return np.ones(studio.table.num_images, dtype=bool)
-    columns: slice | list[int] = slice(None)
-    if wanted.class_name:
-        if wanted.class_name not in studio.ledger.column_of:
-            raise StudioError(f"there is no class {wanted.class_name!r}", "reload the page")
-        columns = [studio.ledger.column_of[wanted.class_name]]
-    values = {word: state for state, word in STATE_WORDS.items()}
-    if wanted.state not in (*values, PSEUDO):
-        raise StudioError(f"there is no state {wanted.state!r}", f"states are: {', '.join(values)}, {PSEUDO}")
-    if wanted.state == PSEUDO:
-        cells = studio.proposals_array()[:, columns] != 0
-    else:
-        cells = studio.ledger.states[:, columns] == values[wanted.state]
-    return np.asarray(cells.any(axis=1), dtype=np.bool_)
-
-
-def _source(studio: Studio, row: int) -> dict[str, Any]:
-    return {
-        "id": studio.image_ids[row],
-        "path": studio.table.paths[row],
-        "split": studio.table.splits[row],
-        "known": int((studio.ledger.states[row] != UNKNOWN).sum()),
-    }
+        Raises:
+            StudioError: If there is no such class.
+        """
+        found = find_images(self._dataset, self._proposed, self._index, query).rows
+        return found[np.isin(found, self.rows)]

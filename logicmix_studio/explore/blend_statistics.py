@@ -1,107 +1,148 @@
-"""How much of the labels survives mixing: by drawing, and exactly by formula."""
+"""How much of the labels survives mixing: as the trainer draws it, and exactly by formula.
+
+Each image is an anchor once an epoch and partners are drawn independently with replacement, so every source of a
+sample is any image with the same chance: a class with positive share p and negative share q is positive in a blend of
+k with probability 1 - (1 - p)^k, and negative with q^k.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from logicmix_studio.labels import NEGATIVE, POSITIVE, kleene_or
-
-LARGEST_BLEND = 6
-"""Most sources that the screen draws or builds."""
+from logicmix_studio.labels import NEGATIVE, POSITIVE
 
 
 @dataclass(frozen=True)
-class MixingShares:
-    """For each of C classes, the share of samples in which it is positive, and in which it is negative."""
+class LabelShares:
+    """For each of C classes, the share of samples in [0, 1] in which it is positive, and in which it is negative."""
 
     positive: npt.NDArray[np.float64]
-    """(C,) in [0, 1]."""
     negative: npt.NDArray[np.float64]
-    """(C,) in [0, 1]."""
 
     def overall(self) -> dict[str, float]:
-        """Return the shares over all cells: known, positive, negative, and positives among the known."""
-        positive, negative = float(self.positive.mean()), float(self.negative.mean())
+        """Return the shares over all cells: positive, negative, known, and positives among the known."""
+        positive, negative = (
+            float(np.sum(each)) / max(1, len(each)) for each in (self.positive, self.negative)
+        )
         known = positive + negative
-        return {
-            "known": known,
-            "positive": positive,
-            "negative": negative,
-            "positive_of_known": positive / known if known else 0.0,
-        }
+        among = positive / known if known else 0.0
+        return {"positive": positive, "negative": negative, "known": known, "positive_of_known": among}
 
 
-def shares_of(states: npt.NDArray[np.int8]) -> MixingShares:
-    """Return the shares of positive and negative cells of each class.
+@dataclass(frozen=True)
+class BlendStatistics:
+    """What many training samples are made of, and what is known in them."""
 
-    Args:
-        states: (N, C) with N >= 1, values in {-1, 0, 1}.
-    """
-    return MixingShares((states == POSITIVE).mean(axis=0), (states == NEGATIVE).mean(axis=0))
+    num_draws: int
+    num_images: int
+    """Images that are trained on."""
+    shares: pd.DataFrame
+    """`LabelShares.overall` of photographs, blends drawn, blends exact, samples drawn and samples exact. Without
+    blends where none was drawn."""
+    curve: pd.DataFrame
+    """Of blends of 1, 2, ... ``sources``, exact, in percent: known cells, and positives among them."""
+    classes: pd.DataFrame
+    """By class, in percent: positive and negative photographs, samples as drawn, and samples by formula."""
+
+    @property
+    def balance(self) -> pd.DataFrame:
+        """The shares as bars: ``samples``, ``state`` and ``cells, %``."""
+        parts = (
+            100 * self.shares.assign(unknown=1 - self.shares["known"])[["positive", "negative", "unknown"]]
+        )
+        bars = parts.round(2).rename_axis("samples").reset_index()
+        return bars.melt("samples", var_name="state", value_name="cells, %")
+
+    @property
+    def words(self) -> str:
+        """What mixing does to the balance."""
+        known, among = self.shares["known"], self.shares["positive_of_known"]
+        if not known["photographs"]:
+            return "Nothing is known yet: every blend is unknown throughout. Answer a few cells first."
+        if "blends exact" not in known:
+            return "Nothing is mixed."
+        return (
+            f"{self.num_draws:,} samples of {self.num_images:,} images. Known are {known['photographs']:.1%} of the "
+            f"cells of photographs, {known['blends drawn']:.1%} of blends (exact {known['blends exact']:.1%}), "
+            f"{known['samples drawn']:.1%} of all samples (exact {known['samples exact']:.1%}). Mixing moves the "
+            f"positives among the known from {among['photographs']:.0%} to {among['blends exact']:.0%}: one positive "
+            "source is enough, but all must be negative. The loss therefore treats photographs and blends apart. With "
+            "shares p and q, a class is positive in a blend of k with probability 1 − (1 − p)ᵏ and negative with qᵏ."
+        )
 
 
-def size_weights(probability: float, k_min: int, k_max: int) -> dict[int, float]:
-    """Return how likely a training sample is to be made of k sources; k = 1 is an original.
+def shares_of(states: npt.NDArray[np.int8]) -> LabelShares:
+    """Return the shares of positive and negative cells of each class; (N, C) states with N >= 1."""
+    return LabelShares((states == POSITIVE).mean(axis=0), (states == NEGATIVE).mean(axis=0))
+
+
+def size_weights(probability: float, least: int, most: int) -> dict[int, float]:
+    """Return how likely a training sample is to be made of k sources; k = 1 is a photograph.
 
     Args:
         probability: Of mixing at all, in [0, 1].
-        k_min: Fewest sources of a blend.
-        k_max: Most sources of a blend; every number between is equally likely.
+        least: Fewest sources of a blend.
+        most: Most sources of a blend; every number between is equally likely.
 
     Example:
         >>> size_weights(0.5, 2, 3)
         {1: 0.5, 2: 0.25, 3: 0.25}
     """
-    sizes = range(k_min, k_max + 1)
+    sizes = range(least, most + 1)
     return {1: 1.0 - probability, **{k: probability / len(sizes) for k in sizes}}
 
 
-def exact_shares(single: MixingShares, weights: dict[int, float]) -> MixingShares:
+def exact_shares(single: LabelShares, weights: Mapping[int, float]) -> LabelShares:
     """Return the shares after mixing, by formula.
 
-    Sources are drawn independently and uniformly with replacement, so a class with positive share p and
-    negative share q is positive in a blend of k with probability 1 - (1 - p)^k, and negative with q^k.
-
     Args:
-        single: Shares of the images themselves.
-        weights: How likely each number of sources is; see `size_weights`. They are normalised.
+        single: Shares of the photographs themselves.
+        weights: How likely each number of sources is; they are normalised.
     """
     total = sum(weights.values())
     positive = sum(weight * (1.0 - (1.0 - single.positive) ** k) for k, weight in weights.items())
     negative = sum(weight * single.negative**k for k, weight in weights.items())
-    return MixingShares(np.asarray(positive / total), np.asarray(negative / total))
+    return LabelShares(np.asarray(positive / total), np.asarray(negative / total))
 
 
-def drawn_shares(states: npt.NDArray[np.int8], draws: Sequence[Sequence[int]]) -> MixingShares:
-    """Return the shares in samples that were really drawn.
+def blend_statistics(
+    class_names: Sequence[str],
+    photographs: npt.NDArray[np.int8],
+    samples: npt.NDArray[np.int8],
+    mixed: npt.NDArray[np.bool_],
+    weights: Mapping[int, float],
+) -> BlendStatistics:
+    """Compare drawn samples with the formula.
 
     Args:
-        states: (N, C), values in {-1, 0, 1}.
-        draws: Rows of the sources of each sample; at least one sample.
+        class_names: C names.
+        photographs: (T, C) states that are trained on.
+        samples: (S, C) labels of the drawn samples.
+        mixed: (S,), True where a sample is a blend.
+        weights: See `size_weights`.
     """
-    return shares_of(np.stack([kleene_or(states[list(rows)]) for rows in draws]))
-
-
-def size_curve(single: MixingShares, largest: int = LARGEST_BLEND) -> list[dict[str, float]]:
-    """Return the exact overall shares of blends of k = 1, 2, ... sources."""
-    return [{"k": k, **exact_shares(single, {k: 1.0}).overall()} for k in range(1, largest + 1)]
-
-
-def class_table(
-    class_names: Sequence[str], before: MixingShares, drawn: MixingShares, exact: MixingShares
-) -> list[dict[str, Any]]:
-    """Return for each class its shares [positive, negative] before mixing, as drawn and by formula."""
-    return [
-        {
-            "class": name,
-            "before": [float(before.positive[column]), float(before.negative[column])],
-            "drawn": [float(drawn.positive[column]), float(drawn.negative[column])],
-            "exact": [float(exact.positive[column]), float(exact.negative[column])],
-        }
-        for column, name in enumerate(class_names)
-    ]
+    single = shares_of(photographs)
+    shares = {"photographs": single}
+    if mixed.any():
+        blends = {k: weight for k, weight in weights.items() if k > 1}
+        shares |= {"blends drawn": shares_of(samples[mixed]), "blends exact": exact_shares(single, blends)}
+    shares |= {"samples drawn": shares_of(samples), "samples exact": exact_shares(single, weights)}
+    curve = pd.DataFrame(
+        {"sources": k, **exact_shares(single, {k: 1.0}).overall()} for k in range(1, max(weights) + 3)
+    )
+    classes = {"class": list(class_names)}
+    for name in ("photographs", "samples drawn", "samples exact"):
+        for mark, share in (("●", shares[name].positive), ("○", shares[name].negative)):
+            classes[f"{name.removeprefix('samples ')} {mark} %"] = (100 * share).round(1)
+    return BlendStatistics(
+        num_draws=len(samples),
+        num_images=len(photographs),
+        shares=pd.DataFrame({name: part.overall() for name, part in shares.items()}).T,
+        curve=curve.assign(known=100 * curve["known"], positive_of_known=100 * curve["positive_of_known"]),
+        classes=pd.DataFrame(classes),
+    )

@@ -1,268 +1,334 @@
-"""Draws blends with the trainer's own code. Imports torch: ask for it late, in a worker thread."""
+"""Blends as the trainer draws them, why their labels are right, and what else can be seen of them. Imports torch."""
 
 from __future__ import annotations
 
 import dataclasses
-import io
-import threading
-import time
-from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 import torch
-from PIL import Image
 from torch import Tensor
 
-from logicmix_studio.explore.blend_methods import COMPARISONS, compare_labels, mix
-from logicmix_studio.explore.blend_sources import labels_of, trainable_rows
-from logicmix_studio.explore.blend_statistics import (
-    class_table,
-    drawn_shares,
-    exact_shares,
-    shares_of,
-    size_curve,
-    size_weights,
+from logicmix_studio.errors import StudioError
+from logicmix_studio.explore.blend_labels import SourceLabels, TruthRow, truth_rows
+from logicmix_studio.explore.blend_methods import (
+    MethodResult,
+    as_picture,
+    compare_methods,
+    even_blend,
+    most_telling,
 )
-from logicmix_studio.images.augment import OPERATIONS, SIGNED, AugmentParams, augment, draw_augmentation
+from logicmix_studio.explore.blend_scores import BlendScores, score_blend
+from logicmix_studio.explore.blend_sources import SourceImages
+from logicmix_studio.explore.blend_statistics import BlendStatistics, blend_statistics, size_weights
+from logicmix_studio.images.augment import OPERATIONS, SIGNED, AugmentParams, augment
 from logicmix_studio.images.pixels import ResizeRule, load_pixels
-from logicmix_studio.labels import POSITIVE, UNKNOWN, kleene_or
-from logicmix_studio.mixing import LogicMix, MixingMethod, MixParams
-from logicmix_studio.studio import Studio
-from logicmix_studio.training.config import RECIPES, FullSettings
+from logicmix_studio.labels import POSITIVE, STATE_NAMES, UNKNOWN
+from logicmix_studio.mixing import Output, or_states
+from logicmix_studio.review.proposal_set import ProposalSet
+from logicmix_studio.runs import Jobs
+from logicmix_studio.store import Dataset, Decision, Receipt
+from logicmix_studio.training.config import DEFAULT_SEED, FullSettings, recipe_settings
+from logicmix_studio.training.draws import StepDraw, assemble, draw_step, draw_uses, epoch_steps, make_mixing
+from logicmix_studio.training.run_folder import RunFolder
+from logicmix_studio.training.schedule import make_plan
+from logicmix_studio.training.settings import MixingSettings
 
-JPEG_QUALITY: Final = 92
-KEPT_PIXELS: Final = 96
-"""Decoded images that stay in memory."""
+Picture = npt.NDArray[np.uint8]
+"""(H, W, 3)."""
+
+DRAWS: Final = 1000
+"""Samples behind the statistics."""
 MOST_TRIES: Final = 500
-"""Seeds that are tried for a draw that is a blend."""
+"""Samples that are looked through for a blend."""
 SMALLEST, LARGEST = 16, 1024
 """Sides in pixels that are drawn."""
 
 
-class BlendRoom:
-    """Draws, mixes and augments for the page. May be called from any thread.
+@dataclass(frozen=True)
+class Blend:
+    """One training sample: a blend, or a photograph that stays as it is."""
 
-    Args:
-        studio: The opened data set.
-    """
+    draw: StepDraw
+    """As the trainer has it, except that its rows are rows of the data set."""
+    image_ids: tuple[str, ...]
+    """The sources; an image may meet itself."""
+    seed: int
+    """Everything random follows from it."""
+    sample: int | None
+    """Which training sample of a run of this seed it is, from 1; None for a blend of chosen images."""
 
-    def __init__(self, studio: Studio) -> None:
+    @property
+    def rows(self) -> list[int]:
+        """Rows of the sources."""
+        rows: list[int] = self.draw.rows.tolist()
+        return rows
+
+
+class BlendService:
+    """Draws, mixes and explains, with the functions of the trainer. May be called from any thread."""
+
+    def __init__(self, dataset: Dataset, proposed: ProposalSet, jobs: Jobs) -> None:
         # A blend is a small thing: one thread draws it sooner than two that wait for a busy trainer's cores.
         torch.set_num_threads(1)
-        self._studio = studio
-        self._guard = threading.Lock()
-        self._pixels: OrderedDict[tuple[str, int, str, int], Tensor] = OrderedDict()
-        settings = RECIPES["2wayaug-pl"]
-        assert isinstance(settings, FullSettings)
+        settings = recipe_settings("2wayaug-pl")
+        assert isinstance(settings, FullSettings), "the thorough recipe trains the whole network"
         self.settings = settings
+        self.sources = SourceImages(dataset, proposed, settings.selection.heldout_share)
+        self._dataset, self._proposed, self._jobs = dataset, proposed, jobs
 
-    # drawing -------------------------------------------------------------
+    # choosing ----------------------------------------------------------------
 
     def draw(
         self,
-        seed: int,
-        k_min: int,
-        k_max: int,
-        probability: float,
+        seed: int = DEFAULT_SEED,
+        sample: int = 1,
+        mixing: MixingSettings | None = None,
         *,
-        blends_only: bool,
-        is_telling: bool = False,
-    ) -> tuple[int, list[int]]:
-        """Draw one training sample like the trainer.
+        blends_only: bool = True,
+        backwards: bool = False,
+    ) -> Blend:
+        """Return a sample that a run of this seed, started now, would train on.
 
         Args:
-            seed: Everything random follows from it.
-            k_min: Fewest sources.
-            k_max: Most sources.
-            probability: Of mixing at all.
-            blends_only: Whether to go on to the next seeds until the draw is a blend.
-            is_telling: Whether to go on until a class of it is positive and another open, if there is such one.
+            seed: Of the run.
+            sample: Which sample, from 1, in the order of training; epochs follow each other.
+            mixing: How images are mixed; as the recipe does unless given.
+            blends_only: Whether to go on to the next sample that is a blend, if there is one near.
+            backwards: Whether to go back instead.
 
-        Returns:
-            The seed that was used, and the rows of the sources.
+        Raises:
+            StudioError: If there is no image to draw, or a number is out of range.
+        """
+        if sample < 1 or seed < 0:
+            raise StudioError(
+                f"there is no sample {sample} of seed {seed}", "count samples from 1, seeds from 0"
+            )
+        mixing = mixing or self.settings.mixing
+        number, way = sample - 1, -1 if backwards else 1
+        step, first = self._step(seed, number, mixing)
+        for tried in range(number, number + way * MOST_TRIES, way):
+            if tried < 0 or not blends_only or mixing.probability == 0:
+                break
+            if not first <= tried < first + len(step):
+                step, first = self._step(seed, tried, mixing)
+            if step.params.mixed[tried - first]:
+                return self._drawn(step, tried - first, seed, tried + 1)
+        step, first = self._step(seed, number, mixing)
+        return self._drawn(step, number - first, seed, sample)
+
+    def draw_telling(self, seed: int = DEFAULT_SEED, mixing: MixingSettings | None = None) -> Blend:
+        """Return the first blend with a positive and an open class, if there is one near; else the first.
 
         Raises:
             StudioError: If there is no image to draw.
         """
-        rows = trainable_rows(self._studio)
-        method = LogicMix(probability, (k_min, k_max))
-        tries = MOST_TRIES if (blends_only or is_telling) and probability > 0 else 1
-        found: tuple[int, list[int]] | None = None
-        for used in range(seed, seed + tries):
-            params = _draw_many(method, len(rows), 1, used)
-            if tries > 1 and not bool(params.mixed[0]):
-                continue
-            sources = rows[_sources(params, 0)].tolist()
-            if not is_telling or self._tells(sources):
-                return used, sources
-            found = found or (used, sources)
-        return found or (seed, rows[_sources(_draw_many(method, len(rows), 1, seed), 0)].tolist())
+        first = blend = self.draw(seed, mixing=mixing)
+        while blend.sample is not None and blend.sample < MOST_TRIES:
+            label = {row.state for row in self.truth_table(blend.image_ids)}
+            if {POSITIVE, UNKNOWN} <= label:
+                return blend
+            blend = self.draw(seed, blend.sample + 1, mixing)
+        return first
 
-    def statistics(
-        self, seed: int, draws: int, k_min: int, k_max: int, probability: float, *, with_pseudo: bool
-    ) -> dict[str, Any]:
-        """Draw many samples and return what is known in them, with the exact shares beside.
+    def make(self, image_ids: Sequence[str], seed: int = DEFAULT_SEED) -> Blend:
+        """Return the blend of chosen images.
 
         Args:
-            seed: Everything random follows from it.
-            draws: How many samples.
-            k_min: Fewest sources of a blend.
-            k_max: Most sources of a blend.
-            probability: Of mixing at all.
-            with_pseudo: Whether pseudo-labels fill unknown cells first.
+            image_ids: 1 to 16 images that may be trained on; one may come twice.
+            seed: Where its augmentation, and what other methods need, is drawn.
 
         Raises:
-            StudioError: If there is no image to draw.
+            StudioError: If there are none or too many, or one does not exist or is never blended.
         """
-        began = time.perf_counter()
-        rows = trainable_rows(self._studio)
-        states = self._studio.ledger.states[rows]
-        if with_pseudo:
-            states = np.where(states == UNKNOWN, self._studio.proposals_array()[rows], states)
-        params = _draw_many(LogicMix(probability, (k_min, k_max)), len(rows), draws, seed)
-        samples = [_sources(params, i) for i in range(draws)]
-        blends = [
-            sources for sources, is_mixed in zip(samples, params.mixed.tolist(), strict=True) if is_mixed
-        ]
-        single, weights = shares_of(states), size_weights(probability, k_min, k_max)
-        all_drawn, all_exact = drawn_shares(states, samples), exact_shares(single, weights)
-        of_blends = {k: weight for k, weight in size_weights(1.0, k_min, k_max).items() if k > 1}
-        return {
-            "draws": draws,
-            "num_images": len(rows),
-            "before": single.overall(),
-            "blends": {
-                "drawn": drawn_shares(states, blends).overall(),
-                "exact": exact_shares(single, of_blends).overall(),
-            }
-            if blends
-            else None,
-            "samples": {"drawn": all_drawn.overall(), "exact": all_exact.overall()},
-            "curve": size_curve(single),
-            "classes": class_table(self._studio.class_names, single, all_drawn, all_exact),
-            "seconds": round(time.perf_counter() - began, 4),
-        }
+        rows = self.sources.rows_of(image_ids)
+        uses = draw_uses(len(rows), self.settings.augment, torch.Generator().manual_seed(seed))
+        return Blend(StepDraw(torch.tensor(rows), even_blend(len(rows)), uses), tuple(image_ids), seed, None)
 
-    # pictures ------------------------------------------------------------
+    # labels ------------------------------------------------------------------
 
-    def picture(
-        self,
-        rows: Sequence[int],
-        size: int,
-        *,
-        method: str = "logicmix",
-        seed: int = 0,
-        augment_seed: int | None = None,
-        only: int | None = None,
-    ) -> bytes:
-        """Return a JPEG of a blend, or of one source as it enters it.
+    def truth_table(self, image_ids: Sequence[str], *, with_pseudo: bool = False) -> list[TruthRow]:
+        """Return for each class the label of the blend of some images, what is known of them, and why.
 
         Args:
-            rows: Rows of the sources.
-            size: Side in pixels.
-            method: One of `COMPARISONS`.
-            seed: Where a method draws its own share or box.
-            augment_seed: Where flip and RandAugment are drawn; none leaves the sources as they are.
-            only: Position of one source to return in place of the blend.
+            image_ids: The sources.
+            with_pseudo: Whether pseudo-labels fill unknown cells first, as they do late in a run.
 
         Raises:
-            StudioError: If an image can't be read.
+            StudioError: If an image does not exist or is never blended.
         """
-        pixels = self.pixels(rows, size, self.settings.backbone.resize)
-        if augment_seed is not None:
-            pixels = augment(pixels, self._augmentation(len(rows), augment_seed))
-        if only is not None:
-            return _to_jpeg(pixels[only])
-        states = torch.zeros(len(rows), 1, dtype=torch.int8)
-        mixed = mix(COMPARISONS[method], pixels, states, seed)
-        return _to_jpeg(mixed.images[0].mul(255).round().clamp(0, 255).to(torch.uint8))
+        rows = self.sources.rows_of(image_ids)
+        current, complete = self._proposed.current, self._dataset.complete
+        labels = SourceLabels(
+            states=self._dataset.ledger.states[rows],
+            heldout=self.sources.heldout[rows],
+            working=self.sources.working(rows, with_pseudo=with_pseudo).numpy(),
+            proposals=self._proposed.array()[rows],
+            scores=None if current is None else current.scores[rows],
+            complete=None if complete is None else complete[rows],
+        )
+        return truth_rows(self._dataset.class_names, labels)
 
-    def pixels(self, rows: Sequence[int], size: int, rule: str) -> Tensor:
-        """Return (K, 3, size, size) uint8 pixels of some images, squared like the trainer does.
+    def answer(self, image_id: str, class_name: str, state: int, *, who: str, action_id: str) -> Receipt:
+        """Write what a person says of one cell, +1 or -1, unless somebody has settled it meanwhile.
 
-        Args:
-            rows: K rows.
-            size: Side in pixels.
-            rule: How other shapes become square.
+        The same ``action_id`` twice is one action.
 
         Raises:
-            StudioError: If an image can't be read.
+            StudioError: If there is no such cell or state.
         """
-        side = max(SMALLEST, min(size, LARGEST))
-        return torch.stack([self._one(self._studio.image_ids[row], side, rule) for row in rows])
-
-    def augmentation(self, rows: Sequence[int], seed: int) -> dict[str, Any]:
-        """Return in words what the trainer's augmentation does to each source.
-
-        Args:
-            rows: Rows of the sources.
-            seed: Where it is drawn.
-        """
-        params = self._augmentation(len(rows), seed)
-        chosen = self.settings.augment
-        return {
-            "size": self.settings.backbone.image_size,
-            "seed": seed,
-            "settings": {**dataclasses.asdict(chosen), "resize": self.settings.backbone.resize},
-            "sources": [
-                {"id": self._studio.image_ids[row], "words": augmentation_words(params, i)}
-                for i, row in enumerate(rows)
-            ],
-        }
-
-    # other methods -------------------------------------------------------
-
-    def methods(self, rows: Sequence[int], seed: int) -> list[dict[str, Any]]:
-        """Return what every method makes of the labels of the same sources.
-
-        Args:
-            rows: Rows of the sources.
-            seed: Where a method draws its own share or box.
-        """
-        return compare_labels(self._studio.class_names, labels_of(self._studio, rows), seed)
-
-    # within --------------------------------------------------------------
-
-    def _tells(self, sources: list[int]) -> bool:
-        states = kleene_or(self._studio.ledger.states[sources])
-        return bool((states == POSITIVE).any() and (states == UNKNOWN).any())
-
-    def _augmentation(self, num_images: int, seed: int) -> AugmentParams:
-        chosen = self.settings.augment
-        return draw_augmentation(
-            num_images,
-            torch.Generator().manual_seed(seed),
-            flip_probability=chosen.flip_probability,
-            num_operations=chosen.num_operations,
-            level=chosen.magnitude,
+        decision = Decision(image_id, class_name, state, "set", self._proposed.score_of(image_id, class_name))
+        run = self._proposed.choice()[0]
+        return self._dataset.ledger.decide(
+            [decision], who=who, origin="blend", action_id=action_id, run=run, keep_known=True
         )
 
-    def _one(self, image_id: str, size: int, rule: str) -> Tensor:
-        path = self._studio.image_path(image_id)
-        changed = path.stat().st_mtime_ns if path.exists() else 0
-        key = (image_id, size, rule, changed)
-        with self._guard:
-            if key in self._pixels:
-                self._pixels.move_to_end(key)
-                return self._pixels[key]
+    # pictures ----------------------------------------------------------------
+
+    def picture(self, blend: Blend, size: int = 448) -> Picture:
+        """Return a blend as (size, size, 3), without augmentation.
+
+        Raises:
+            StudioError: If an image can't be read.
+        """
+        return self._assembled(_plain(blend.draw), self._pixels(blend.rows, size))
+
+    def network_view(
+        self, blend: Blend, augment_seed: int | None = None
+    ) -> list[tuple[Picture, Picture, str]]:
+        """Return a blend, then its sources: before and after augmentation, as the network sees it, and what was done.
+
+        Args:
+            blend: The blend.
+            augment_seed: Where another augmentation is drawn; the sample's own unless given.
+
+        Raises:
+            StudioError: If an image can't be read.
+        """
+        draw, backbone = blend.draw, self.settings.backbone
+        if augment_seed is not None:
+            generator = torch.Generator().manual_seed(augment_seed)
+            draw = dataclasses.replace(
+                draw, augmentation=draw_uses(len(draw.rows), self.settings.augment, generator)
+            )
+        pixels = self._pixels(blend.rows, backbone.image_size, backbone.resize)
+        before, after = self._assembled(_plain(draw), pixels), self._assembled(draw, pixels)
+        sources = enumerate(zip(pixels, augment(pixels, draw.augmentation), strict=True))
+        return [
+            (before, after, "the mean of the augmented sources"),
+            *(
+                (as_picture(one), as_picture(other), augmentation_words(draw.augmentation, place))
+                for place, (one, other) in sources
+            ),
+        ]
+
+    def methods(
+        self, blend: Blend, *, with_pseudo: bool = False, size: int = 224
+    ) -> tuple[list[MethodResult], list[int]]:
+        """Return what LogicMix and other methods make of the same sources, and the columns of the classes in an order.
+
+        First come the classes in which the methods differ most.
+
+        Raises:
+            StudioError: If an image can't be read.
+        """
+        complete, rows = self._dataset.complete, blend.rows
+        results = compare_methods(
+            self._pixels(rows, size),
+            self.sources.working(rows, with_pseudo=with_pseudo),
+            None if complete is None else complete[rows],
+            blend.seed + (blend.sample or 0),
+        )
+        return results, most_telling(results)
+
+    def scores(self, image_ids: Sequence[str]) -> BlendScores:
+        """Return what the model of the current run says of the blend of some images, and of each of them.
+
+        Raises:
+            StudioError: If there is no run, or it left no model, or an image can't be read.
+        """
+        run = self._proposed.choice()[0]
+        if run is None:
+            raise StudioError("there is no model yet", "train once: then it scores the blend and its sources")
+        names = [(row.class_name, STATE_NAMES[row.state]) for row in self.truth_table(image_ids)]
+        labels, folder = pd.DataFrame(names, columns=["class", "label"]), RunFolder(self._jobs.folder(run))
+        return score_blend(run, folder, labels, self.sources.rows_of(image_ids), self._pixels)
+
+    # many --------------------------------------------------------------------
+
+    def statistics(
+        self,
+        seed: int = DEFAULT_SEED,
+        mixing: MixingSettings | None = None,
+        *,
+        draws: int = DRAWS,
+        with_pseudo: bool = False,
+    ) -> BlendStatistics:
+        """Return what is known in the first samples of a run, with the exact shares beside.
+
+        Args:
+            seed: Of the run.
+            mixing: How images are mixed; as the recipe does unless given.
+            draws: How many samples.
+            with_pseudo: Whether pseudo-labels fill unknown cells first, as they do late in a run.
+
+        Raises:
+            StudioError: If there is no image to draw.
+        """
+        mixing = mixing or self.settings.mixing
+        states = self.sources.working(self.sources.rows, with_pseudo=with_pseudo)
+        labels, mixed, number = [], [], 0
+        while number < draws:
+            step, _ = self._step(seed, number, mixing)
+            labels.append(or_states(states[step.rows], step.params.sources))
+            mixed.append(step.params.mixed)
+            number += len(step)
+        return blend_statistics(
+            self._dataset.class_names,
+            states.numpy(),
+            torch.cat(labels)[:draws].numpy(),
+            torch.cat(mixed)[:draws].numpy(),
+            size_weights(mixing.probability, mixing.min_sources, mixing.max_sources),
+        )
+
+    # within ------------------------------------------------------------------
+
+    def _step(self, seed: int, number: int, mixing: MixingSettings) -> tuple[StepDraw, int]:
+        """Return the optimiser step that holds a sample, counted from 0, and the number of its first sample."""
+        count = len(self.sources.rows)
+        epoch, place = divmod(number, count)
+        anchors = epoch_steps(seed, epoch, count, make_plan(self.settings, count).steps_per_epoch)
+        ends = np.cumsum([len(each) for each in anchors])
+        step = int(np.searchsorted(ends, place, side="right"))
+        draw = draw_step(
+            anchors[step], count, mixing, self.settings.augment, seed=seed, epoch=epoch, step=step
+        )
+        return draw, epoch * count + int(ends[step]) - len(draw)
+
+    def _drawn(self, step: StepDraw, place: int, seed: int, sample: int) -> Blend:
+        one = step.part(place, place + 1)
+        draw = dataclasses.replace(one, rows=torch.from_numpy(self.sources.rows)[one.rows])
+        return Blend(draw, tuple(self._dataset.image_ids[row] for row in draw.rows.tolist()), seed, sample)
+
+    def _pixels(self, rows: Sequence[int], size: int, rule: str = "squash") -> Tensor:
+        """Return (K, 3, size, size) uint8, decoded and squared like the trainer does."""
+        side = max(SMALLEST, min(size, LARGEST))
         squared: ResizeRule = "crop" if rule == "crop" else "squash"
-        pixels = load_pixels(path, size, squared)
-        with self._guard:
-            self._pixels[key] = pixels
-            while len(self._pixels) > KEPT_PIXELS:
-                self._pixels.popitem(last=False)
-        return pixels
+        paths = [self._dataset.image_path(self._dataset.image_ids[row]) for row in rows]
+        return torch.stack([load_pixels(path, side, squared) for path in paths])
+
+    def _assembled(self, draw: StepDraw, pixels: Tensor) -> Picture:
+        """Return what the trainer makes of one sample, before it is normalised."""
+        nothing, method = torch.zeros(len(pixels), 1, dtype=torch.int8), make_mixing(self.settings.mixing)
+        return as_picture(assemble(draw, pixels, nothing, method, Output()).images[0])
 
 
 def augmentation_words(params: AugmentParams, position: int) -> str:
-    """Return what an augmentation does to one image, in words.
-
-    Args:
-        params: What was drawn.
-        position: Of the image.
-    """
+    """Return what an augmentation does to the image at a position, in words."""
     parts = ["mirrored"] if bool(params.flips[position]) else []
     layers = zip(params.operations[position].tolist(), params.signs[position].tolist(), strict=True)
     for operation, sign in layers:
@@ -272,18 +338,8 @@ def augmentation_words(params: AugmentParams, position: int) -> str:
     return ", ".join(parts) if parts else "left as it is"
 
 
-def _draw_many(method: MixingMethod, num_images: int, draws: int, seed: int) -> MixParams:
-    generator = torch.Generator().manual_seed(seed)
-    anchors = torch.randint(num_images, (draws,), generator=generator)
-    return method.make_params(anchors, num_images, generator)
-
-
-def _sources(params: MixParams, position: int) -> list[int]:
-    sources: list[int] = params.sources[position, : int(params.counts[position])].tolist()
-    return sources
-
-
-def _to_jpeg(pixels: Tensor) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy()).save(buffer, "JPEG", quality=JPEG_QUALITY)
-    return buffer.getvalue()
+def _plain(draw: StepDraw) -> StepDraw:
+    """Return a draw without augmentation."""
+    none = torch.empty(len(draw.rows), 0, dtype=torch.int64)
+    unchanged = AugmentParams(torch.zeros(len(none), dtype=torch.bool), none, none, draw.augmentation.level)
+    return dataclasses.replace(draw, augmentation=unchanged)

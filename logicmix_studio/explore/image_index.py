@@ -1,7 +1,4 @@
-"""Who decided which cell last, and when each image changed: read from the journal a little further at each call.
-
-N images, C classes.
-"""
+"""Who decided which cell last, and when each image changed: read from the journal a little further at each call."""
 
 from __future__ import annotations
 
@@ -17,81 +14,62 @@ NOBODY = -1
 
 
 class JournalIndex:
-    """What the ledger's arrays do not hold: the person behind every cell, and every image's last line."""
+    """What the ledger's arrays do not hold; N images, C classes.
+
+    Args:
+        ledger: The ledger; nothing is read of it yet.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
-        """Prepare an index; nothing is read yet."""
-        self._people: list[str] = []
         self._ledger = ledger
         self._guard = threading.Lock()
         self._seen = 0
-        self._number: dict[str, int] = {}
-        self._person: npt.NDArray[np.int16] | None = None
+        self._people: list[str] = []
+        self._undone: set[int | None] = set()
+        self._person: npt.NDArray[np.int16] = np.full(ledger.states.shape, NOBODY, dtype=np.int16)
         self._changed: npt.NDArray[np.int32] = np.zeros(len(ledger.states), dtype=np.int32)
 
     @property
     def people(self) -> list[str]:
-        """Names in the order in which they first decided."""
-        with self._guard:
-            self._read()
-            return list(self._people)
-
-    def person(self, name: str) -> int | None:
-        """Return a person's number, or None for somebody who never decided."""
-        with self._guard:
-            self._read()
-            return self._number.get(name)
+        """Names in the order in which they first decided; a person's place is the number in :meth:`deciders`."""
+        self._read()
+        return list(self._people)
 
     def deciders(self) -> npt.NDArray[np.int16]:
         """Return (N, C) the number of the person whose answer stands in each cell, or -1."""
-        with self._guard:
-            self._read()
-            if self._person is None:
-                self._person = np.full(self._ledger.states.shape, NOBODY, dtype=np.int16)
-            return self._person
+        self._read()
+        return self._person
 
     def changed(self) -> npt.NDArray[np.int32]:
         """Return (N,) the number of the last journal line that touched each image, or 0."""
-        with self._guard:
-            self._read()
-            return self._changed
+        self._read()
+        return self._changed
 
     def _read(self) -> None:
-        lines = self._ledger.lines
-        for line in lines[self._seen :]:
-            self._take(line)
-        self._seen = len(lines)
+        with self._guard:
+            lines = self._ledger.lines
+            for line in lines[self._seen :]:
+                self._take(line)
+                self._seen += 1
 
     def _take(self, line: Line) -> None:
-        if not line.cells:
-            return
-        if self._person is None:
-            self._person = np.full(self._ledger.states.shape, NOBODY, dtype=np.int16)
+        if line.kind == "undo":
+            self._undone.add(line.of)
+        elif line.kind == "redo":
+            self._undone.discard(line.of)
         who = line.who if line.of is None else self._ledger.line(line.of).who
-        number = self._number.setdefault(who, len(self._people))
-        if number == len(self._people):
+        if line.cells and who not in self._people:
             self._people.append(who)
         for cell in line.cells:
-            row = self._ledger.row_of.get(cell.image_id)
-            column = self._ledger.column_of.get(cell.class_name)
-            if row is None or column is None:
-                continue
-            self._changed[row] = line.seq
-            is_undo = line.kind == "undo"
-            self._person[row, column] = (
-                self._before(line, cell.image_id, cell.class_name) if is_undo else number
-            )
+            row, column = self._ledger.row_of.get(cell.image_id), self._ledger.column_of.get(cell.class_name)
+            if row is not None and column is not None:
+                self._changed[row] = line.seq
+                stands = self._before(line, row, column) if line.kind == "undo" else who
+                self._person[row, column] = NOBODY if stands is None else self._people.index(stands)
 
-    def _before(self, line: Line, image_id: str, class_name: str) -> int:
+    def _before(self, line: Line, row: int, column: int) -> str | None:
         """Return who stands behind a cell once a line has been undone."""
-        undone = {line.of}
-        for earlier in reversed(self._ledger.history(image_id, class_name)):
-            if earlier.seq >= line.seq or earlier.seq in undone:
-                continue
-            if earlier.kind == "undo":
-                undone.add(earlier.of)
-            elif earlier.kind == "decide":
-                return self._number.get(earlier.who, NOBODY)
-            elif earlier.of is not None and earlier.of not in undone:
-                return self._number.get(self._ledger.line(earlier.of).who, NOBODY)
-        return NOBODY
+        table = self._ledger.table
+        lines = self._ledger.history(table.image_ids[row], table.class_names[column])
+        stand = (one.who for one in reversed(lines) if one.kind == "decide" and one.seq not in self._undone)
+        return next(stand, None)

@@ -1,13 +1,10 @@
-"""Which images Browse shows and in which order: one expression over the arrays.
-
-N images, C classes.
-"""
+"""Which images Browse shows and in which order: one expression over the arrays. N images, C classes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +12,9 @@ import numpy.typing as npt
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_index import JournalIndex
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
-from logicmix_studio.studio import Studio
+from logicmix_studio.review.proposal_set import ProposalSet
+from logicmix_studio.review.run_scores import RunScores
+from logicmix_studio.store import Dataset, Source
 
 Mask = npt.NDArray[np.bool_]
 Cells = npt.NDArray[np.int8]
@@ -30,210 +29,171 @@ STATES: Final[Mapping[str, Callable[[Cells, Cells], Mask]]] = {
     "unknown": lambda states, proposals: (states == UNKNOWN) & (proposals == 0),
     "open": lambda states, proposals: states == UNKNOWN,
 }
-"""What a state's name in the address means; "unknown" leaves pseudo-labels out, "open" does not."""
-
-FACETS: Final = ("positive", "negative", "pseudo", "unknown")
-SORTS: Final = (
-    "name",
-    "name-down",
-    "score-high",
-    "score-low",
-    "uncertain",
-    "most-unknown",
-    "most-known",
-    "changed",
-    "random",
-)
-SOURCES: Final = {"imported": 1, "human": 2, "accepted": 3}
-_UNSCORED: Final = np.uint16(15361)
-"""One above the bits of score 1: everything from here on is no score."""
+"""What a state's name in a filter means; "unknown" leaves pseudo-labels out, "open" does not."""
+COUNTED: Final = ("positive", "negative", "pseudo", "unknown")
+SORTS: Final = {
+    "name": "Name",
+    "name-down": "Name, backwards",
+    "score-high": "Highest score",
+    "score-low": "Lowest score",
+    "uncertain": "Most uncertain",
+    "most-unknown": "Most unknown",
+    "most-known": "Most known",
+    "changed": "Changed last",
+    "random": "Shuffled",
+}
+"""The orders, in words."""
+SOURCES: Final = {"imported": Source.IMPORTED, "human": Source.HUMAN, "accepted": Source.ACCEPTED}
+NO_SPLIT: Final = "none"
 _SHUFFLE_SEED: Final = 526
 
 
 @dataclass(frozen=True)
-class BrowseSpec:
-    """What to show; the empty default shows every image by name."""
+class ImageQuery:
+    """Which images to find; the empty default finds every one, by name. All conditions can be combined."""
 
     class_name: str = ""
     """Conditions on cells speak of this class; of any class where it is empty."""
     state: str = ""
-    score_from: float = 0.0
-    score_to: float = 1.0
-    split: str | None = None
-    """None for all; an empty name for images without a split."""
-    run: int | None = None
-    """The run whose scores count; the current one unless given."""
-    who: str = ""
-    """The person whose answer stands in the cell."""
-    source: str = ""
     path: str = ""
     """Text in the path, in upper or lower case."""
     sort: str = "name"
+    score_from: float = 0.0
+    score_to: float = 1.0
+    split: str = ""
+    """Empty for all; "none" for images without a split."""
+    person: str = ""
+    """The person whose answer stands in the cell."""
+    source: str = ""
+    run: int | None = None
+    """The run whose scores count; the current one unless given."""
 
     def __post_init__(self) -> None:
-        """Refuse names that mean nothing.
+        """Refuse names that mean nothing, and an empty band.
 
         Raises:
-            StudioError: If a state, order or source is unknown, or the band is empty.
+            StudioError: If there is one.
         """
-        _check("state", self.state, ("", *STATES))
-        _check("order", self.sort, SORTS)
-        _check("source", self.source, ("", *SOURCES))
+        for what, names in {"state": STATES, "sort": SORTS, "source": SOURCES}.items():
+            asked = getattr(self, what)
+            if asked and asked not in names:
+                raise StudioError(f"there is no {what} {asked!r}", f"choose one of: {', '.join(names)}")
         if not 0 <= self.score_from <= self.score_to <= 1:
             raise StudioError(
                 f"the score band {self.score_from:g} to {self.score_to:g} is none",
-                "choose two numbers from 0 to 1",
+                "choose two numbers from 0 to 1, the smaller one first",
             )
-
-    @property
-    def has_band(self) -> bool:
-        """Whether only some scores are wanted."""
-        return self.score_from > 0 or self.score_to < 1
 
 
 @dataclass(frozen=True)
-class BrowseView:
-    """The answer to a question: it stays as it is while somebody looks through it."""
+class FoundImages:
+    """The answer to a query: it stays as it is while somebody looks through it."""
 
-    spec: BrowseSpec
+    query: ImageQuery
     rows: npt.NDArray[np.int64]
-    """(M,) rows of the images, in order."""
+    """(M,) the images, in order."""
     num_cells: int
     """Cells that meet the conditions, in all of these images."""
-    facets: dict[str, int]
+    counts: dict[str, int]
     """Images by state, all other conditions being the same."""
+    num_test: int
+    """How many of the images are of split test: they are counted, but get no pseudo-labels."""
     run: int | None
     seq: int
+    """The last journal line that was taken into account."""
+
+    def beside(self, row: int) -> tuple[int | None, int | None]:
+        """Return the rows before and after an image; None at the ends, or where the image was not found."""
+        around = [None, *self.rows.tolist(), None]
+        at = around.index(row, 1) if row in around else 0
+        return (around[at - 1], around[at + 1]) if at else (None, None)
 
 
-def browse(studio: Studio, index: JournalIndex, spec: BrowseSpec) -> BrowseView:
-    """Find and order the images.
-
-    Args:
-        studio: The data set.
-        index: Who decided what.
-        spec: What to show.
+def find_images(
+    dataset: Dataset, proposed: ProposalSet, index: JournalIndex, query: ImageQuery
+) -> FoundImages:
+    """Find and order images.
 
     Raises:
         StudioError: If there is no such class or run.
     """
-    columns = _columns(studio, spec.class_name)
-    run_scores = studio.current if spec.run is None else studio.run_scores(spec.run)
-    current, _ = studio.current_choice()
-    is_current = run_scores is None or run_scores.run == current
-    whole = studio.proposals_array() if is_current or run_scores is None else studio.propose(run_scores)
-    states, proposals = studio.ledger.states[:, columns], whole[:, columns]
-    bits = None if run_scores is None else run_scores.scores[:, columns].view(np.uint16)
-    rows = _row_mask(studio, spec)
-    cells = _cell_mask(studio, index, spec, columns, bits)
-    facets = {key: _count_rows(STATES[key](states, proposals), cells, rows) for key in FACETS}
-    if spec.state:
-        wanted = STATES[spec.state](states, proposals)
-        cells = wanted if cells is None else cells & wanted
-    kept = rows if cells is None else rows & cells.any(axis=1)
-    found = np.flatnonzero(kept)
+    column = dataset.column_of(query.class_name) if query.class_name else None
+    columns = slice(None) if column is None else slice(column, column + 1)
+    seq, scores = dataset.ledger.seq, proposed.scores(query.run)
+    claims = (proposed.array() if scores is None else proposed.of(scores))[:, columns]
+    states = dataset.states[:, columns]
+    rows, cells = _row_mask(dataset, query), _cell_mask(dataset, index, query, columns, scores)
+
+    def of_state(state: str) -> Mask:
+        wanted = STATES[state](states, claims)
+        return wanted if cells is None else cells & wanted
+
+    counts = {state: int(np.count_nonzero(of_state(state).any(axis=1) & rows)) for state in COUNTED}
+    if query.state:
+        cells = of_state(query.state)
+    found = np.flatnonzero(rows if cells is None else rows & cells.any(axis=1))
     num_cells = len(found) * states.shape[1] if cells is None else int(np.count_nonzero(cells[found]))
-    order = _order(studio, index, spec, found, bits, cells)
-    run = None if run_scores is None else run_scores.run
-    return BrowseView(spec, found[order], num_cells, facets, run, studio.ledger.seq)
+    order = np.argsort(_keys(dataset, index, query.sort, found, columns, scores, cells), kind="stable")
+    num_test = int(np.count_nonzero(dataset.table.is_test[found]))
+    run = None if scores is None else scores.run
+    return FoundImages(query, found[order], num_cells, counts, num_test, run, seq)
 
 
-def _columns(studio: Studio, class_name: str) -> slice:
-    if not class_name:
-        return slice(None)
-    column = studio.ledger.column_of.get(class_name)
-    if column is None:
-        raise StudioError(f"there is no class {class_name!r}", "choose another in the filter")
-    return slice(column, column + 1)
-
-
-def _row_mask(studio: Studio, spec: BrowseSpec) -> Mask:
-    table = studio.table
-    mask = np.ones(table.num_images, dtype=np.bool_)
-    if spec.split is not None:
-        mask &= np.fromiter((split == spec.split for split in table.splits), np.bool_, table.num_images)
-    if spec.path:
-        text = spec.path.casefold()
-        mask &= np.fromiter((text in path.casefold() for path in table.paths), np.bool_, table.num_images)
+def _row_mask(dataset: Dataset, query: ImageQuery) -> Mask:
+    table, mask = dataset.table, np.ones(dataset.table.num_images, dtype=np.bool_)
+    if query.split:
+        mask &= np.fromiter(((split or NO_SPLIT) == query.split for split in table.splits), np.bool_)
+    if query.path:
+        text = query.path.casefold()
+        mask &= np.fromiter((text in path.casefold() for path in table.paths), np.bool_)
     return mask
 
 
 def _cell_mask(
-    studio: Studio, index: JournalIndex, spec: BrowseSpec, columns: slice, bits: npt.NDArray[np.uint16] | None
+    dataset: Dataset, index: JournalIndex, query: ImageQuery, columns: slice, scores: RunScores | None
 ) -> Mask | None:
     """Return the cells that meet every condition but the state, or None where there is no other."""
     parts: list[Mask] = []
-    if spec.has_band:
-        shape = studio.ledger.states[:, columns].shape
-        parts.append(np.zeros(shape, np.bool_) if bits is None else _in_band(bits, spec))
-    if spec.who:
-        number = index.person(spec.who)
-        deciders = index.deciders()[:, columns]
-        parts.append(np.zeros(deciders.shape, np.bool_) if number is None else deciders == number)
-    if spec.source:
-        parts.append(studio.ledger.sources[:, columns] == SOURCES[spec.source])
-    if not parts:
-        return None
-    mask = parts[0]
-    for part in parts[1:]:
-        mask = mask & part
+    if query.score_from > 0 or query.score_to < 1:
+        if scores is None:
+            return np.zeros(dataset.states[:, columns].shape, np.bool_)
+        low, high = (np.float16(edge).view(np.uint16) for edge in (query.score_from, query.score_to))
+        bits = scores.scores[:, columns].view(np.uint16)
+        parts.append((bits >= low) & (bits <= high) & scores.scored_rows[:, np.newaxis])
+    if query.person:
+        people = index.people
+        number = people.index(query.person) if query.person in people else len(people)
+        parts.append(index.deciders()[:, columns] == number)
+    if query.source:
+        parts.append(dataset.ledger.sources[:, columns] == SOURCES[query.source])
+    mask: Mask | None = np.logical_and.reduce(parts) if parts else None
     return mask
 
 
-def _in_band(bits: npt.NDArray[np.uint16], spec: BrowseSpec) -> Mask:
-    low, high = np.float16(spec.score_from).view(np.uint16), np.float16(spec.score_to).view(np.uint16)
-    mask: Mask = (bits >= low) & (bits <= high)
-    return mask
-
-
-def _count_rows(state: Mask, cells: Mask | None, rows: Mask) -> int:
-    both = state if cells is None else state & cells
-    return int(np.count_nonzero(both.any(axis=1) & rows))
-
-
-def _order(
-    studio: Studio,
+def _keys(
+    dataset: Dataset,
     index: JournalIndex,
-    spec: BrowseSpec,
+    sort: str,
     found: npt.NDArray[np.int64],
-    bits: npt.NDArray[np.uint16] | None,
+    columns: slice,
+    scores: RunScores | None,
     cells: Mask | None,
-) -> npt.NDArray[np.int64]:
-    """Return positions in ``found``, first to last; equals stay in the order of names."""
-    if spec.sort == "name":
-        return np.arange(len(found))
-    if spec.sort == "name-down":
-        return np.arange(len(found))[::-1]
-    if spec.sort == "random":
+) -> npt.NDArray[Any]:
+    """Return (M,) a number for each image, the smallest first; equals stay in the order of names."""
+    by_name = np.arange(len(found))
+    if sort == "random":
         return np.random.default_rng(_SHUFFLE_SEED).permutation(len(found))
-    if spec.sort == "changed":
-        return np.argsort(-index.changed()[found], kind="stable")
-    if spec.sort in ("most-unknown", "most-known"):
-        known = np.count_nonzero(studio.ledger.states[found], axis=1)
-        return np.argsort(known if spec.sort == "most-unknown" else -known, kind="stable")
-    if bits is None:
-        return np.arange(len(found))
-    keys = _score_keys(spec.sort, bits[found], None if cells is None else cells[found])
-    return np.argsort(keys, kind="stable")
-
-
-def _score_keys(sort: str, bits: npt.NDArray[np.uint16], cells: Mask | None) -> npt.NDArray[np.int32]:
-    """Return (M,) numbers, the smallest first: the best of an image's cells that meet the conditions."""
-    values = bits.astype(np.int32)
-    if sort == "score-high":
-        values = -values
-    elif sort == "uncertain":
-        as_score = bits.view(np.float16).astype(np.float32)
-        values = (np.abs(as_score - 0.5) * 100_000).astype(np.int32)
-    last = np.int32(np.iinfo(np.int32).max)
-    values[bits >= _UNSCORED] = last
+    if sort == "changed":
+        return -index.changed()[found]
+    if sort in ("most-unknown", "most-known"):
+        known: npt.NDArray[np.int64] = np.count_nonzero(dataset.states[found], axis=1)
+        return known if sort == "most-unknown" else -known
+    if scores is None or sort not in ("score-high", "score-low", "uncertain"):
+        return -by_name if sort == "name-down" else by_name
+    values = scores.scores[found, columns].astype(np.float32)
+    values = {"score-high": -values, "score-low": values, "uncertain": np.abs(values - 0.5)}[sort]
+    values[~scores.scored_rows[found]] = np.inf
     if cells is not None:
-        values[~cells] = last
-    best: npt.NDArray[np.int32] = values.min(axis=1, initial=last)
+        values[~cells[found]] = np.inf
+    best: npt.NDArray[np.float32] = values.min(axis=1, initial=np.inf)
     return best
-
-
-def _check(what: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        names = ", ".join(name for name in allowed if name)
-        raise StudioError(f"there is no {what} {value!r}", f"choose one of: {names}")

@@ -1,259 +1,292 @@
-"""What Overview shows, worked out from the arrays and the journal.
+"""What the data set lacks, what it gained over time, and the next best step.
 
+All counts are of all images, those of split test included; pseudo-labels and conflicts leave them out.
 N images, C classes.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.explore.next_step import ANSWERS, Step, next_steps
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
-from logicmix_studio.review.progress import Pace, minutes_left, pace
-from logicmix_studio.runs import RunInfo
-from logicmix_studio.store import Line
-from logicmix_studio.studio import Studio
+from logicmix_studio.review.progress import Counts, Speed, count_cells, speed_to
+from logicmix_studio.review.proposal_set import ProposalSet
+from logicmix_studio.runs import Jobs, RunInfo
+from logicmix_studio.store import Dataset
 
 MAX_POINTS = 240
 """Points of the curve of known cells."""
-PACE_LINES = 400
-"""The last decisions that say how fast people are."""
+PACE_LINES = 1000
+"""The last journal lines, which say how fast people are."""
 MAX_TOGETHER = 60
-"""Classes of one heat map."""
-ANSWERS = frozenset({"accept", "reject", "set"})
-"""Answers that settle a cell."""
+"""Classes of one table of classes together."""
 DEFAULT_GOAL = 0.5
 """Share of known cells that people aim at until they say otherwise."""
+SIGNS = {"positive": POSITIVE, "negative": NEGATIVE}
+PUT_OFF = "steps_put_off"
+"""The setting that holds the steps which nobody wants now."""
+
+Cells = npt.NDArray[np.int8]
+Found = TypeVar("Found")
 
 
-@dataclass(frozen=True)
-class Counts:
-    """Cells of every class by state; each (C,) int64 and together N."""
+class Rate(NamedTuple):
+    """How many of some cells are wrong."""
 
-    positive: npt.NDArray[np.int64]
-    negative: npt.NDArray[np.int64]
-    pseudo_positive: npt.NDArray[np.int64]
-    pseudo_negative: npt.NDArray[np.int64]
-    unknown: npt.NDArray[np.int64]
-    """Without a pseudo-label."""
-
-    @property
-    def known(self) -> int:
-        """Known cells of all classes."""
-        return int(self.positive.sum() + self.negative.sum())
-
-    @property
-    def pseudo(self) -> int:
-        """Open pseudo-labels of all classes."""
-        return int(self.pseudo_positive.sum() + self.pseudo_negative.sum())
-
-    @property
-    def total(self) -> int:
-        """All cells."""
-        return self.known + self.pseudo + int(self.unknown.sum())
+    wrong: int
+    total: int
 
 
-def count_cells(states: npt.NDArray[np.int8], proposals: npt.NDArray[np.int8]) -> Counts:
-    """Count the cells of every class by state.
+class OverviewService:
+    """Answers Overview; what it has worked out is kept until a label, a run or a setting changes.
 
     Args:
-        states: (N, C) in {-1, 0, 1}.
-        proposals: (N, C) in {-1, 0, 1}, 0 wherever a cell is known.
+        dataset: The data set.
+        proposed: Its pseudo-labels.
+        jobs: Its runs.
     """
-    positive, negative = _per_class(states == POSITIVE), _per_class(states == NEGATIVE)
-    pseudo_positive, pseudo_negative = _per_class(proposals == POSITIVE), _per_class(proposals == NEGATIVE)
-    unknown = len(states) - positive - negative - pseudo_positive - pseudo_negative
-    return Counts(positive, negative, pseudo_positive, pseudo_negative, unknown)
 
+    def __init__(self, dataset: Dataset, proposed: ProposalSet, jobs: Jobs) -> None:
+        self._dataset = dataset
+        self._proposed = proposed
+        self._jobs = jobs
+        self._guard = threading.RLock()
+        self._kept: dict[str, tuple[Any, Any]] = {}
+        self._read = 0
+        self._points = [(_seconds(str(dataset.info["created"])), int(np.count_nonzero(dataset.table.states)))]
 
-def true_precision(
-    proposals: npt.NDArray[np.int8], complete: npt.NDArray[np.int8]
-) -> dict[str, dict[str, float | int | None]]:
-    """Return how many pseudo-labels are true, by sign, where the complete labels are known.
+    @property
+    def version(self) -> tuple[Any, ...]:
+        """Changes whenever anything here may be another."""
+        return *self._proposed.version, *((info.run, info.status, info.message) for info in self._jobs.list())
 
-    Args:
-        proposals: (N, C) in {-1, 0, 1}.
-        complete: (N, C) the truth; 0 where even that is unknown, which counts for nothing.
-    """
-    found: dict[str, dict[str, float | int | None]] = {}
-    for key, value in (("positive", POSITIVE), ("negative", NEGATIVE)):
-        judged = (proposals == value) & (complete != UNKNOWN)
-        total = int(np.count_nonzero(judged))
-        right = int(np.count_nonzero(judged & (complete == value)))
-        found[key] = {"right": right, "total": total, "precision": right / total if total else None}
-    return found
+    def counts(self) -> Counts:
+        """Return the cells of every class by state."""
+        return self._once("counts", lambda: count_cells(self._dataset.states, self._proposed.array()))
 
+    def classes(self) -> pd.DataFrame:
+        """Return one row a class: ``class_name``, cells by state, and the share that is ``known``, in [0, 1]."""
+        counts, names = (
+            self.counts(),
+            ("positive", "negative", "pseudo_positive", "pseudo_negative", "unknown"),
+        )
+        frame = pd.DataFrame({name: getattr(counts, name) for name in names})
+        frame.insert(0, "class_name", list(self._dataset.class_names))
+        frame["known"] = (counts.positive + counts.negative) / max(1, self._dataset.table.num_images)
+        return frame
 
-def together(states: npt.NDArray[np.int8], columns: Sequence[int]) -> dict[str, npt.NDArray[np.int64]]:
-    """Count how often two classes are known to be there together.
+    def expected_positives(self) -> int | None:
+        """Return how many positives the current run expects among unknown cells; None before the first run."""
 
-    Args:
-        states: (N, C).
-        columns: K columns.
+        def expect() -> int | None:
+            current = self._proposed.current
+            if current is None:
+                return None
+            is_open = (
+                (self._dataset.states == UNKNOWN) & current.scored_rows[:, None] & current.scored_columns
+            )
+            return round(float(current.scores.sum(where=is_open, dtype=np.float64)))
 
-    Returns:
-        ``both`` (K, K): images where both are positive; the diagonal counts one class's positives. ``judged``
-        (K, K): images where the row's class is positive and the column's class is known.
-    """
-    chosen = states[:, list(columns)]
-    positive = (chosen == POSITIVE).astype(np.float32)
-    known = (chosen != UNKNOWN).astype(np.float32)
-    return {
-        "both": (positive.T @ positive).round().astype(np.int64),
-        "judged": (positive.T @ known).round().astype(np.int64),
-    }
+        return self._once("expected", expect)
 
+    def errors(self) -> tuple[str, dict[str, Rate]]:
+        """Return how it is known what is wrong (truth, audits, or empty), and how many cells are.
 
-@dataclass
-class KnownCurve:
-    """Known cells over time, read from the journal a little further at each call."""
-
-    imported: int
-    """Known cells of the import."""
-    created: str
-    """When the import was made; ISO 8601."""
-    seen: int = 0
-    """Journal lines that have been read."""
-    times: list[str] = field(default_factory=list)
-    known: list[int] = field(default_factory=list)
-    guard: threading.Lock = field(default_factory=threading.Lock)
-
-    def read(self, lines: Sequence[Line]) -> list[tuple[str, int]]:
-        """Return at most 240 points of (time, known cells), the first being the import.
-
-        Args:
-            lines: The whole journal, oldest first.
+        Rates are of ``pseudo_positive`` and ``pseudo_negative``; by the truth also of ``known_positive`` and
+        ``known_negative``.
         """
-        with self.guard:
-            now = self.known[-1] if self.known else self.imported
-            for line in lines[self.seen :]:
+        return self._once("errors", self._errors)
+
+    def speed(self) -> Speed:
+        """Return how fast people decide and how long they need to the goal."""
+        counts, ledger = self.counts(), self._dataset.ledger
+        goal = float(self._dataset.settings.get("goal", DEFAULT_GOAL))
+        return speed_to(goal, counts, [line for line in ledger.lines[-PACE_LINES:] if line.kind == "decide"])
+
+    def set_goal(self, goal: float) -> None:
+        """Set the share of known cells that people aim at.
+
+        Raises:
+            StudioError: If it lies outside (0, 1].
+        """
+        if not 0 < goal <= 1:
+            raise StudioError(f"{goal:g} is no goal", "give a share of the cells, from 0.01 to 1")
+        self._dataset.settings.update({"goal": goal})
+
+    # over time ---------------------------------------------------------------
+
+    def curve(self) -> pd.DataFrame:
+        """Return at most 240 points: ``time`` (UTC) and ``known``, the share of cells; the first is the import."""
+        with self._guard:
+            lines = self._dataset.ledger.lines
+            for line in lines[self._read :]:
                 change = sum((cell.after.state != 0) - (cell.before.state != 0) for cell in line.cells)
                 if change:
-                    now += change
-                    self.times.append(line.time)
-                    self.known.append(now)
-            self.seen = len(lines)
-            points = [(self.created, self.imported), *zip(self.times, self.known, strict=True)]
-        if len(points) <= MAX_POINTS:
-            return points
-        kept = np.unique(np.linspace(0, len(points) - 1, MAX_POINTS).round().astype(int))
-        return [points[i] for i in kept]
+                    self._points.append((_seconds(line.time), self._points[-1][1] + change))
+            self._read = len(lines)
+            kept = np.unique(np.linspace(0, len(self._points) - 1, MAX_POINTS).round().astype(int))
+            times, known = zip(*(self._points[i] for i in kept), strict=True)
+        share = np.array(known) / max(1, self._dataset.states.size)
+        return pd.DataFrame({"time": pd.to_datetime(times, unit="s", utc=True), "known": share})
 
+    def rounds(self) -> pd.DataFrame:
+        """Return one row a run, oldest first.
 
-def progress(studio: Studio, known: int, total: int) -> dict[str, Any]:
-    """Return how fast people decide and how long they need to the goal.
+        ``known`` is the share of known cells when it began, ``answers`` the cells that people settled from then to the
+        next run, ``accepted`` and ``rejected`` its pseudo-labels that people looked at (not drawn at random, so no
+        estimate of precision), ``positives_right`` and ``negatives_right`` the true precision of what it claims of
+        cells that are unknown today; nan where nobody knows.
+        """
+        return self._once("rounds", self._rounds)
 
-    Args:
-        studio: The data set.
-        known: Known cells now.
-        total: All cells.
-    """
-    decided = [line for line in studio.ledger.lines[-4 * PACE_LINES :] if line.kind == "decide"][-PACE_LINES:]
-    speed = pace([_seconds(line.time) for line in decided])
-    cells = sum(len(line.cells) for line in decided)
-    goal = float(studio.settings.get("goal", DEFAULT_GOAL))
-    missing = max(0, int(np.ceil(goal * total)) - known)
-    each = cells / len(decided) if decided else 0.0
-    by_cell = Pace(speed.decisions, speed.active_seconds / each) if each else speed
-    minutes = minutes_left(missing, by_cell)
-    return {
-        "goal": goal,
-        "missing": missing,
-        "per_minute": round(speed.per_minute, 1),
-        "cells_per_decision": round(each, 1),
-        "decisions": sum(1 for line in studio.ledger.lines if line.kind == "decide"),
-        "seconds_left": None if minutes is None else minutes * 60,
-    }
+    def together(self, top: int = 20, class_names: Sequence[str] = ()) -> pd.DataFrame:
+        """Return how often the class of a column is present where that of a row is, in [0, 1].
 
+        Only images count in which the column's class is known; nan where there is none, and on the diagonal.
 
-def rounds(studio: Studio) -> list[dict[str, Any]]:
-    """Return the runs, oldest first, each with what people answered until the next one."""
-    infos = studio.jobs.list()
-    answered = _answers_between(studio.ledger.lines, [info.created for info in infos])
-    current, _ = studio.current_choice()
-    return [
-        {
-            "run": info.run,
-            "name": info.name,
-            "recipe": info.recipe,
-            "status": info.status,
-            "star": info.star,
-            "time": info.created,
-            "map": info.map,
-            "comparison": info.result.get("comparison"),
-            "is_current": info.run == current,
-            "answers": answers,
-            "agreement": agreement(studio.ledger.lines, info.run),
-            "truth": _truth_of(studio, info),
+        Args:
+            top: Take the classes with most known positives, at most 60.
+            class_names: Or these.
+
+        Raises:
+            StudioError: If there is no such class.
+        """
+        columns = sorted(
+            np.argsort(-self.counts().positive, kind="stable")[: min(top, MAX_TOGETHER)].tolist()
+        )
+        if class_names:
+            columns = [self._dataset.column_of(name) for name in class_names][:MAX_TOGETHER]
+        chosen = self._dataset.states[:, columns]
+        positive = (chosen == POSITIVE).astype(np.float32)
+        both, judged = positive.T @ positive, positive.T @ (chosen != UNKNOWN).astype(np.float32)
+        share = np.divide(both, judged, out=np.full_like(both, np.nan), where=judged > 0)
+        np.fill_diagonal(share, np.nan)
+        names = [self._dataset.class_names[column] for column in columns]
+        return pd.DataFrame(share, index=names, columns=names)
+
+    # what to do --------------------------------------------------------------
+
+    def next_steps(self) -> list[Step]:
+        """Return what to do, the most useful first, without what was put off."""
+        put_off = frozenset(self.put_off())
+        return self._once(
+            "steps",
+            lambda: next_steps(self._dataset, self._proposed, self._jobs.list(), self.counts(), put_off),
+        )
+
+    def put_off(self) -> list[str]:
+        """Return the keys of the steps that nobody wants now."""
+        return list(self._dataset.settings.get(PUT_OFF, []))
+
+    def put_off_step(self, key: str) -> None:
+        """Leave a step out until things have changed; an empty key brings all of them back."""
+        kept = [*(other for other in self.put_off() if other != key), key] if key else None
+        self._dataset.settings.update({PUT_OFF: kept})
+
+    # within ------------------------------------------------------------------
+
+    def _once(self, name: str, make: Callable[[], Found]) -> Found:
+        version = self.version
+        with self._guard:
+            if name not in self._kept or self._kept[name][0] != version:
+                self._kept[name] = (version, make())
+            found: Found = self._kept[name][1]
+            return found
+
+    def _errors(self) -> tuple[str, dict[str, Rate]]:
+        truth, proposals = self._dataset.complete, self._proposed.array()
+        if truth is not None:
+            parts = {"pseudo": proposals, "known": self._dataset.states}
+            return "truth", {
+                f"{part}_{word}": wrong_cells(cells, truth, sign)
+                for part, cells in parts.items()
+                for word, sign in SIGNS.items()
+            }
+        claims, answers = self._audited()
+        rates = {f"pseudo_{word}": wrong_cells(claims, answers, sign) for word, sign in SIGNS.items()}
+        return ("audits", rates) if len(claims) else ("", {})
+
+    def _audited(self) -> tuple[Cells, Cells]:
+        """Return what the current run claims of the cells that were audited, and what people answered; 0 for unsure."""
+        current, ledger = self._proposed.current, self._dataset.ledger
+        answers: dict[tuple[int, int], int] = {}
+        for line in ledger.lines:
+            is_audit = current is not None and line.origin == "audit" and line.run == current.run
+            if is_audit and line.kind == "decide" and not ledger.is_undone(line.seq):
+                for cell in line.cells:
+                    if cell.image_id in ledger.row_of and cell.class_name in ledger.column_of:
+                        answers[ledger.position(cell.image_id, cell.class_name)] = cell.after.state
+        if current is None or not answers:
+            return np.zeros(0, np.int8), np.zeros(0, np.int8)
+        rows, columns = np.array(list(answers)).T
+        claims = np.where(current.scores[rows, columns] >= 0.5, POSITIVE, NEGATIVE)
+        return claims.astype(np.int8), np.array(list(answers.values()), dtype=np.int8)
+
+    def _rounds(self) -> pd.DataFrame:
+        infos, current = self._jobs.list(), self._proposed.choice()[0]
+        self.curve()  # reads the journal to its end
+        began = np.searchsorted([time for time, _ in self._points], [info.created for info in infos], "right")
+        answers, answered = self._answers(infos)
+        rows = [
+            {
+                "run": info.run,
+                "name": info.name or f"run {info.run}",
+                "status": info.status,
+                "is_current": info.run == current,
+                "time": datetime.fromtimestamp(info.created, UTC),
+                "known": self._points[max(0, at - 1)][1] / max(1, self._dataset.states.size),
+                "map": np.nan if info.map is None else info.map,
+                "answers": count,
+                "accepted": answered.get((info.run, "accept"), 0),
+                "rejected": answered.get((info.run, "reject"), 0),
+                **self._true_precision(info),
+            }
+            for info, at, count in zip(infos, began, answers, strict=True)
+        ]
+        return pd.DataFrame(rows)
+
+    def _answers(self, infos: Sequence[RunInfo]) -> tuple[list[int], dict[tuple[int | None, str], int]]:
+        """Count settled cells from each run to the next, and each run's pseudo-labels by their answers."""
+        starts = [info.created for info in infos]
+        settled = np.zeros(len(starts) + 1, dtype=np.int64)
+        answered: dict[tuple[int | None, str], int] = {}
+        for line in self._dataset.ledger.lines:
+            if line.kind == "decide":
+                place = np.searchsorted(starts, _seconds(line.time), side="right")
+                settled[place] += sum(cell.answer in ANSWERS for cell in line.cells)
+                for cell in line.cells:
+                    key = line.run, cell.answer
+                    answered[key] = answered.get(key, 0) + 1
+        return settled[1:].tolist(), answered
+
+    def _true_precision(self, info: RunInfo) -> dict[str, float]:
+        truth, scores = self._dataset.complete, None
+        if truth is not None and info.run in self._proposed.runs():
+            scores = self._proposed.scores(info.run)
+        rates = {word: Rate(0, 0) for word in SIGNS}
+        if truth is not None and scores is not None:
+            claims = self._proposed.of(scores)
+            rates = {word: wrong_cells(claims, truth, sign) for word, sign in SIGNS.items()}
+        return {
+            f"{word}s_right": 1 - wrong / total if total else np.nan for word, (wrong, total) in rates.items()
         }
-        for info, answers in zip(infos, answered[1:], strict=True)
-    ]
 
 
-def agreement(lines: Sequence[Line], run: int) -> dict[str, int]:
-    """Return how many of a run's pseudo-labels people accepted and rejected.
-
-    These were not drawn at random, so they are no estimate of precision.
-    """
-    answers = [
-        cell.answer for line in lines if line.run == run and line.kind == "decide" for cell in line.cells
-    ]
-    return {"accepted": answers.count("accept"), "rejected": answers.count("reject")}
-
-
-def chosen_columns(studio: Studio, names: Sequence[str], top: int) -> list[int]:
-    """Return the columns of named classes, or of those with most known positives.
-
-    Raises:
-        StudioError: If there is no such class.
-    """
-    if names:
-        missing = [name for name in names if name not in studio.ledger.column_of]
-        if missing:
-            raise StudioError(
-                f"there is no class {missing[0]!r}", "reload the page: the data set may have changed"
-            )
-        return [studio.ledger.column_of[name] for name in names][:MAX_TOGETHER]
-    positives = _per_class(studio.ledger.states == POSITIVE)
-    order = np.argsort(-positives, kind="stable")[: min(top, MAX_TOGETHER)]
-    return sorted(int(column) for column in order)
-
-
-def _per_class(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    counts: npt.NDArray[np.int64] = np.count_nonzero(mask, axis=0).astype(np.int64)
-    return counts
+def wrong_cells(cells: Cells, truth: Cells, sign: int) -> Rate:
+    """Return how many of the cells with a sign are wrong; where even the truth is unknown they count for nothing."""
+    judged = (cells == sign) & (truth != UNKNOWN)
+    total = int(np.count_nonzero(judged))
+    return Rate(total - int(np.count_nonzero(judged & (truth == sign))), total)
 
 
 def _seconds(time: str) -> float:
     return datetime.fromisoformat(time).timestamp()
-
-
-def _answers_between(lines: Sequence[Line], starts: Sequence[float]) -> list[dict[str, int]]:
-    """Count settled cells before the first start, between the starts, and after the last one."""
-    bounds = np.asarray(starts, dtype=np.float64)
-    counts = [{"cells": 0, "lines": 0} for _ in range(len(bounds) + 1)]
-    for line in lines:
-        if line.kind != "decide":
-            continue
-        place = int(np.searchsorted(bounds, _seconds(line.time), side="right"))
-        counts[place]["lines"] += 1
-        counts[place]["cells"] += sum(cell.answer in ANSWERS for cell in line.cells)
-    return counts
-
-
-def _truth_of(studio: Studio, info: RunInfo) -> dict[str, Any] | None:
-    """Return the true precision of what a finished run claims on cells that are unknown today."""
-    if studio.complete is None or info.status != "finished":
-        return None
-    try:
-        scores = studio.run_scores(info.run)
-    except StudioError:
-        return None  # a run whose scores are gone still has its place in the line
-    return true_precision(studio.propose(scores), studio.complete)

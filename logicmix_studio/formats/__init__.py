@@ -3,23 +3,19 @@
 from logicmix_studio.formats.classes import parse_classes, read_classes
 from logicmix_studio.formats.hiding import hide_labels
 from logicmix_studio.formats.reading import ReadResult, read_dataset
-from logicmix_studio.formats.registry import FORMATS, LabelFormat, find_labels, recognise
+from logicmix_studio.formats.registry import find_labels, recognise
 from logicmix_studio.formats.writing import (
     WRITE_FORMATS,
     CellDetails,
     LossReport,
-    WriteFormat,
     write_cells,
 )
 
 __all__ = [
-    "FORMATS",
     "WRITE_FORMATS",
     "CellDetails",
-    "LabelFormat",
     "LossReport",
     "ReadResult",
-    "WriteFormat",
     "find_labels",
     "hide_labels",
     "parse_classes",

@@ -14,10 +14,7 @@ CLASSES_FILE: Final = "classes.txt"
 
 
 def parse_classes(text: str) -> tuple[str, ...]:
-    """Return the class names that an option gives.
-
-    Args:
-        text: Names joined by commas, or the path of a file with one name a line.
+    """Return the class names that an option gives: joined by commas, or in a file with one name a line.
 
     Raises:
         StudioError: If there is no name, a name stands there twice, or the file cannot be read.
@@ -42,9 +39,6 @@ def parse_classes(text: str) -> tuple[str, ...]:
 
 def read_classes(path: Path) -> tuple[str, ...]:
     """Read class names, one a line; empty lines are passed over.
-
-    Args:
-        path: The file.
 
     Raises:
         StudioError: If it holds no name, or a name twice, or is no text.

@@ -14,11 +14,7 @@ from logicmix_studio.labels import NEGATIVE, POSITIVE, TableBuilder
 
 
 def is_coco(path: Path) -> bool:
-    """Tell whether a JSON file looks like COCO, from its beginning or, if short, as a whole.
-
-    Args:
-        path: The file.
-    """
+    """Tell whether a JSON file looks like COCO."""
     text = read_text(path)
     return all(f'"{key}"' in text for key in ("images", "annotations", "categories"))
 
@@ -27,9 +23,6 @@ def read_coco_json(request: ReadRequest) -> TableBuilder:
     """Read a COCO file.
 
     Where images carry `neg_category_ids`, as in LVIS, those classes are absent for them.
-
-    Args:
-        request: What to read.
 
     Raises:
         StudioError: If the file is no JSON or lacks one of the three lists.

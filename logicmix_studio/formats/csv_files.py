@@ -6,11 +6,13 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.texts import read_text
+from logicmix_studio.formats.values import WrongValueError, parse_split
 from logicmix_studio.labels import Problem
 
 if TYPE_CHECKING:
@@ -62,6 +64,11 @@ class CsvTable:
         """The column that names the image, or None."""
         return self.column(*IMAGE_COLUMNS)
 
+    @cached_property
+    def split_column(self) -> int | None:
+        """The column that names the split, or None."""
+        return self.column(SPLIT_COLUMN)
+
     def rows(self, problems: list[Problem]) -> Iterator[tuple[int, list[str]]]:
         """Yield line and fields of each row that is not empty and as long as the header.
 
@@ -89,12 +96,18 @@ class CsvTable:
             reason = "a quote that begins in this row is never closed" if is_open else str(error)
             problems.append(Problem(self.path.name, line + 1, f"not readable as CSV: {reason}"))
 
+    def split_of(self, fields: list[str], line: int, problems: list[Problem]) -> str:
+        """Return the split of a row; a wrong one is noted and is none."""
+        column = self.split_column
+        try:
+            return "" if column is None else parse_split(fields[column])
+        except WrongValueError as error:
+            problems.append(Problem(self.path.name, line, str(error)))
+            return ""
+
 
 def open_csv(path: Path) -> CsvTable:
     """Read a CSV file and its header.
-
-    Args:
-        path: The file.
 
     Raises:
         StudioError: If it is empty, not text, or names a column twice.

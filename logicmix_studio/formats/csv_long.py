@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-from logicmix_studio.cli.words import counted
-from logicmix_studio.formats.csv_files import SPLIT_COLUMN, CsvTable, open_csv
-from logicmix_studio.formats.request import ReadRequest
-from logicmix_studio.formats.values import WrongValueError, parse_split, parse_state
+from logicmix_studio.formats.csv_files import open_csv
+from logicmix_studio.formats.request import ReadRequest, add_problems
+from logicmix_studio.formats.values import WrongValueError, parse_state
 from logicmix_studio.labels import UNKNOWN, Problem, TableBuilder
 
 CLASS_COLUMN: Final = "class"
@@ -22,68 +20,38 @@ PSEUDO_SOURCE: Final = "pseudo"
 _MODEL_SOURCES: Final = frozenset({PSEUDO_SOURCE, "pseudo-label", "proposal", "model"})
 
 
-@dataclass(frozen=True)
-class _Columns:
-    """Where a long file keeps what."""
-
-    image: int
-    class_name: int
-    value: int
-    source: int | None
-    split: int | None
-
-    @classmethod
-    def of(cls, table: CsvTable) -> _Columns:
-        """Find the columns of a file whose header was recognised."""
-        image, class_name, value = table.image_column, table.column(CLASS_COLUMN), table.column(VALUE_COLUMN)
-        assert image is not None
-        assert class_name is not None
-        assert value is not None
-        return cls(image, class_name, value, table.column(SOURCE_COLUMN), table.column(SPLIT_COLUMN))
-
-
 def read_csv_long(request: ReadRequest) -> TableBuilder:
     """Read a long CSV file; a model's proposals in it stay unknown.
-
-    Args:
-        request: What to read.
 
     Raises:
         StudioError: If the file has no header.
     """
     table = open_csv(request.labels)
-    columns = _Columns.of(table)
+    image, class_name, value = table.image_column, table.column(CLASS_COLUMN), table.column(VALUE_COLUMN)
+    assert image is not None
+    assert class_name is not None
+    assert value is not None
+    source, file = table.column(SOURCE_COLUMN), table.path.name
     builder = request.start(request.class_names)
     problems: list[Problem] = []
-    num_proposed = sum(
-        _read_row(request, builder, columns, line, fields) for line, fields in table.rows(problems)
-    )
-    for problem in problems:
-        builder.add_problem(problem.message, file=problem.file, line=problem.line)
+    num_proposed = 0
+    for line, fields in table.rows(problems):
+        path = request.find_image(fields[image], builder, line)
+        split = table.split_of(fields, line, problems)
+        try:
+            state = parse_state(fields[value])
+        except WrongValueError as error:
+            problems.append(Problem(file, line, str(error)))
+            continue
+        if path is None:
+            continue
+        is_proposed = source is not None and fields[source].strip().lower() in _MODEL_SOURCES
+        num_proposed += is_proposed
+        builder.add_image(path, split=split, file=file, line=line)
+        name = fields[class_name].strip()
+        if name or state != UNKNOWN:
+            builder.add_cell(path, name, UNKNOWN if is_proposed else state, file=file, line=line)
+    add_problems(builder, problems)
     if num_proposed:
-        request.notes.append(
-            f"{table.path.name} holds {counted(num_proposed, 'pseudo-label')}: such cells stay unknown."
-        )
+        request.notes.append(f"Pseudo-labels in {file}: {num_proposed:,}; such cells stay unknown.")
     return builder
-
-
-def _read_row(
-    request: ReadRequest, builder: TableBuilder, columns: _Columns, line: int, fields: list[str]
-) -> bool:
-    """Take one row; tell whether it is a model's proposal."""
-    file = request.labels.name
-    path = request.find_image(fields[columns.image], builder, line)
-    try:
-        split = parse_split(fields[columns.split]) if columns.split is not None else ""
-        state = parse_state(fields[columns.value])
-    except WrongValueError as error:
-        builder.add_problem(str(error), file=file, line=line)
-        return False
-    if path is None:
-        return False
-    is_proposed = columns.source is not None and fields[columns.source].strip().lower() in _MODEL_SOURCES
-    builder.add_image(path, split=split, file=file, line=line)
-    class_name = fields[columns.class_name].strip()
-    if class_name or state != UNKNOWN:
-        builder.add_cell(path, class_name, UNKNOWN if is_proposed else state, file=file, line=line)
-    return is_proposed

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.formats.csv_files import SPLIT_COLUMN, CsvTable, open_csv
-from logicmix_studio.formats.request import ReadRequest
-from logicmix_studio.formats.values import STATE_OF_WORD, WrongValueError, parse_split, parse_state
+from logicmix_studio.formats.csv_files import CsvTable, open_csv
+from logicmix_studio.formats.request import ReadRequest, add_problems
+from logicmix_studio.formats.values import STATE_OF_WORD, WrongValueError, parse_state
 from logicmix_studio.labels import UNKNOWN, Problem, TableBuilder
 
 # Stands for a value that is looked at again; no state.
@@ -19,14 +19,11 @@ _ODD: Final = 2
 def read_csv_wide(request: ReadRequest) -> TableBuilder:
     """Read a wide CSV file.
 
-    Args:
-        request: What to read.
-
     Raises:
         StudioError: If the file has no header, no image column or no class column.
     """
     table = open_csv(request.labels)
-    image_column, split_column = table.image_column, table.column(SPLIT_COLUMN)
+    image_column, split_column = table.image_column, table.split_column
     if image_column is None:
         raise StudioError(
             f"{table.path}:1: no column names the image (found: {', '.join(table.header)})",
@@ -49,7 +46,7 @@ def _read_rows(
     request: ReadRequest, builder: TableBuilder, table: CsvTable, columns: list[int], order: list[int]
 ) -> None:
     """Take the rows; column `columns[i]` of the file is class `order[i]`."""
-    image_column, split_column = table.image_column, table.column(SPLIT_COLUMN)
+    image_column = table.image_column
     assert image_column is not None
     file, problems = table.path.name, list[Problem]()
     has_file_order = columns == list(range(columns[0], columns[0] + len(columns))) if columns else False
@@ -63,12 +60,11 @@ def _read_rows(
         codes = [lookup(word, _ODD) for word in words]
         if _ODD in codes:
             codes = _parse_row(words, [table.header[i] for i in columns], builder, file, line)
-        split = _parse_split(fields, split_column, builder, file, line)
+        split = table.split_of(fields, line, problems)
         if path is not None:
             states[order] = codes
             builder.add_row(path, states, split=split, file=file, line=line)
-    for problem in problems:
-        builder.add_problem(problem.message, file=problem.file, line=problem.line)
+    add_problems(builder, problems)
 
 
 def _parse_row(words: list[str], titles: list[str], builder: TableBuilder, file: str, line: int) -> list[int]:
@@ -81,14 +77,3 @@ def _parse_row(words: list[str], titles: list[str], builder: TableBuilder, file:
             builder.add_problem(f"column {title!r}: {error}", file=file, line=line)
             states.append(UNKNOWN)
     return states
-
-
-def _parse_split(fields: list[str], column: int | None, builder: TableBuilder, file: str, line: int) -> str:
-    """Return the split of a row; a wrong one is noted and is none."""
-    if column is None:
-        return ""
-    try:
-        return parse_split(fields[column])
-    except WrongValueError as error:
-        builder.add_problem(str(error), file=file, line=line)
-        return ""

@@ -49,12 +49,6 @@ class ImageNames:
         A name may be the path below the folder, the end of that path, a longer path that ends with it, or the
         file name, if no other image has the same; the ending (.jpg) may be left out.
 
-        Args:
-            name: As it stands in the label file.
-
-        Returns:
-            Its path below the folder.
-
         Raises:
             UnknownImageError: If no image or more than one fits, or the name leads out of the folder.
         """

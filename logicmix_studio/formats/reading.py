@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from logicmix_studio.cli.words import counted
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.classes import CLASSES_FILE, parse_classes, read_classes
 from logicmix_studio.formats.names import ImageNames
@@ -113,7 +112,7 @@ def _find_readable(
     images = [path for path in scan.images if path not in bad_paths]
     if not images:
         raise StudioError(
-            f"none of {counted(len(scan.images), 'image')} in {root} can be read: {bad_images[0].reason}",
+            f"no image in {root} can be read, of {len(scan.images):,}: {bad_images[0].reason}",
             "Look whether the files are whole.",
         )
     problems = [
@@ -186,14 +185,11 @@ def _about_rows(request: ReadRequest, table: LabelTable, problems: Sequence[Prob
     notes = []
     num_without = table.num_images - len(request.found)
     if num_without and request.found:
-        notes.append(
-            f"Cells of {counted(num_without, 'image')} without a row in {request.labels.name} are unknown."
-        )
+        name = request.labels.name
+        notes.append(f"Images without a row in {name}: {num_without:,}; their cells are unknown.")
     if problems:
-        notes.append(f"{counted(len(problems), 'problem')} passed over (--skip-bad).")
+        notes.append(f"Problems passed over (--skip-bad): {len(problems):,}.")
     num_test = int(np.count_nonzero(table.is_test))
     if num_test:
-        notes.append(
-            f"Split test ({counted(num_test, 'image')}) only measures: no training, no pseudo-labels."
-        )
+        notes.append(f"Images of split test: {num_test:,}; they only measure: no training, no pseudo-labels.")
     return notes

@@ -50,15 +50,9 @@ CSV_LIST: Final = LabelFormat("csv-list", read_csv_list, True, True)
 VOC_XML: Final = LabelFormat("voc-xml", read_voc_xml, True, True)
 COCO_JSON: Final = LabelFormat("coco-json", read_coco_json, True, False)
 
-FORMATS: Final = (CSV_WIDE, CSV_LONG, CSV_LIST, VOC_XML, COCO_JSON)
-"""All formats that can be read; a bare folder of images is none of them."""
-
 
 def recognise(labels: Path) -> LabelFormat:
     """Return the format of a label file, judged by its ending and its header.
-
-    Args:
-        labels: A CSV, JSON or XML file, or a folder of XML files.
 
     Raises:
         StudioError: If it is none of the formats.
@@ -86,9 +80,6 @@ def find_labels(root: Path) -> Path | None:
 
     In this order: `labels.csv`, the only CSV beside the images, the only CSV further below, the only COCO
     file, a folder with VOC files.
-
-    Args:
-        root: The data set's folder.
 
     Raises:
         StudioError: If several CSV or COCO files may be meant.

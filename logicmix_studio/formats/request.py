@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from logicmix_studio.formats.names import ImageNames, UnknownImageError
-from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, TableBuilder
+from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, Problem, TableBuilder
 
 
 @dataclass
@@ -46,14 +46,7 @@ class ReadRequest:
         return builder
 
     def find_image(self, name: str, builder: TableBuilder, line: int = 0, file: str = "") -> str | None:
-        """Return the path of an image, or None after noting what is wrong.
-
-        Args:
-            name: As it stands in the label file.
-            builder: Takes the problem.
-            line: Line in the file; 0 for none.
-            file: Name of the file; that of `labels` if empty.
-        """
+        """Return the path of an image, or None after telling the builder what is wrong with its name."""
         try:
             path = self.images.find(name)
         except UnknownImageError as error:
@@ -92,17 +85,19 @@ class Positives:
     """Line in the file; 0 for none."""
 
 
-def add_positives(
-    request: ReadRequest, builder: TableBuilder, class_names: Sequence[str], rows: Iterable[Positives]
-) -> None:
+def read_positives(
+    request: ReadRequest, rows: Sequence[Positives], problems: Iterable[Problem]
+) -> TableBuilder:
     """Take lists of present classes; the others become absent or stay unknown, as the request says.
 
     Args:
-        request: Says whether the lists are exhaustive.
-        builder: Started with these classes.
-        class_names: The classes, in column order.
+        request: Names the classes; without, all that are met, in alphabetical order.
         rows: The lists.
+        problems: What is wrong with the others.
     """
+    class_names = request.class_names or tuple(sorted({name for row in rows for name in row.class_names}))
+    builder = request.start(class_names)
+    add_problems(builder, problems)
     columns = {name: column for column, name in enumerate(class_names)}
     rest = NEGATIVE if request.is_exhaustive else UNKNOWN
     for row in rows:
@@ -117,3 +112,10 @@ def add_positives(
                 # The builder knows how to say that there is no such class, and which is meant perhaps.
                 builder.add_cell(path, name, UNKNOWN, file=row.file, line=row.line)
         builder.add_row(path, states, split=row.split, file=row.file, line=row.line)
+    return builder
+
+
+def add_problems(builder: TableBuilder, problems: Iterable[Problem]) -> None:
+    """Tell a builder what is wrong with parts of a file that it never sees."""
+    for problem in problems:
+        builder.add_problem(problem.message, file=problem.file, line=problem.line)

@@ -11,9 +11,6 @@ from logicmix_studio.errors import StudioError
 def read_text(path: Path) -> str:
     """Return the text of a file, with its line ends as they are.
 
-    Args:
-        path: The file.
-
     Raises:
         StudioError: If it cannot be opened or is not UTF-8.
     """

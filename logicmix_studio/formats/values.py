@@ -29,9 +29,6 @@ def parse_state(text: str) -> int:
 
     Case and surrounding blanks do not matter. Uncertain is unknown.
 
-    Args:
-        text: The value as it stands in the file.
-
     Raises:
         WrongValueError: It is no such value, or -1, which means absent to some and uncertain to others.
 
@@ -55,9 +52,6 @@ def parse_state(text: str) -> int:
 
 def parse_split(text: str) -> str:
     """Return the split that a value names, empty for none.
-
-    Args:
-        text: The value as it stands in the file.
 
     Raises:
         WrongValueError: It is no name of a split.

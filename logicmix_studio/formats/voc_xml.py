@@ -7,16 +7,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.formats.request import Positives, ReadRequest, add_positives
+from logicmix_studio.formats.request import Positives, ReadRequest, read_positives
 from logicmix_studio.labels import Problem, TableBuilder
 
 
 def find_xml(folder: Path) -> list[Path]:
-    """Return the XML files below a folder that are not hidden, sorted.
-
-    Args:
-        folder: The folder, or one XML file.
-    """
+    """Return the XML files below a folder that are not hidden, sorted; or the one that is named."""
     if folder.is_file():
         return [folder]
     found = folder.rglob("*.xml")
@@ -28,9 +24,6 @@ def find_xml(folder: Path) -> list[Path]:
 def read_voc_xml(request: ReadRequest) -> TableBuilder:
     """Read a folder of VOC files; small, cut-off and difficult objects count as present.
 
-    Args:
-        request: What to read; `labels` is a folder or one file.
-
     Raises:
         StudioError: If there is no XML file.
     """
@@ -38,13 +31,7 @@ def read_voc_xml(request: ReadRequest) -> TableBuilder:
     if not files:
         raise StudioError(f"there is no XML file in {request.labels}", "Name the folder of annotations.")
     problems: list[Problem] = []
-    rows = list(_read_files(files, request.labels, problems))
-    class_names = request.class_names or tuple(sorted({name for row in rows for name in row.class_names}))
-    builder = request.start(class_names)
-    for problem in problems:
-        builder.add_problem(problem.message, file=problem.file, line=problem.line)
-    add_positives(request, builder, class_names, rows)
-    return builder
+    return read_positives(request, list(_read_files(files, request.labels, problems)), problems)
 
 
 def _read_files(files: list[Path], folder: Path, problems: list[Problem]) -> Iterator[Positives]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from logicmix_studio.cli.words import counted
 from logicmix_studio.errors import StudioError
+from logicmix_studio.files import replacing
 from logicmix_studio.formats.csv_files import SPLIT_COLUMN
 from logicmix_studio.formats.csv_list import LIST_COLUMNS
 from logicmix_studio.formats.csv_long import (
@@ -124,12 +123,10 @@ def _long_loss(table: LabelTable, details: CellDetails) -> LossReport:
     silent = [name for name, column in zip(table.class_names, has_row.T, strict=True) if not column.any()]
     lines = []
     if num_images:
-        lines.append(
-            f"{counted(num_images, 'image')} without a known cell: no row, and unknown when read again."
-        )
+        lines.append(f"Images without a known cell: {num_images:,}; no row, and unknown when read again.")
     if silent:
         lines.append(
-            f"{counted(len(silent), 'class')} without a known cell: no row for {', '.join(silent[:5])}"
+            f"Classes without a known cell: {len(silent):,}; no row for {', '.join(silent[:5])}"
             f"{', ...' if len(silent) > 5 else ''}. Keep the list of classes to get them back."
         )
     return LossReport(tuple(lines))
@@ -142,7 +139,7 @@ def _wide_loss(table: LabelTable, details: CellDetails) -> LossReport:
         lines.append("Who said so (imported, human, accepted) is not written; csv-long holds it.")
     num_proposed = int(_is_proposed(table, details).sum())
     if num_proposed:
-        lines.append(f"{counted(num_proposed, 'pseudo-label')} left out; csv-long holds them.")
+        lines.append(f"Pseudo-labels left out: {num_proposed:,}; csv-long holds them.")
     if details.scores is not None:
         lines.append("Scores are not written; csv-long holds them.")
     return LossReport(tuple(lines))
@@ -182,21 +179,9 @@ def _check_names(class_names: Sequence[str], file_format: WriteFormat) -> None:
 
 def _write_rows(file: Path, rows: Iterator[Sequence[str]]) -> None:
     """Write CSV rows to a file in one step."""
-    try:
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".part")
-    except OSError as error:
-        raise StudioError(f"cannot write {file}: {error.strerror}", "Choose a folder that exists.") from error
-    part = Path(name)
-    try:
-        with open(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            csv.writer(stream, lineterminator="\n").writerows(rows)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.chmod(0o644)
-        os.replace(part, file)
-    except OSError as error:
-        raise StudioError(
-            f"cannot write {file}: {error.strerror}", "Check disk space and permissions."
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
+    if not file.parent.is_dir():
+        raise StudioError(f"cannot write {file}: there is no such folder", "Choose a folder that exists.")
+    with replacing(file) as whole:
+        stream = io.TextIOWrapper(whole, encoding="utf-8", errors="surrogateescape", newline="")
+        csv.writer(stream, lineterminator="\n").writerows(rows)
+        stream.detach()

@@ -20,20 +20,9 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as kernels
 
 OPERATIONS: Final = (
-    "Identity",
-    "ShearX",
-    "ShearY",
-    "TranslateX",
-    "TranslateY",
-    "Rotate",
-    "Brightness",
-    "Color",
-    "Contrast",
-    "Sharpness",
-    "Posterize",
-    "Solarize",
-    "AutoContrast",
-    "Equalize",
+    *("Identity", "ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate"),
+    *("Brightness", "Color", "Contrast", "Sharpness"),
+    *("Posterize", "Solarize", "AutoContrast", "Equalize"),
 )
 """RandAugment's operations, in torchvision's order."""
 
@@ -50,18 +39,14 @@ _LARGEST_SHEAR: Final = 0.3
 _LARGEST_SHIFT: Final = 150.0 / 331.0
 _LARGEST_ANGLE: Final = 30.0
 _LARGEST_FACTOR: Final = 0.9
-_POSTERIZE_BITS: Final = 4
+_POSTERIZE_BITS: Final = 4.0
 
 _WHITE: Final = 255
-"""Largest value of a uint8 pixel."""
-
-_KEPT_GRIDS: Final = 16
-"""Sampling grids kept: a batch of one strength needs six; one of 224 px takes 0.4 MB."""
+_CACHED_GRIDS: Final = 16
+"""Sampling grids in memory: a batch of one strength needs six; one of 224 px takes 0.4 MB."""
 
 
 class _Size(NamedTuple):
-    """What a sampling grid depends on besides its map."""
-
     height: int
     width: int
     device: torch.device
@@ -98,9 +83,6 @@ def draw_augmentation(
         num_operations: L, how many operations follow each other; 0 for flip alone.
         level: Strength in [0, 30]; torchvision's default is 9.
 
-    Returns:
-        Parameters for `augment`.
-
     Raises:
         ValueError: If the level is out of range.
     """
@@ -122,17 +104,14 @@ def augment(
     interpolation: InterpolationMode = InterpolationMode.BILINEAR,
     grouped: bool | None = None,
 ) -> Tensor:
-    """Apply what was drawn to a batch.
+    """Apply what was drawn to a batch and return a new one.
 
     Args:
-        images: (B, 3, H, W) uint8, any device; left as it is.
+        images: (B, 3, H, W) uint8, any device.
         params: From `draw_augmentation`, for the same B.
         interpolation: Of shear and rotation; what comes in from outside is black.
         grouped: Whether images with equal draws go through a kernel together, with the same result. By default
             everywhere but on a processor, whose cache holds the temporaries of one image, not those of a group.
-
-    Returns:
-        (B, 3, H, W) uint8 on the same device.
 
     Raises:
         ValueError: If the parameters are for another number of images.
@@ -180,14 +159,10 @@ def _operate(images: Tensor, name: str, sign: int, level: int, interpolation: In
     """Apply one operation of one strength to all images, (B, 3, H, W) uint8."""
     height, width = images.shape[-2:]
     size, mode = _Size(height, width, images.device), interpolation.value
-    factor = 1.0 + sign * _strength(_LARGEST_FACTOR, level)
+    factor, shear = 1.0 + sign * _strength(_LARGEST_FACTOR, level), sign * _strength(_LARGEST_SHEAR, level)
     actions: dict[str, Callable[[], Tensor]] = {
-        "ShearX": lambda: _warp(
-            images, _shear_grid(sign * _strength(_LARGEST_SHEAR, level), 0.0, size), mode
-        ),
-        "ShearY": lambda: _warp(
-            images, _shear_grid(0.0, sign * _strength(_LARGEST_SHEAR, level), size), mode
-        ),
+        "ShearX": lambda: _warp(images, _shear_grid(shear, 0.0, size), mode),
+        "ShearY": lambda: _warp(images, _shear_grid(0.0, shear, size), mode),
         "TranslateX": lambda: _shift(images, int(sign * _strength(_LARGEST_SHIFT * width, level)), -1),
         "TranslateY": lambda: _shift(images, int(sign * _strength(_LARGEST_SHIFT * height, level)), -2),
         "Rotate": lambda: _warp(images, _turn_grid(sign * _strength(_LARGEST_ANGLE, level), size), mode),
@@ -195,9 +170,7 @@ def _operate(images: Tensor, name: str, sign: int, level: int, interpolation: In
         "Color": lambda: kernels.adjust_saturation(images, saturation_factor=factor),
         "Contrast": lambda: kernels.adjust_contrast(images, contrast_factor=factor),
         "Sharpness": lambda: _sharpen(images, factor),
-        "Posterize": lambda: kernels.posterize(
-            images, bits=8 - round(_strength(float(_POSTERIZE_BITS), level))
-        ),
+        "Posterize": lambda: kernels.posterize(images, bits=8 - round(_strength(_POSTERIZE_BITS, level))),
         "Solarize": lambda: _solarize(images, _whole_threshold(level)),
         "AutoContrast": lambda: kernels.autocontrast(images),
         "Equalize": lambda: kernels.equalize(images),
@@ -205,21 +178,18 @@ def _operate(images: Tensor, name: str, sign: int, level: int, interpolation: In
     return actions[name]()
 
 
-@lru_cache(maxsize=_KEPT_GRIDS)
+@lru_cache(maxsize=_CACHED_GRIDS)
 def _shear_grid(along_x: float, along_y: float, size: _Size) -> Tensor:
     """Return where each pixel of a shear about the top left corner comes from, as in the paper's code.
 
-    Args:
-        along_x: Tangent of the shear along x.
-        along_y: The same along y; one of the two is 0.
-        size: Of the images.
+    Both are tangents, and one of them is 0.
     """
     half_width, half_height = 0.5 * size.width, 0.5 * size.height
     matrix = [[1.0, along_x, along_x * half_height], [along_y, 1.0, along_y * half_width]]
     return _sampling_grid(matrix, size)
 
 
-@lru_cache(maxsize=_KEPT_GRIDS)
+@lru_cache(maxsize=_CACHED_GRIDS)
 def _turn_grid(degrees: float, size: _Size) -> Tensor:
     """Return where each pixel of a turn about the centre comes from, counter-clockwise for positive angles."""
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
@@ -229,7 +199,7 @@ def _turn_grid(degrees: float, size: _Size) -> Tensor:
 def _sampling_grid(matrix: list[list[float]], size: _Size) -> Tensor:
     """Return (1, H, W, 2) sampling positions in [-1, 1] of an affine map about the centre, in pixels.
 
-    It is the same for all images of a size, and building it takes as long as sampling: hence it is kept.
+    It is the same for all images of a size, and building it takes as long as sampling: hence the cache.
     """
     shape = (size.height, size.width)
     x = torch.linspace((1.0 - size.width) * 0.5, (size.width - 1.0) * 0.5, size.width, device=size.device)

@@ -54,7 +54,7 @@ class PixelCache:
         files: Where the pixels are.
         rows: (N,) row of each image in the files, -1 where it is decoded whenever it is wanted.
         unreadable: Images that cannot be decoded; their rows are grey.
-        warning: What a user should know, or nothing.
+        warning: What a user should know.
     """
 
     def __init__(
@@ -91,9 +91,6 @@ class PixelCache:
         Args:
             indices: (n,) positions in [0, N), in any order, also repeated; a tensor on the CPU is fine.
             out: (n, 3, S, S) uint8 on the CPU to write into, pinned perhaps; a new tensor if None.
-
-        Returns:
-            (n, 3, S, S) uint8 on the CPU.
         """
         wanted = np.asarray(indices, dtype=np.int64)
         shape = (len(wanted), 3, self.size, self.size)
@@ -151,16 +148,15 @@ def build_cache(
     with lock_cache(directory / f"{name}.lock"):
         files = CacheFiles(directory, name, size)
         index = CacheIndex.load(directory / f"{name}.npz")
-        sizes, times = _stat_all(entries, workers)
+        stats = _stat_all(entries, workers)
         rows = index.rows_of([entry.image_id for entry in entries])
-        is_stale = ~index.matches(rows, sizes, times)
-        missing = np.flatnonzero(is_stale)
+        missing = np.flatnonzero(~index.matches(rows, *stats))
         room = _room(directory, files, index, rows[missing], keep_free)
         todo = missing[:room]
         rows[missing[room:]] = -1
         rows[todo] = index.claim([entries[i].image_id for i in todo], rows[todo])
-        builder = _Builder(entries, rows, sizes, times, files, index)
-        builder.run(todo, rule, workers, progress)
+        builder = _Builder(entries, rows, files, index)
+        builder.run(todo, stats, rule, workers, progress)
     warnings = [_shortage(directory, name, len(missing) - room, files.row_bytes), *builder.warnings()]
     warning = " ".join(text for text in warnings if text)
     if warning:
@@ -172,25 +168,22 @@ class _Builder:
     """Decodes images in blocks and notes in the index what is done."""
 
     def __init__(
-        self,
-        entries: Sequence[CacheEntry],
-        rows: NDArray[np.int64],
-        sizes: NDArray[np.int64],
-        times: NDArray[np.int64],
-        files: CacheFiles,
-        index: CacheIndex,
+        self, entries: Sequence[CacheEntry], rows: NDArray[np.int64], files: CacheFiles, index: CacheIndex
     ) -> None:
         self.unreadable: list[UnreadableImage] = []
         self._write_errors: list[OSError] = []
         self._entries = entries
         self._rows = rows
-        self._sizes = sizes
-        self._times = times
         self._files = files
         self._index = index
 
     def run(
-        self, todo: NDArray[np.int64], rule: ResizeRule, workers: int | None, progress: Progress | None
+        self,
+        todo: NDArray[np.int64],
+        stats: NDArray[np.int64],
+        rule: ResizeRule,
+        workers: int | None,
+        progress: Progress | None,
     ) -> None:
         """Decode the images at these positions and write their rows."""
         message = f"resizing images to {self._files.size} px"
@@ -198,14 +191,13 @@ class _Builder:
             for number, start in enumerate(range(0, len(todo), _BLOCK), start=1):
                 block = todo[start : start + _BLOCK]
                 futures = [pool.submit(self._write, int(position), rule) for position in block]
-                done = [future.result() for future in futures]
-                self._note(block, done)
-                if number % _BLOCKS_A_SAVE == 0:
-                    self._save()
+                self._note(block, stats, [future.result() for future in futures])
+                if number % _BLOCKS_A_SAVE == 0 or start + _BLOCK >= len(todo):
+                    # The pixels first: the index vouches for them.
+                    self._files.sync()
+                    self._index.save()
                 if progress is not None:
                     progress(start + len(block), len(todo), message)
-        if len(todo):
-            self._save()
 
     def warnings(self) -> list[str]:
         """Put in words what went wrong."""
@@ -235,28 +227,23 @@ class _Builder:
             return error
         return None
 
-    def _note(self, block: NDArray[np.int64], results: Sequence[UnreadableImage | OSError | None]) -> None:
+    def _note(
+        self,
+        block: NDArray[np.int64],
+        stats: NDArray[np.int64],
+        results: Sequence[UnreadableImage | OSError | None],
+    ) -> None:
         """Enter the written rows into the index; the others are decoded when wanted, or are grey."""
         is_written = np.array([result is None for result in results])
         written = block[is_written]
-        self._index.enter(self._rows[written], self._sizes[written], self._times[written])
+        self._index.enter(self._rows[written], *stats[:, written])
         self._rows[block[~is_written]] = -1
-        for result in results:
-            if isinstance(result, UnreadableImage):
-                self.unreadable.append(result)
-            elif result is not None:
-                self._write_errors.append(result)
-
-    def _save(self) -> None:
-        """Make the pixels durable, then the index that vouches for them."""
-        self._files.sync()
-        self._index.save()
+        self.unreadable += [result for result in results if isinstance(result, UnreadableImage)]
+        self._write_errors += [result for result in results if isinstance(result, OSError)]
 
 
-def _stat_all(
-    entries: Sequence[CacheEntry], workers: int | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return size and time of change of each file, -1 where it is missing."""
+def _stat_all(entries: Sequence[CacheEntry], workers: int | None) -> NDArray[np.int64]:
+    """Return (2, N) size and time of change of each file, -1 where it is missing."""
 
     def stat(entry: CacheEntry) -> tuple[int, int]:
         try:
@@ -266,8 +253,8 @@ def _stat_all(
         return result.st_size, result.st_mtime_ns
 
     with ThreadPoolExecutor(_workers(workers)) as pool:
-        stats = np.array(list(pool.map(stat, entries, chunksize=512)), dtype=np.int64).reshape(-1, 2)
-    return stats[:, 0], stats[:, 1]
+        found = list(pool.map(stat, entries, chunksize=512))
+    return np.array(found, dtype=np.int64).reshape(-1, 2).T
 
 
 def _room(

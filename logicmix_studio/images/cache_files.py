@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.files import replacing, take_lock
 
 SHARD_BYTES: Final = 2 << 30
 """Largest size of one file of pixels."""
@@ -43,11 +43,7 @@ class CacheFiles:
         self._touched: set[int] = set()
 
     def write(self, row: int, pixels: NDArray[np.uint8]) -> None:
-        """Write one row.
-
-        Args:
-            row: Its number.
-            pixels: (3, S, S), contiguous.
+        """Write one row, (3, S, S) and contiguous.
 
         Raises:
             OSError: If the disk is full or the file cannot be written.
@@ -93,13 +89,10 @@ class CacheFiles:
         """Return a shard as (rows, 3, S, S), mapped anew if it has grown past what was mapped."""
         mapped = self._maps.get(shard)
         if mapped is None or offset >= len(mapped):
-            flat = np.memmap(self._path(shard), dtype=np.uint8, mode="r")
-            num_rows = len(flat) // self.row_bytes
             # A plain view: indexing a memmap object costs several times as much.
-            mapped = np.asarray(flat)[: num_rows * self.row_bytes].reshape(
-                num_rows, _CHANNELS, self.size, self.size
-            )
-            self._maps[shard] = mapped
+            flat = np.asarray(np.memmap(self._path(shard), dtype=np.uint8, mode="r"))
+            whole = len(flat) // self.row_bytes * self.row_bytes
+            mapped = self._maps[shard] = flat[:whole].reshape(-1, _CHANNELS, self.size, self.size)
         return mapped
 
     def _path(self, shard: int) -> Path:
@@ -130,11 +123,7 @@ class CacheIndex:
 
     @classmethod
     def load(cls, path: Path) -> CacheIndex:
-        """Read an index; one that is missing or damaged counts as empty, as the pixels can be made again.
-
-        Args:
-            path: The npz file.
-        """
+        """Read an index; one that is missing or damaged counts as empty, as the pixels can be made again."""
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 ids, sizes, times = arrays["image_ids"], arrays["sizes"], arrays["times"]
@@ -143,41 +132,22 @@ class CacheIndex:
         return cls(path, ids, sizes, times)
 
     def rows_of(self, image_ids: Sequence[str]) -> NDArray[np.int64]:
-        """Return the row of each image, (n,), -1 where it has none.
-
-        Args:
-            image_ids: n ids.
-        """
+        """Return the row of each of n images, (n,), -1 where it has none."""
         rows = (self._row_by_id.get(name.encode(), -1) for name in image_ids)
         return np.fromiter(rows, np.int64, len(image_ids))
 
     def matches(
         self, rows: NDArray[np.int64], sizes: NDArray[np.int64], times: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
-        """Tell which rows were made of the files as they are now, (n,).
-
-        Args:
-            rows: (n,) rows, -1 for none.
-            sizes: (n,) file sizes now.
-            times: (n,) times of change now.
-        """
+        """Tell which of n rows (-1 for none) were made of files of these sizes and times of change, (n,)."""
         result = np.zeros(len(rows), dtype=bool)
-        has_row = rows >= 0
+        has_row = np.flatnonzero((rows >= 0) & (sizes >= 0))
         own = rows[has_row]
-        same = (self._sizes[own] == sizes[has_row]) & (self._times[own] == times[has_row])
-        result[has_row] = same & (sizes[has_row] >= 0)
+        result[has_row] = (self._sizes[own] == sizes[has_row]) & (self._times[own] == times[has_row])
         return result
 
     def claim(self, image_ids: Sequence[str], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give a row to each image that has none, and mark all these rows as not written.
-
-        Args:
-            image_ids: n ids.
-            rows: (n,) their rows, -1 for none.
-
-        Returns:
-            (n,) rows, none below 0.
-        """
+        """Give a row to each of n images that has none, mark all their rows as not written, and return them, (n,)."""
         claimed = rows.copy()
         new_names = [name for name, row in zip(image_ids, rows.tolist(), strict=True) if row < 0]
         first = len(self._image_ids)
@@ -191,42 +161,28 @@ class CacheIndex:
         return claimed
 
     def enter(self, rows: NDArray[np.int64], sizes: NDArray[np.int64], times: NDArray[np.int64]) -> None:
-        """Note that rows are written.
-
-        Args:
-            rows: (n,) rows.
-            sizes: (n,) sizes of the files they were made of.
-            times: (n,) times of change of these files.
-        """
+        """Note that n rows are written, and the sizes and times of change of the files they were made of."""
         self._sizes[rows] = sizes
         self._times[rows] = times
 
     def save(self) -> None:
         """Write the index in one step."""
-        part = self._path.with_name(f".{self._path.name}.part")
-        with part.open("wb") as file:
+        with replacing(self._path) as file:
             np.savez(file, image_ids=self._image_ids, sizes=self._sizes, times=self._times)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, self._path)
 
 
 @contextmanager
 def lock_cache(path: Path) -> Iterator[None]:
     """Hold the right to build one cache; it ends with the process.
 
-    Args:
-        path: The lock file.
-
     Raises:
         StudioError: If another process holds it.
     """
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StudioError(
-                f"another process is building the image cache {path.with_suffix('').name}",
-                "Wait until the other run has prepared its images, then start again.",
-            ) from error
+    lock = take_lock(path)
+    if lock is None:
+        raise StudioError(
+            f"another process is building the image cache {path.with_suffix('').name}",
+            "Wait until the other run has prepared its images, then start again.",
+        )
+    with lock:
         yield

@@ -25,15 +25,15 @@ Progress = Callable[[int, int, str], None]
 
 _DEEP_GREY: Final = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _CHECK_BLOCK: Final = 256
+_DECODER_ERRORS: Final = (
+    *(OSError, ValueError, SyntaxError, TypeError, LookupError, OverflowError, MemoryError, EOFError),
+    *(NotImplementedError, Image.DecompressionBombError, Image.DecompressionBombWarning),
+)
+"""Pillow's decoders answer a broken file with any of these."""
 
 
 class UnreadableImage(StudioError):  # noqa: N818 (named like the other things a user mends)
-    """An image file that cannot be decoded.
-
-    Args:
-        path: The file.
-        reason: What the decoder said.
-    """
+    """An image file that cannot be decoded."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
@@ -78,21 +78,7 @@ def open_rgb(path: Path, at_least: int | None = None) -> Image.Image:
             return _to_upright_rgb(image, path, at_least)
     except UnreadableImage:
         raise
-    # Pillow's decoders answer a broken file with any of these.
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        TypeError,
-        IndexError,
-        KeyError,
-        OverflowError,
-        MemoryError,
-        EOFError,
-        NotImplementedError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as error:
+    except _DECODER_ERRORS as error:
         raise UnreadableImage(path, _reason(error)) from error
 
 
@@ -101,12 +87,6 @@ def scan_images(root: Path) -> ImageScan:
 
     Hidden files and folders (among them `.logicmix`) are passed over. Linked folders inside the root are not
     entered, as their images are found under their own path.
-
-    Args:
-        root: The folder.
-
-    Returns:
-        The images, and the links that lead out of the root.
 
     Raises:
         StudioError: If the root is no folder.
@@ -128,27 +108,6 @@ def scan_images(root: Path) -> ImageScan:
     return ImageScan(sorted(images, key=lambda path: path.relative_to(root).as_posix()), sorted(refused))
 
 
-def find_images(root: Path) -> list[Path]:
-    """Return the image files below a folder, sorted.
-
-    Args:
-        root: The folder.
-
-    Returns:
-        Paths that begin with `root`.
-
-    Raises:
-        StudioError: If the root is no folder, or a link below it leads out of it.
-    """
-    scan = scan_images(root)
-    if scan.refused:
-        raise StudioError(
-            f"{len(scan.refused)} links below {root} lead out of it, the first is {scan.refused[0]}",
-            "Copy the images into the folder, or open the folder that holds them.",
-        )
-    return scan.images
-
-
 def check_images(
     paths: Sequence[Path], progress: Progress | None = None, workers: int | None = None
 ) -> list[UnreadableImage]:
@@ -156,7 +115,7 @@ def check_images(
 
     Args:
         paths: Image files.
-        progress: Called now and then with the number of images checked.
+        progress: Called now and then.
         workers: Threads; the number of processors if None.
 
     Returns:

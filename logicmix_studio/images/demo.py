@@ -77,10 +77,7 @@ def make_demo(
         seed: Seed of everything drawn.
         known_proportion: Share of the cells outside the test split that are known, in [0, 1].
         test_share: Share of the images in split `test`, in [0, 1].
-        progress: Called now and then with the number of images drawn.
-
-    Returns:
-        The folder and its labels.
+        progress: Called now and then.
 
     Raises:
         StudioError: If the folder holds labels already.
@@ -124,9 +121,7 @@ def _draw_images(
     return states
 
 
-def _choose_samples(
-    rng: np.random.Generator,
-) -> dict[bool, list[NDArray[np.float64]]]:
+def _choose_samples(rng: np.random.Generator) -> dict[bool, list[NDArray[np.float64]]]:
     """Return legible samples of each digit, (n, 8, 8): those for test scenes under True, the others under False."""
     from sklearn.datasets import load_digits  # noqa: PLC0415  # seconds that a second launch does not need
 
@@ -142,7 +137,6 @@ def _choose_samples(
 
 
 def _write_labels(file: Path, table: LabelTable) -> None:
-    """Write a wide CSV file."""
     text_of_state = {POSITIVE: "1", NEGATIVE: "0", UNKNOWN: ""}
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")

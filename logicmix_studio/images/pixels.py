@@ -28,15 +28,7 @@ _SPARE: Final = 2
 
 
 def load_pixels(path: Path, size: int, rule: ResizeRule = "squash") -> Tensor:
-    """Decode and resize one image.
-
-    Args:
-        path: The image file.
-        size: S, width and height of the result.
-        rule: How other shapes become square.
-
-    Returns:
-        (3, S, S) uint8.
+    """Decode and resize one image to (3, S, S) uint8.
 
     Raises:
         UnreadableImage: If the file cannot be decoded.
@@ -45,13 +37,7 @@ def load_pixels(path: Path, size: int, rule: ResizeRule = "squash") -> Tensor:
 
 
 def resize(image: Tensor, size: int, rule: ResizeRule) -> Tensor:
-    """Bring an image to (3, S, S), smoothed where it shrinks.
-
-    Args:
-        image: (3, H, W) uint8.
-        size: S.
-        rule: How other shapes become square.
-    """
+    """Bring a (3, H, W) uint8 image to (3, S, S), smoothed where it shrinks."""
     if rule == "crop":
         height, width = image.shape[-2:]
         side = min(height, width)

@@ -1,15 +1,14 @@
-"""Small and large JPEG copies of images for the browser, kept on disk."""
+"""Small and large JPEG copies of images for the browser, with a cache on disk."""
 
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from pathlib import Path
 from typing import Final
 
 from PIL import Image
 
+from logicmix_studio.files import replacing
 from logicmix_studio.images.decode import UnreadableImage, open_rgb
 
 MEDIA_TYPE: Final = "image/jpeg"
@@ -20,16 +19,13 @@ _DISPLAY_QUALITY: Final = 90
 
 
 def thumbnail(path: Path, size: int, cache_dir: Path, image_id: str) -> bytes:
-    """Return a small copy of an image, from the disk where it was made before.
+    """Return a small JPEG copy of an image, from the disk where it was made before.
 
     Args:
         path: The image file.
         size: Longest side in pixels; smaller images keep their size.
         cache_dir: Folder of the copies; made where missing.
         image_id: 24 hex digits.
-
-    Returns:
-        A JPEG.
 
     Raises:
         UnreadableImage: If the image is missing or broken.
@@ -38,30 +34,12 @@ def thumbnail(path: Path, size: int, cache_dir: Path, image_id: str) -> bytes:
 
 
 def display_image(path: Path, max_side: int, cache_dir: Path, image_id: str) -> bytes:
-    """Return an upright copy of an image for the large view, from the disk where it was made before.
-
-    Args:
-        path: The image file.
-        max_side: Longest side in pixels; smaller images keep their size.
-        cache_dir: Folder of the copies; made where missing.
-        image_id: 24 hex digits.
-
-    Returns:
-        A JPEG.
-
-    Raises:
-        UnreadableImage: If the image is missing or broken.
-    """
+    """Return an upright JPEG copy for the large view; otherwise as :func:`thumbnail`."""
     return _copy(path, max_side, cache_dir, image_id, _DISPLAY_QUALITY)
 
 
 def version_of(path: Path) -> str:
-    """Return a short text that changes when the file does: its size and time of change.
-
-    It suits as an ETag or as part of an address.
-
-    Args:
-        path: The image file.
+    """Return a short text that changes when the file does, for an ETag or an address: its size and time of change.
 
     Raises:
         UnreadableImage: If the file is missing.
@@ -77,34 +55,21 @@ def _copy(path: Path, max_side: int, cache_dir: Path, image_id: str, quality: in
     """Return the copy of one size, made anew if the image has changed."""
     folder = cache_dir / image_id[:2]
     stem = f"{image_id}-{max_side}q{quality}-"
-    kept = folder / f"{stem}{version_of(path)}.jpg"
+    copy = folder / f"{stem}{version_of(path)}.jpg"
     try:
-        return kept.read_bytes()
+        return copy.read_bytes()
     except FileNotFoundError:
         content = _encode(path, max_side, quality)
     for outdated in folder.glob(f"{stem}*.jpg"):
         outdated.unlink(missing_ok=True)
-    _write_whole(kept, content)
+    with replacing(copy, is_durable=False) as file:
+        file.write(content)
     return content
 
 
 def _encode(path: Path, max_side: int, quality: int) -> bytes:
-    """Scale an image down and encode it as JPEG."""
     image = open_rgb(path, at_least=2 * max_side)
     image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
-
-
-def _write_whole(target: Path, content: bytes) -> None:
-    """Write a file so that others see all of it or nothing."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

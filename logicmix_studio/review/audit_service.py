@@ -1,279 +1,354 @@
-"""Audits as people do them: drawn, answered blind, and counted from the journal.
-
-A plan is a file, written before the first cell is shown. Its answers are journal lines, so a crash between two answers
-loses neither; nothing but lines that name the audit feeds its result.
-"""
+"""Audits as people do them: how many answers are needed and what they unlock; drawing, answering, results."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
-from logicmix_studio.review import AuditItem, AuditPlan, AuditResult, AuditSpec, plan_audit, score_audit
-from logicmix_studio.review.answers import ACTION, WITHDRAWN
-from logicmix_studio.review.service import Cell, ReviewService
-from logicmix_studio.store import Decision, Line, Receipt, read_json, utc_now, write_json
-from logicmix_studio.studio import Studio
+from logicmix_studio.review.audit import CLAIM_WORDS, AuditItem, AuditPlan, Draw, Part, Scope
+from logicmix_studio.review.audit_evidence import AuditEvidence, Evidence, Known, side_of
+from logicmix_studio.review.audit_records import Audit, AuditRecords, Status
+from logicmix_studio.review.calibration import reliability_curve
+from logicmix_studio.review.cards import Card
+from logicmix_studio.review.evidence import Further, split_answers
+from logicmix_studio.review.intervals import clopper_pearson, clopper_pearson_lower
+from logicmix_studio.review.proposal_set import ProposalSet
+from logicmix_studio.review.proposals import Thresholds
+from logicmix_studio.review.service import ReviewService
+from logicmix_studio.store import Dataset, Decision, Receipt, utc_now
 
 ORIGIN: Final = "audit"
-AnswerCell = tuple[str, str]
-"""Image id and class name."""
 
 
-@dataclass
-class Audit:
-    """One drawn audit."""
+@dataclass(frozen=True)
+class SignResult:
+    """How right the claims of one sign were in an audit."""
+
+    sign: int
+    checked: int
+    right: int
+    unsure: int
+    """They count as checked and not as right, so that the bound never flatters."""
+    lower_bound: float
+    """One-sided, for what the audit drew from."""
+    interval: tuple[float, float]
+    """Two-sided."""
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """What the answers to an audit say."""
 
     number: int
-    plan: AuditPlan
-    who: str
-    time: str
-    action: str
-    """The page's id of the request that drew it."""
-    given_up: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the file's content."""
-        return {
-            "format": 1,
-            "number": self.number,
-            "who": self.who,
-            "time": self.time,
-            "action": self.action,
-            "given_up": self.given_up,
-            "plan": self.plan.to_json(),
-        }
+    run: int
+    status: Status
+    counts: bool
+    """Whether it is evidence: it was finished, and drawn so that it can be pooled."""
+    signs: tuple[SignResult, ...]
 
 
 class AuditService:
-    """All audits of a data set.
+    """All audits of a data set. May be called from any thread.
 
     Args:
-        studio: The studio.
-        desk: Keeps cells of open audits out of every queue.
+        dataset: The data set.
+        proposed: What the finished runs claim of it.
+        review: Leaves the cells of open audits out of every queue.
     """
 
-    def __init__(self, studio: Studio, desk: ReviewService) -> None:
-        self.studio = studio
-        self.desk = desk
-        self._audits = _load(studio.workspace.audits)
-        self._answers: dict[int, dict[AnswerCell, tuple[int, int]]] = defaultdict(dict)
-        with studio.ledger.lock:
-            for line in studio.ledger.lines:
-                self._see(line)
-            studio.ledger.listen(self._see)
+    def __init__(self, dataset: Dataset, proposed: ProposalSet, review: ReviewService) -> None:
+        self._dataset = dataset
+        self._proposed = proposed
+        self._review = review
+        self._records = AuditRecords(dataset, self._reserve)
+        self._evidence = AuditEvidence(dataset, proposed, self._records)
         self._reserve()
+
+    # what is known -----------------------------------------------------------
+
+    def known(self, scope: Scope) -> Known:
+        """Return what audits say of some claims, and how many answers would unlock what.
+
+        Raises:
+            StudioError: If there is no run, or a class is none.
+        """
+        return self._evidence.of(scope).known
+
+    def by_class(self, scope: Scope) -> pd.DataFrame:
+        """Return the same by class: class, threshold, claims, covered, checked, right, looks_worse."""
+        return self._evidence.of(scope).by_class.copy()
+
+    def open_claims(self, scope: Scope, *, covered: bool) -> npt.NDArray[np.int64]:
+        """Return the flat indices of claims that may be accepted at once; those of open audits are left to these.
+
+        Args:
+            scope: Which claims; classes that look worse are left out.
+            covered: Only those for which the audits' bound holds.
+        """
+        found = self._evidence.of(scope)
+        cells = found.cells[found.is_open & found.covered] if covered else found.cells[found.is_open]
+        return cells[~np.isin(cells, list(self._review.reserved))]
+
+    def reliability(self) -> pd.DataFrame:
+        """Return how often scores were right on held-out known cells; see :func:`reliability_curve`."""
+        scores, states = self._proposed.current, self._dataset.states
+        if scores is None:
+            return reliability_curve(np.zeros(0), np.zeros(0, dtype=np.int8))
+        return reliability_curve(scores.scores[scores.heldout], states[scores.heldout])
 
     # audits ------------------------------------------------------------------
 
-    def numbers(self) -> list[int]:
-        """Return the numbers of all audits, the newest first."""
-        return sorted(self._audits, reverse=True)
+    def table(self) -> pd.DataFrame:
+        """Return the audits, newest first: audit, claims, run, who, time, answered, planned, status."""
+        rows = []
+        for audit in reversed(self._records.all()):
+            planned = len(audit.plan.items)
+            answered = planned - len(self._records.waiting(audit))
+            place = (audit.number, _what(audit), audit.plan.run, audit.who, audit.time)
+            rows.append((*place, answered, planned, self._records.status(audit)))
+        columns = ["audit", "claims", "run", "who", "time", "answered", "planned", "status"]
+        return pd.DataFrame(rows, columns=columns)
 
-    def audit(self, number: int) -> Audit:
-        """Return one audit.
-
-        Raises:
-            StudioError: If there is none of that number.
-        """
-        try:
-            return self._audits[number]
-        except KeyError:
-            raise StudioError(f"there is no audit {number}", "choose one from the list") from None
-
-    def start(self, spec: AuditSpec, *, who: str, action_id: str) -> Audit:
-        """Draw an audit and keep its plan.
+    def start(
+        self,
+        scopes: Sequence[Scope],
+        *,
+        who: str,
+        count: int | None = None,
+        seed: int | None = None,
+        action_id: str | None = None,
+    ) -> Audit:
+        """Draw an audit and write its plan; nothing of it has been shown before.
 
         Args:
-            spec: What to measure, fixed before the first look.
+            scopes: The claims to check: of one sign, or of both, which are shown mixed.
             who: The person who starts it.
+            count: How many answers for each sign; as many as are needed unless given.
+            seed: Decides the draw and the order; a random one unless given.
             action_id: The same id twice draws once.
 
         Raises:
-            StudioError: If there is no run, nothing to draw from, or a class is none.
+            StudioError: If there is no run, a class is none, or nothing to draw or to prove.
         """
-        with self.studio.ledger.lock:
-            for audit in self._audits.values():
-                if audit.action == action_id:
+        ledger = self._dataset.ledger
+        for scope in scopes:
+            self._evidence.of(scope)  # weighed before the ledger is locked: others may decide meanwhile
+        with ledger.lock:
+            for audit in self._records.all():
+                if action_id is not None and audit.action == action_id:
                     return audit
-            plan = plan_audit(self.desk.view(), self.studio.image_ids, spec)
-            if all(item.is_planted for item in plan.items):
-                raise StudioError(
-                    "there is no open cell to audit here", "choose other classes or a lower confidence"
-                )
-            number = max(self._audits, default=0) + 1
-            audit = Audit(number, plan, who, utc_now(), action_id)
-            self._save(audit)
-            self._audits[number] = audit
+            seed = secrets.randbelow(2**32) if seed is None else seed
+            plan = self._plan(scopes, count, seed)
+            number = max((audit.number for audit in self._records.all()), default=0) + 1
+            audit = Audit(number, plan, who, utc_now(), action_id or "")
+            self._records.save(audit)
+            words = f"audit {number} started: {len(plan.items):,} questions, {_what(audit)}, run {plan.run}"
+            ledger.note(words, who=who, origin=ORIGIN, extra={"audit_status": number})
             self._reserve()
             return audit
 
-    def give_up(self, number: int) -> None:
-        """End an audit that nobody will finish; its answers count now, at a bound that allows stopping early."""
-        audit = self.audit(number)
-        audit.given_up = True
-        self._save(audit)
-        self._reserve()
+    def give_up(self, number: int, *, who: str, given_up: bool = True) -> None:
+        """End an audit that nobody will finish, or take it up again: its number of answers was fixed beforehand.
+
+        The answers to one that was given up stay, and prove nothing, as it ended where somebody chose.
+
+        Raises:
+            StudioError: If there is no such audit, or it is finished.
+        """
+        ledger, words = self._dataset.ledger, "given up" if given_up else "taken up again"
+        with ledger.lock:
+            audit = self._records.audit(number)
+            if self._records.status(audit) == "finished":
+                raise StudioError(f"audit {number} is finished, it can't be {words}", "start another one")
+            if audit.given_up != given_up:
+                self._records.save(replace(audit, given_up=given_up))
+                ledger.note(f"audit {number} {words}", who=who, origin=ORIGIN, extra={"audit_status": number})
+                self._reserve()
 
     def result(self, number: int) -> AuditResult:
-        """Return what the answers to an audit say so far."""
-        return score_audit(self.audit(number).plan, self.answers(number))
+        """Return what an audit says.
 
-    def is_finished(self, number: int) -> bool:
-        """Return whether all its cells are answered, or somebody gave it up; nobody sees results before."""
-        audit = self.audit(number)
-        return audit.given_up or len(self.answers(number)) >= len(audit.plan.items)
-
-    def evidence(self) -> list[tuple[AuditPlan, Mapping[AnswerCell, int]]]:
-        """Return every finished plan with its answers, oldest first."""
-        return [
-            (self._audits[number].plan, self.answers(number))
-            for number in sorted(self._audits)
-            if self.is_finished(number)
-        ]
+        Raises:
+            StudioError: If there is no such audit, or it is open: a result in between could tell where to stop.
+        """
+        audit = self._records.audit(number)
+        status, answers = self._records.status(audit), self._records.answers(number)
+        if status == "open":
+            left = len(self._records.waiting(audit))
+            raise StudioError(
+                f"audit {number} is open: check {left} more photographs", "or give it up to see its answers"
+            )
+        signs = []
+        for sign in CLAIM_WORDS:
+            cells = self._records.cells(item for item in audit.plan.items if item.sign == sign)
+            said = [answers[cell] for cell in cells if cell in answers]
+            if cells:
+                right, checked, unsure = said.count(sign), len(said), said.count(UNKNOWN)
+                low, high = clopper_pearson(right, checked)
+                lower = float(clopper_pearson_lower(right, checked))
+                signs.append(SignResult(sign, checked, right, unsure, lower, (float(low), float(high))))
+        counts = status == "finished" and bool(audit.plan.draws)
+        return AuditResult(number, audit.plan.run, status, counts, tuple(signs))
 
     # answering ---------------------------------------------------------------
 
-    def answers(self, number: int) -> dict[AnswerCell, int]:
-        """Return the answers to an audit: 1 present, -1 absent, 0 unsure."""
-        with self.studio.ledger.lock:
-            return {cell: said for cell, (said, _) in self._answers[number].items()}
+    def questions(self, number: int, want: int = 50, have: Sequence[int] = ()) -> list[Card]:
+        """Return the next cells to show, without claim and score, but for those that the screen has already."""
+        held = set(have)
+        cells = [cell for cell in self._records.waiting(self._records.audit(number)) if cell not in held]
+        return [blind(card) for card in self._review.cards(cells[:want])]
 
-    def next_items(self, number: int, want: int, have: Sequence[int]) -> list[dict[str, Any]]:
-        """Return the next cells to show, without any claim.
-
-        Args:
-            number: The audit.
-            want: How many.
-            have: Places in the plan that the screen holds already.
-        """
-        audit, answered, held = self.audit(number), self.answers(number), set(have)
-        items: list[dict[str, Any]] = []
-        for place, item in enumerate(audit.plan.items):
-            if len(items) == want:
-                break
-            if item.cell in answered or place in held or item.image_id not in self.studio.ledger.row_of:
-                continue
-            row = self.studio.ledger.row_of[item.image_id]
-            path = self.studio.table.paths[row]
-            items.append({"cell": place, "image": item.image_id, "class": item.class_name, "path": path})
-        return items
+    def left(self, number: int) -> int:
+        """Return how many cells of an audit nobody has answered yet."""
+        return len(self._records.waiting(self._records.audit(number)))
 
     def answer(
-        self, number: int, place: int, said: int, *, who: str, action_id: str, ms: float | None
+        self,
+        number: int,
+        image_id: str,
+        class_name: str,
+        said: int,
+        *,
+        who: str,
+        action_id: str | None = None,
+        ms: int | None = None,
     ) -> Receipt:
-        """Take the answer to one cell of an audit.
-
-        A claim's cell is settled like in any review; a planted cell is not touched.
+        """Take the answer to one cell of an audit; it settles the cell and can be undone like any other.
 
         Args:
             number: The audit.
-            place: The cell's place in the plan.
+            image_id: The image.
+            class_name: The class.
             said: 1 present, -1 absent, 0 unsure.
             who: The person.
             action_id: The same id twice is one answer.
             ms: How long the person looked.
 
-        Raises:
-            StudioError: If there is no such cell, or the disk refuses.
-        """
-        audit = self.audit(number)
-        if not 0 <= place < len(audit.plan.items) or said not in (POSITIVE, UNKNOWN, NEGATIVE):
-            raise StudioError(f"audit {number} has no cell {place} to answer with {said}", "reload the page")
-        item = audit.plan.items[place]
-        extra = {"audit": number, "said": said, **({} if ms is None else {"ms": round(ms)})}
-        with self.studio.ledger.lock:
-            known = self.desk.actions.find(action_id)
-            if known is not None:
-                return Receipt(line=known, repeated=True)
-            receipt = Receipt(line=None)
-            if not item.is_planted:
-                decision = _decision(item, said)
-                receipt = self.studio.ledger.decide(
-                    [decision], who=who, origin=ORIGIN, action_id=action_id, run=audit.plan.run, extra=extra
-                )
-            if receipt.line is None:  # planted, or settled by somebody else meanwhile: only the answer counts
-                fact = {"image": item.image_id, "class": item.class_name, ACTION: action_id}
-                receipt = self.studio.ledger.note(
-                    "audit answer", who=who, origin=ORIGIN, extra={**extra, **fact}
-                )
-        return receipt
+        Returns:
+            A receipt without a line where somebody had answered it before.
 
-    def refresh(self) -> None:
-        """Keep the cells of open audits out of every queue, after answers were taken back."""
-        self._reserve()
+        Raises:
+            StudioError: If the audit has no such cell, or the disk refuses.
+        """
+        ledger, audit = self._dataset.ledger, self._records.audit(number)
+        cell = self._review.flat(image_id, class_name)
+        item = next((item for item in audit.plan.items if self._records.cells([item]) == [cell]), None)
+        if item is None or said not in (POSITIVE, UNKNOWN, NEGATIVE):
+            raise StudioError(f"audit {number} does not ask for that, or not for {said}", "reload the page")
+        answer = "unsure" if said == UNKNOWN else "accept" if said == item.sign else "reject"
+        score = item.confidence if item.sign == POSITIVE else 1.0 - item.confidence
+        decision = Decision(image_id, class_name, said, answer, round(score, 4))
+        with ledger.lock:
+            is_repeated = action_id is not None and ledger.find(action_id) is not None
+            if cell in self._records.answers(number) and not is_repeated:
+                return Receipt(line=None, skipped=(decision,))
+            return ledger.decide(
+                [decision],
+                who=who,
+                origin=ORIGIN,
+                action_id=action_id,
+                run=audit.plan.run,
+                note=f"audit {number}",
+                extra={"audit": number, "said": said, "image": image_id, "class": class_name, "ms": ms},
+                always=True,
+            )
 
     # within ------------------------------------------------------------------
 
-    def _save(self, audit: Audit) -> None:
-        write_json(self.studio.workspace.audits / f"{audit.number:04d}.json", audit.to_json())
+    def _plan(self, scopes: Sequence[Scope], count: int | None, seed: int) -> AuditPlan:
+        rng = np.random.default_rng(seed)
+        sides = {sign: side_of(self._proposed.thresholds, sign) for sign in (POSITIVE, NEGATIVE)}
+        still_open = self._records.open()
+        taken = self._records.cells(item for audit in still_open for item in audit.plan.items)
+        draws: list[Draw] = []
+        items: list[AuditItem] = []
+        for scope in scopes:
+            found = self._evidence.of(scope)
+            sides[scope.sign] = side_of(found.thresholds, scope.sign)
+            for draw, cells in _draw(found, _further(found, count), taken, rng):
+                items += self._items(cells, draw.sign, len(draws))
+                draws.append(draw)
+        if not items:
+            raise StudioError("nothing is left to check", "accept the claims, or name a number of answers")
+        run, _ = self._proposed.choice()
+        assert run is not None
+        return AuditPlan(
+            run=run,
+            seq=self._dataset.ledger.seq,
+            seed=seed,
+            target=scopes[0].target,
+            thresholds=Thresholds(sides[POSITIVE], sides[NEGATIVE]).to_json(self._dataset.class_names),
+            left_out=[audit.number for audit in still_open],
+            draws=draws,
+            items=[items[place] for place in rng.permutation(len(items))],
+        )
+
+    def _items(self, cells: npt.NDArray[np.int64], sign: int, draw: int) -> list[AuditItem]:
+        current, table = self._proposed.current, self._dataset.table
+        assert current is not None
+        rows, columns = np.divmod(cells, table.num_classes)
+        scores = current.scores[rows, columns].astype(np.float64)
+        sure = scores if sign == POSITIVE else 1.0 - scores
+        return [
+            AuditItem(table.image_ids[row], table.class_names[column], sign, confidence, draw)
+            for row, column, confidence in zip(rows.tolist(), columns.tolist(), sure.tolist(), strict=True)
+        ]
 
     def _reserve(self) -> None:
-        cells: set[Cell] = set()
-        for number, audit in self._audits.items():
-            if audit.given_up:
-                continue
-            answered = self.answers(number)
-            cells.update(
-                self.desk.flat(*item.cell)
-                for item in audit.plan.items
-                if item.cell not in answered and not item.is_planted and self._exists(item)
+        """Leave the cells that open audits wait for out of every queue."""
+        self._review.reserve(cell for audit in self._records.open() for cell in self._records.waiting(audit))
+
+
+def blind(card: Card) -> Card:
+    """Return a card without what the model says of it."""
+    return replace(card, claim=0, score=None)
+
+
+def _further(found: Evidence, count: int | None) -> Further:
+    if count is None:
+        if found.further is None:
+            raise StudioError(
+                f"{found.known.what} are too few to show {found.known.scope.target:.0%}",
+                "review them one by one, or choose more classes or a lower target",
             )
-        self.desk.reserve(cells)
-
-    def _exists(self, item: AuditItem) -> bool:
-        ledger = self.studio.ledger
-        return item.image_id in ledger.row_of and item.class_name in ledger.column_of
-
-    def _see(self, line: Line) -> None:
-        if line.kind in ("undo", "redo") and line.of is not None:
-            about = self.studio.ledger.line(line.of)
-            self._count(about, line.kind == "redo")
-        elif WITHDRAWN in line.extra and "audit" in line.extra:
-            self._count(self.studio.ledger.line(int(line.extra[WITHDRAWN])), bool(line.extra.get("again")))
-        else:
-            self._count(line, counts=True)
-
-    def _count(self, line: Line, counts: bool) -> None:
-        if "audit" not in line.extra or "said" not in line.extra:
-            return
-        if line.cells:
-            cell = (line.cells[0].image_id, line.cells[0].class_name)
-        else:
-            cell = (str(line.extra["image"]), str(line.extra["class"]))
-        answers = self._answers[int(line.extra["audit"])]
-        if counts:
-            answers[cell] = (int(line.extra["said"]), line.seq)
-        elif answers.get(cell, (0, 0))[1] == line.seq:
-            del answers[cell]
+        return found.further
+    if count < 1:
+        raise StudioError(f"an audit of {count} answers shows nothing", "ask for one at least")
+    return Further(count, found.further is not None and found.further.is_fresh)
 
 
-def _decision(item: AuditItem, said: int) -> Decision:
-    if said == UNKNOWN:
-        return Decision(item.image_id, item.class_name, UNKNOWN, "unsure")
-    answer = "accept" if said == item.sign else "reject"
-    score = item.confidence if item.sign == POSITIVE else 1.0 - item.confidence
-    return Decision(item.image_id, item.class_name, said, answer, round(score, 4))
+def _draw(
+    found: Evidence, further: Further, taken: list[int], rng: np.random.Generator
+) -> list[tuple[Draw, npt.NDArray[np.int64]]]:
+    """Draw claims at random without replacement: from all of them, or from old and new ones apart."""
+    is_old = found.is_old | further.is_fresh
+    is_free = found.is_open & ~np.isin(found.cells, taken)
+    pools = found.cells[is_free & is_old], found.cells[is_free & ~is_old]
+    whole: Part | None = "all" if not (len(pools[0]) and len(pools[1])) else None
+    parts: tuple[Part, Part] = ("old", "new")
+    draws = []
+    for part, pool, number in zip(parts, pools, split_answers(found.claims, further), strict=True):
+        size = min(number, len(pool))
+        if size:
+            earlier = [] if whole else sorted({sample.audit for sample in found.claims.samples})
+            names = found.by_class["class"][~found.by_class["looks_worse"]].tolist()
+            draw = Draw(found.known.scope.sign, whole or part, names, earlier, len(pool), size)
+            draws.append((draw, rng.choice(pool, size=size, replace=False, shuffle=False)))
+    return draws
 
 
-def _load(folder: Path) -> dict[int, Audit]:
-    audits: dict[int, Audit] = {}
-    for path in sorted(folder.glob("*.json")):
-        saved = read_json(path)
-        if saved is None:
-            continue
-        audit = Audit(
-            int(saved["number"]),
-            AuditPlan.from_json(saved["plan"]),
-            str(saved["who"]),
-            str(saved["time"]),
-            str(saved.get("action", "")),
-            bool(saved.get("given_up", False)),
-        )
-        audits[audit.number] = audit
-    return audits
+def _what(audit: Audit) -> str:
+    """Return which claims an audit is about, in words."""
+    draws = audit.plan.draws
+    names = list(dict.fromkeys(name for draw in draws for name in draw.class_names))
+    signs = {item.sign for item in audit.plan.items}
+    claims = " and ".join(words for sign, words in CLAIM_WORDS.items() if sign in signs)
+    return f"{claims} of {names[0]}" if len(names) == 1 else claims

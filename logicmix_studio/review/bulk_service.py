@@ -1,192 +1,179 @@
-"""Thresholds and bulk acceptance: what the audits allow, and what it takes to go beyond them."""
+"""Thresholds, and accepting many claims at once: on an audit's evidence, or without it and on record."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.labels import POSITIVE
-from logicmix_studio.review import (
-    CellView,
-    Coverage,
-    Evidence,
-    Solution,
-    Thresholds,
-    collect_evidence,
-    count_bands,
-    lower_bounds,
-    propose,
-    solve_thresholds,
-)
+from logicmix_studio.labels import NEGATIVE, POSITIVE
+from logicmix_studio.review.audit import CLAIM_WORDS, Scope
+from logicmix_studio.review.audit_evidence import Known, side_of
 from logicmix_studio.review.audit_service import AuditService
-from logicmix_studio.review.service import ReviewService
-from logicmix_studio.store import Decision, Receipt
-from logicmix_studio.studio import Studio
+from logicmix_studio.review.proposal_set import ProposalSet
+from logicmix_studio.store import Dataset, Decision, Receipt
 
-MOST_AT_ONCE = 200_000
+MOST_AT_ONCE: Final = 200_000
 """Cells of one bulk: a line of the journal must stay readable."""
 
-CURVE = np.concatenate(
-    [np.arange(0.5, 0.9, 0.02), np.arange(0.9, 0.99, 0.005), np.arange(0.99, 1.0005, 0.001)]
-)
-"""Thresholds at which a slider knows the number of cells."""
-
 
 @dataclass(frozen=True)
-class Part:
-    """One class and sign of a bulk, from a threshold on."""
+class BulkPlan:
+    """What accepting the claims of a scope would write."""
 
-    class_name: str
-    sign: int
-    threshold: float
-
-
-@dataclass(frozen=True)
-class PartPlan:
-    """What a bulk would write for one class and sign."""
-
-    part: Part
+    known: Known
     cells: npt.NDArray[np.int64]
     """(M,) flat indices."""
-    lower_bound: float
-    """What audits say of the precision of these cells, one-sided."""
-    is_covered: bool
-    """Whether the audits hold the target at this threshold."""
-    reason: str
-    """Why not, in words; empty where they do."""
+    is_audited: bool
+    """Whether audits show the target for these cells; otherwise it takes a person's reason."""
+
+    @property
+    def words(self) -> str:
+        """What would be written and what is known of it, in words."""
+        known, scope = self.known, self.known.scope
+        what = f"{len(self.cells):,} “{CLAIM_WORDS[scope.sign]}”"
+        left_out = f"; left out, as they look worse: {', '.join(known.worse)}" if known.worse else ""
+        if self.is_audited:
+            rest = known.claims - known.covered
+            newer = f"; {rest:,} more are not covered by an audit" if rest else ""
+            return f"{what}, {known.so_far} of all, checked ones included{newer}{left_out}"
+        return f"{what} without an audit that shows {scope.target:.0%}: {known.so_far}{left_out}"
 
 
-class ThresholdRoom:
-    """Solves thresholds from audits and writes bulks.
+class BulkService:
+    """Moves thresholds and writes bulks. May be called from any thread.
 
     Args:
-        studio: The studio.
-        desk: The queues.
-        audits: The audits.
+        dataset: The data set.
+        proposed: What the finished runs claim of it.
+        audits: What is known of the claims.
     """
 
-    def __init__(self, studio: Studio, desk: ReviewService, audits: AuditService) -> None:
-        self.studio = studio
-        self.desk = desk
-        self.audits = audits
-        self._lock = threading.Lock()
-        self._bounds: (
-            tuple[tuple[int, int], Evidence, npt.NDArray[np.int64], npt.NDArray[np.float64]] | None
-        ) = None
+    def __init__(self, dataset: Dataset, proposed: ProposalSet, audits: AuditService) -> None:
+        self._dataset = dataset
+        self._proposed = proposed
+        self._audits = audits
 
-    def solve(self, target: float) -> Solution | None:
-        """Return the thresholds that hold a precision; None before the first run.
-
-        Raises:
-            StudioError: If the target is no share that audits can show.
-        """
-        view = self.desk.view(with_proposals=False)
-        if view.scores is None:
-            return None
-        evidence, populations, bounds = self._evidence(view)
-        return solve_thresholds(target, self.studio.class_names, evidence, populations, bounds)
-
-    def evidence(self) -> Evidence | None:
-        """Return what audits of the current run said; None before the first run."""
-        view = self.desk.view(with_proposals=False)
-        return None if view.scores is None else self._evidence(view)[0]
-
-    def plan(self, parts: Sequence[Part], target: float) -> list[PartPlan]:
-        """Return what a bulk would write, and whether audits cover it.
-
-        Cells of open audits are left to the audit.
+    def set_threshold(
+        self,
+        threshold: float,
+        *,
+        who: str,
+        class_name: str = "",
+        sign: int = 0,
+        action_id: str | None = None,
+    ) -> Receipt:
+        """Move from where on a claim is a pseudo-label; the journal has a line of it.
 
         Args:
-            parts: Classes and signs with their thresholds, each class and sign once.
-            target: The precision that audits must show.
+            threshold: Confidence to reach, in [0.5, 1].
+            who: The person.
+            class_name: The class; all where empty.
+            sign: 1 or -1; both where 0.
+            action_id: The same id twice is one action.
 
         Raises:
-            StudioError: If there is no run, a class is none, or a class and sign stands there twice.
+            StudioError: If the threshold is out of range or there is no such class.
         """
-        view, solution = self.desk.view(with_proposals=False), self.solve(target)
-        if view.scores is None or solution is None:
-            raise StudioError("there are no pseudo-labels to accept", "train first")
-        solved = {(part.class_name, part.sign): part for part in solution.parts}
-        plans: dict[tuple[str, int], PartPlan] = {}
-        for part in parts:
-            key = (part.class_name, part.sign)
-            if key not in solved:
-                raise StudioError(f"there is no class {part.class_name!r}", "reload the page")
-            if key in plans:
-                raise StudioError(
-                    f"{part.class_name!r} stands twice in this bulk", "choose each class and sign once"
-                )
-            threshold, needed = solved[key].threshold, solved[key]
-            is_covered = threshold is not None and part.threshold >= threshold - 1e-9
-            reason = "" if is_covered else _reason(part, threshold, needed.message(), target)
-            plans[key] = PartPlan(part, self._cells(view, part), needed.lower_bound, is_covered, reason)
-        return list(plans.values())
+        names = [class_name] if class_name else list(self._dataset.class_names)
+        with self._dataset.ledger.lock:
+            moved, before = self._proposed.thresholds, []
+            for name in names:
+                for side in [sign] if sign else [POSITIVE, NEGATIVE]:
+                    column = self._dataset.column_of(name)
+                    before.append([name, side, float(side_of(moved, side)[column])])
+                    moved = moved.replace(column, side, threshold)
+            what = f"{class_name or 'all classes'}{f' {CLAIM_WORDS[sign]}' if sign else ''}"
+            receipt = self._dataset.ledger.note(
+                f"threshold of {what} moved to {threshold:g}",
+                who=who,
+                origin="thresholds",
+                action_id=action_id,
+                extra={"threshold": threshold, "before": before},
+            )
+            if not receipt.repeated:
+                self._dataset.settings.update({"thresholds": moved.to_json(self._dataset.class_names)})
+            return receipt
+
+    def plan(self, scope: Scope, *, without_audit: bool = False) -> BulkPlan:
+        """Return what accepting would write: all claims that the audits' bound covers, or all without an audit.
+
+        Classes that look worse than the others are left out, unless they are all that is asked for.
+
+        Raises:
+            StudioError: If there is no run, or a class is none.
+        """
+        known = self._audits.known(scope)
+        is_audited = known.is_shown and not without_audit
+        return BulkPlan(known, self._audits.open_claims(scope, covered=is_audited), is_audited)
 
     def accept(
         self,
-        parts: Sequence[Part],
-        target: float,
+        scope: Scope,
         *,
-        who: str,
-        action_id: str,
         expected: int,
-        override: str = "",
-    ) -> tuple[Receipt, list[PartPlan]]:
-        """Accept all pseudo-labels of some classes and signs: one journal line, one undo.
+        who: str,
+        reason: str = "",
+        action_id: str | None = None,
+    ) -> Receipt:
+        """Accept all claims of :meth:`plan`: one journal line, one undo; the line says what was known.
 
         Args:
-            parts: Classes and signs with their thresholds.
-            target: The precision that audits must show.
-            who: The person.
-            action_id: The same id twice is one action.
+            scope: Which claims.
             expected: How many cells the person was told.
-            override: Why to accept what audits do not cover.
+            who: The person.
+            reason: Why to accept without an audit that shows the target; the plan is then the one without.
+            action_id: The same id twice is one action.
 
         Raises:
-            StudioError: If a part is not covered and no reason is given, the number of cells has changed meanwhile, or
-                there are none or too many.
+            StudioError: If no audit shows the target and there is no reason, or the number of cells is another, none or
+                too many.
         """
-        with self.studio.ledger.lock:
-            known = self.desk.actions.find(action_id)
-            if known is not None:
-                return Receipt(line=known, repeated=True), []
-            plans = self.plan(parts, target)
-            total = sum(len(plan.cells) for plan in plans)
-            self._check(plans, total, expected, override)
-            extra = {
-                "bulk": [_plan_fact(plan) for plan in plans],
-                "target": target,
-                **({"override": override.strip()} if override.strip() else {}),
-            }
-            run, _ = self.studio.current_choice()
-            receipt = self.studio.ledger.decide(
-                self._decisions(plans),
+        ledger, reason = self._dataset.ledger, reason.strip()
+        self._audits.known(scope)  # weighed before the ledger is locked: others may decide meanwhile
+        with ledger.lock:
+            if action_id is not None and (line := ledger.find(action_id)) is not None:
+                return Receipt(line=line, repeated=True)
+            plan = self.plan(scope, without_audit=bool(reason))
+            self._check(plan, expected, reason)
+            known = plan.known
+            return ledger.decide(
+                list(self._decisions(plan)),
                 who=who,
                 origin="bulk",
                 action_id=action_id,
-                run=run,
-                note=f"accepted {total} pseudo-labels at once",
-                extra=extra,
+                run=known.run,
+                note=f"accepted at once: {plan.words}{f'. Reason: {reason}' if reason else ''}",
+                extra={
+                    "target": scope.target,
+                    "threshold": known.threshold,
+                    "checked": known.checked,
+                    "right": known.right,
+                    "lower_bound": round(known.lower_bound, 4),
+                    "left_out": known.worse,
+                    "audited": plan.is_audited,
+                    "reason": reason,
+                },
+                keep_known=True,
             )
-            return receipt, plans
 
     # within ------------------------------------------------------------------
 
-    def _check(self, plans: Sequence[PartPlan], total: int, expected: int, override: str) -> None:
-        uncovered = [plan for plan in plans if not plan.is_covered]
-        if uncovered and not override.strip():
-            first = uncovered[0]
-            raise StudioError(
-                f"{first.part.class_name!r} is not covered by an audit: {first.reason}",
-                "run the audit, leave the class out, or say why it shall be accepted all the same",
+    def _check(self, plan: BulkPlan, expected: int, reason: str) -> None:
+        known, total = plan.known, len(plan.cells)
+        if not (plan.is_audited or reason):
+            more = (
+                "review them one by one" if known.needed is None else f"check {known.needed} more photographs"
             )
-        if total == 0:
+            raise StudioError(
+                f"no audit shows {known.scope.target:.0%} for {known.what}: {known.so_far}",
+                f"{more}, or say why to accept them all the same",
+            )
+        if not total:
             raise StudioError("there is nothing to accept", "lower the threshold or choose other classes")
         if total > MOST_AT_ONCE:
             raise StudioError(
@@ -194,81 +181,16 @@ class ThresholdRoom:
             )
         if total != expected:
             raise StudioError(
-                f"the bulk would write {total:,} cells, {expected:,} were named",
+                f"{total:,} cells would be written, {expected:,} were named",
                 "look at the new number and confirm again",
             )
 
-    def _cells(self, view: CellView, part: Part) -> npt.NDArray[np.int64]:
-        assert view.scores is not None
-        column = self.studio.ledger.column_of[part.class_name]
-        one = slice(column, column + 1)
-        threshold = np.array([part.threshold])
-        claims = propose(
-            view.scores[:, one],
-            view.states[:, one],
-            Thresholds(threshold, threshold),
-            excluded_rows=self.studio.table.is_test,
-            unsure_run=None if view.unsure_run is None else view.unsure_run[:, one].astype(np.int32),
-            run=view.run,
-        )
-        rows = np.flatnonzero(claims[:, 0] == part.sign)
-        cells = rows * self.studio.table.num_classes + column
-        reserved = np.fromiter(self.desk.reserved, dtype=np.int64, count=len(self.desk.reserved))
-        return np.asarray(cells[~np.isin(cells, reserved)], dtype=np.int64)
-
-    def _decisions(self, plans: Sequence[PartPlan]) -> list[Decision]:
-        current = self.studio.current
+    def _decisions(self, plan: BulkPlan) -> Iterator[Decision]:
+        current, table = self._proposed.current, self._dataset.table
         assert current is not None
-        decisions = []
-        for plan in plans:
-            rows, columns = np.divmod(plan.cells, self.studio.table.num_classes)
-            scores = current.scores[rows, columns].astype(np.float64).round(4).tolist()
-            decisions += [
-                Decision(self.studio.image_ids[row], plan.part.class_name, plan.part.sign, "accept", score)
-                for row, score in zip(rows.tolist(), scores, strict=True)
-            ]
-        return decisions
-
-    def _evidence(self, view: CellView) -> tuple[Evidence, npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        key = (view.run, self.studio.ledger.seq)
-        with self._lock:
-            if self._bounds is None or self._bounds[0] != key:
-                evidence = collect_evidence(self.audits.evidence(), self.studio.class_names, view.run)
-                coverage = self.desk.coverage()
-                assert coverage is not None
-                populations = count_bands(coverage)
-                self._bounds = (key, evidence, populations, lower_bounds(evidence, populations))
-            return self._bounds[1:]
-
-
-def curve_of(coverage: Coverage, num_classes: int) -> dict[str, Any]:
-    """Return how many cells each threshold of a slider covers, by class.
-
-    Args:
-        coverage: The sorted scores.
-        num_classes: C.
-    """
-    counts = [coverage.count(Thresholds.constant(num_classes, value, value)) for value in CURVE.clip(max=1.0)]
-    return {
-        "thresholds": [round(float(value), 4) for value in CURVE.clip(max=1.0)],
-        "positive": np.stack([positive for positive, _ in counts], axis=1).tolist(),
-        "negative": np.stack([negative for _, negative in counts], axis=1).tolist(),
-    }
-
-
-def _reason(part: Part, threshold: float | None, message: str, target: float) -> str:
-    if threshold is None:
-        return message
-    sign = "present" if part.sign == POSITIVE else "absent"
-    return f"“{sign}” holds {target:.1%} only from {threshold:.3f} on, not from {part.threshold:.3f}"
-
-
-def _plan_fact(plan: PartPlan) -> Mapping[str, Any]:
-    return {
-        "class": plan.part.class_name,
-        "sign": plan.part.sign,
-        "threshold": plan.part.threshold,
-        "cells": len(plan.cells),
-        "lower_bound": round(plan.lower_bound, 4),
-        "covered": plan.is_covered,
-    }
+        rows, columns = np.divmod(plan.cells, table.num_classes)
+        scores = current.scores[rows, columns].astype(np.float64).round(4)
+        for row, column, score in zip(rows.tolist(), columns.tolist(), scores.tolist(), strict=True):
+            yield Decision(
+                table.image_ids[row], table.class_names[column], plan.known.scope.sign, "accept", score
+            )

@@ -1,10 +1,8 @@
 """From scores to probabilities: applying a calibration, and checking one.
 
-A calibration is fitted elsewhere, on held-out known cells. It has the form of a run's `calibration.json`:
-`{"positive": {"slope", "intercept"}, "negative": {"slope", "intercept"}}`, two lines from the raw logit of
-a score to the logit of the calibrated probability of presence. Where the positive line is at 0 or above it
-holds; elsewhere the negative one does, as far as it is below 0. So the order of scores is kept, also by
-lines that do not meet.
+A calibration is two lines from the raw logit of a score to the logit of the calibrated probability of presence, fitted
+on held-out known cells. Where the positive line is at 0 or above it holds; elsewhere the negative one does, as far as it
+is below 0. So the order of scores is kept, also by lines that do not meet.
 """
 
 from __future__ import annotations
@@ -14,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.labels import NEGATIVE, POSITIVE
+from logicmix_studio.labels import POSITIVE, UNKNOWN
 from logicmix_studio.review.intervals import DEFAULT_LEVEL, clopper_pearson
 
 _ALL_BITS = 65536
@@ -104,9 +103,8 @@ def apply_calibration(
 ) -> NDArray[np.float16]:
     """Return calibrated scores, all in [0, 1].
 
-    There are only 65,536 float16 numbers, so the formula is worked out once for each and looked up: 8
-    million scores take some hundredths of a second. Numbers outside [0, 1] become 0 or 1, and nan (an image
-    that could not be read) becomes 0.5, which claims nothing.
+    The formula is worked out once for each of the 65,536 float16 numbers and looked up. Numbers outside [0, 1] become 0
+    or 1, and nan (an image that could not be read) becomes 0.5, which claims nothing.
 
     Args:
         scores: (N, C) float16, as a run wrote them; may be a memory map.
@@ -136,50 +134,29 @@ def _calibration_table(calibration: Calibration) -> NDArray[np.float16]:
     return table
 
 
-@dataclass(frozen=True)
-class ReliabilityCurve:
-    """What was claimed against what was so, bin by bin; B bins with at least one cell."""
-
-    claimed: NDArray[np.float64]
-    """(B,) mean score of the bin."""
-    observed: NDArray[np.float64]
-    """(B,) share of its cells that are positive."""
-    total: NDArray[np.int64]
-    """(B,) number of its cells."""
-    lower: NDArray[np.float64]
-    """(B,) lower end of the interval of `observed`."""
-    upper: NDArray[np.float64]
-    """(B,) upper end."""
-
-    @property
-    def error(self) -> float:
-        """The expected calibration error: the mean distance of claimed and observed, weighted by cells."""
-        if not len(self.total):
-            return 0.0
-        return float(np.average(np.abs(self.claimed - self.observed), weights=self.total))
-
-
 def reliability_curve(
     scores: NDArray[np.floating[Any]],
     states: NDArray[np.int8],
     num_bins: int = NUM_BINS,
     level: float = DEFAULT_LEVEL,
-) -> ReliabilityCurve:
-    """Return how often scores were right on known cells.
+) -> pd.DataFrame:
+    """Return what was claimed against what was so, a row for each bin with at least one known cell.
 
     Args:
         scores: Any shape, in [0, 1].
         states: The same shape; unknown cells are left out.
         num_bins: Number of bins of equal width.
         level: Of the exact two-sided intervals.
+
+    Returns:
+        claimed (mean score), observed (share that is positive), lower and upper end of its interval, cells.
     """
-    is_known = (states == POSITIVE) | (states == NEGATIVE)
-    claimed = np.asarray(scores, dtype=np.float64)[is_known]
-    bins = np.minimum((claimed * num_bins).astype(np.int64), num_bins - 1)
-    total = np.bincount(bins, minlength=num_bins)
-    present = np.bincount(bins, weights=states[is_known] == POSITIVE, minlength=num_bins)
-    sums = np.bincount(bins, weights=claimed, minlength=num_bins)
-    is_filled = total > 0
-    total, present, sums = total[is_filled], present[is_filled], sums[is_filled]
-    lower, upper = clopper_pearson(present, total, level)
-    return ReliabilityCurve(sums / total, present / total, total, lower, upper)
+    is_known = states != UNKNOWN
+    cells = pd.DataFrame(
+        {"claimed": scores[is_known].astype(np.float64), "observed": states[is_known] == POSITIVE}
+    )
+    bins = np.minimum((cells["claimed"] * num_bins).astype(np.int64), num_bins - 1)
+    curve = cells.groupby(bins).mean()
+    total = bins.value_counts().sort_index().to_numpy()
+    curve["lower"], curve["upper"] = clopper_pearson((curve["observed"] * total).round(), total, level)
+    return curve.assign(cells=total).reset_index(drop=True)

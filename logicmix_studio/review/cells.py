@@ -39,8 +39,8 @@ class CellView:
     """(N, C) True where somebody saw the cell in a review; None for nowhere."""
     unsure_run: NDArray[np.integer[Any]] | None = None
     """(N, C) the run whose queue the cell left as unsure, -1 for never; None for nowhere."""
-    kept: NDArray[np.bool_] | None = None
-    """(N, C) True where a person kept a known state against the model; None for nowhere."""
+    dismissed: NDArray[np.bool_] | None = None
+    """(N, C) True where a person upheld a known state against the model; None for nowhere."""
     run: int = NO_RUN
     """The run that made the scores."""
 
@@ -51,7 +51,7 @@ class CellView:
                 f"The states have shape {self.states.shape}, but there are {len(self.class_names)} classes.",
                 "Reload the data set.",
             )
-        for name in ("scores", "proposals", "previous", "shown", "unsure_run", "kept"):
+        for name in ("scores", "proposals", "previous", "shown", "unsure_run", "dismissed"):
             array = getattr(self, name)
             if array is not None and array.shape != self.states.shape:
                 raise StudioError(

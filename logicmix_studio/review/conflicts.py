@@ -72,7 +72,7 @@ def conflict_mask(
     states: NDArray[np.int8],
     scores: NDArray[np.float16],
     excluded_rows: NDArray[np.bool_] | None = None,
-    kept: NDArray[np.bool_] | None = None,
+    dismissed: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.bool_]:
     """Return (N, C) True where a confident model contradicts a known cell.
 
@@ -80,15 +80,15 @@ def conflict_mask(
         states: (N, C).
         scores: (N, C) float16, calibrated, in [0, 1].
         excluded_rows: (N,) True for images that are not reviewed (split `test`).
-        kept: (N, C) True where a person already kept the state against the model.
+        dismissed: (N, C) True where a person already upheld the state against the model.
     """
     bits, thresholds = score_bits(scores), confident_thresholds(states, scores)
     mask: NDArray[np.bool_] = (bits >= positive_cut(thresholds.positive)) & (states == NEGATIVE)
     mask |= (bits <= negative_cut(thresholds.negative)) & (states == POSITIVE)
     if excluded_rows is not None:
         mask &= ~excluded_rows[:, np.newaxis]
-    if kept is not None:
-        mask &= ~kept
+    if dismissed is not None:
+        mask &= ~dismissed
     return mask
 
 
@@ -96,10 +96,10 @@ def find_conflicts(
     states: NDArray[np.int8],
     scores: NDArray[np.float16],
     excluded_rows: NDArray[np.bool_] | None = None,
-    kept: NDArray[np.bool_] | None = None,
+    dismissed: NDArray[np.bool_] | None = None,
 ) -> Conflicts:
     """Return the known cells that a confident model contradicts, ranked; arguments as in `conflict_mask`."""
-    cells = np.flatnonzero(conflict_mask(states, scores, excluded_rows, kept))
+    cells = np.flatnonzero(conflict_mask(states, scores, excluded_rows, dismissed))
     known = states.ravel()[cells]
     self_confidence = confidences(scores.ravel()[cells], known)
     order = np.argsort(self_confidence, kind="stable")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from logicmix_studio.review import QueueSpec
-from logicmix_studio.studio import Studio
+from logicmix_studio.review.queue_spec import QueueSpec
 
 
 @dataclass(frozen=True)
@@ -23,64 +22,68 @@ class Waiting:
     """Cells that this screen shows already."""
 
 
-def explain_empty(studio: Studio, spec: QueueSpec, waiting: Waiting) -> dict[str, Any]:
-    """Return title, text and next steps for a queue that gave no cell.
+@dataclass(frozen=True)
+class Step:
+    """Something that may be done next: go to a tab or a part of this one, change filters, or ask again."""
+
+    label: str
+    tab: str = ""
+    action: str = ""
+    """again (ask once more), take_again (also for what was skipped) or clear (drop all filters)."""
+    filters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EmptyQueue:
+    """Why a queue gave no cell, in words."""
+
+    title: str
+    text: str
+    steps: tuple[Step, ...]
+
+
+def explain_empty(spec: QueueSpec, waiting: Waiting, *, has_run: bool, has_previous: bool) -> EmptyQueue:
+    """Say why a queue gave no cell and what to do next.
 
     Args:
-        studio: The studio.
         spec: What was asked for.
         waiting: Where its cells are.
-
-    Returns:
-        ``{"title", "text", "steps": [{"label", ...}]}``; a step names parameters of the address (``set``), a tab
-        (``tab``) or an action (``act``).
+        has_run: Whether a run has finished.
+        has_previous: Whether there is an earlier one to compare it with.
     """
-    has_run = studio.current_choice()[0] is not None
     if waiting.total and waiting.skipped:
-        title, text = (
-            "Only skipped cells are left",
-            f"You passed over {waiting.skipped} cells of your queues.",
-        )
-        return _empty(title, text, [{"label": "Show the skipped ones again", "act": "take-again"}])
+        text = f"You passed over {waiting.skipped} of your questions; they still wait for an answer."
+        again = Step("Show the skipped ones again", action="take_again")
+        return EmptyQueue("Only skipped questions are left", text, (again,))
     if waiting.total > waiting.held and waiting.others:
         text = f"Other people are looking at {waiting.others} cells. Unanswered ones come back within five minutes."
-        return _empty("The rest is in other hands", text, [{"label": "Look again", "act": "retry"}, _OPEN])
+        return EmptyQueue("Others have the rest", text, (Step("Look again", action="again"), _OPEN))
+    if spec.changes == "conflict":
+        if not has_run:
+            text = "Conflicts appear once a run has scored the cells that are known."
+            return EmptyQueue("No run to compare with", text, (_TRAIN,))
+        text = "Where the model is sure of the opposite of what is known, the cell would stand here."
+        return EmptyQueue("No conflict waits", text, (_CLEAR,) if _is_narrow(spec) else ())
     if not has_run and spec.takes_only_proposals(has_run=True):
-        text = (
-            "No run has finished, so there are no pseudo-labels. Train once, or answer unknown cells by hand."
-        )
-        return _empty("No pseudo-labels yet", text, [{"label": "Go to training", "tab": "train"}, _OPEN])
-    if spec.changes in ("new", "withdrawn", "flipped") and studio.previous is None:
-        text = (
-            "This compares two runs, and only one has finished."
-            if has_run
-            else "This compares two runs; none has finished."
-        )
-        return _empty("Nothing to compare", text, [{"label": "Go to training", "tab": "train"}, _ALL])
-    if _is_narrow(spec):
-        text = "Every cell that these filters leave has been answered, or none fits them."
-        return _empty(
-            "Nothing waits with these filters", text, [_ALL, {"label": "Go to training", "tab": "train"}]
-        )
+        text = "No run has finished, so there are no pseudo-labels. Train once, or answer by hand what is unknown."
+        return EmptyQueue("No pseudo-labels yet", text, (_TRAIN, _OPEN))
+    if spec.changes and not has_previous:
+        text = f"This compares two runs, {'and only one has' if has_run else 'and none has'} finished."
+        return EmptyQueue("Nothing to compare", text, (_TRAIN, _CLEAR))
+    if _is_narrow(spec) or spec.changes or spec.never_shown or spec.unsure_before:
+        text = "Everything that these filters leave has an answer, or nothing fits them."
+        return EmptyQueue("Nothing waits with these filters", text, (_CLEAR, _TRAIN))
     text = "Everything in this queue has an answer. The next run will learn from it and propose anew."
-    return _empty(
-        "All done here",
-        text,
-        [{"label": "Go to training", "tab": "train"}, {"label": "Run an audit", "set": {"screen": "audit"}}],
-    )
+    return EmptyQueue("All done here", text, (_TRAIN, Step("Run an audit", filters={"screen": "audits"})))
 
 
-_ALL = {
-    "label": "Clear the filters",
-    "set": {"class": "", "sign": "", "band": "", "split": "", "scope": "", "run": ""},
-}
-_OPEN = {"label": "Review unknown cells", "set": {"scope": "open", "order": "useful"}}
+_TRAIN = Step("Go to training", tab="train")
+_CLEAR = Step("Clear the filters", action="clear")
+_OPEN = Step("Review all unknown", filters={"scope": "open", "order": "useful"})
 
 
 def _is_narrow(spec: QueueSpec) -> bool:
-    narrow = (spec.class_names, spec.sign, spec.splits, spec.changes, spec.never_shown, spec.unsure_before)
-    return any(narrow) or (spec.score_low, spec.score_high) != (0.0, 1.0)
-
-
-def _empty(title: str, text: str, steps: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"title": title, "text": text, "steps": steps}
+    return bool(spec.class_names or spec.sign or spec.splits) or (spec.score_low, spec.score_high) != (
+        0.0,
+        1.0,
+    )

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
-from logicmix_studio.review.answers import WITHDRAWN, Actions
-from logicmix_studio.store import CellChange, Line
-from logicmix_studio.studio import Studio
+from logicmix_studio.labels import NEGATIVE, POSITIVE, STATE_NAMES, UNKNOWN
+from logicmix_studio.store import CellChange, Ledger, Line
 
-PREVIEW_CELLS: Final = 6
-"""Cells of a bulk that a list shows."""
-
-CHANGED_CELLS: Final = 200
-"""Cells that differ between then and now, shown at the most."""
+NAMED_CLASSES: Final = 3
+"""Classes of a bulk that are named."""
 
 
 @dataclass(frozen=True)
@@ -42,104 +38,122 @@ class HistoryFilter:
         if not (self.class_name or self.image_id):
             return True
         return any(
-            (not self.class_name or cell.class_name == self.class_name)
-            and (not self.image_id or cell.image_id == self.image_id)
+            self.class_name in ("", cell.class_name) and self.image_id in ("", cell.image_id)
             for cell in line.cells
         )
 
 
-def list_lines(studio: Studio, actions: Actions, wanted: HistoryFilter, limit: int) -> dict[str, Any]:
-    """Return the newest lines that fit, and whether there are more.
+@dataclass(frozen=True)
+class PastLabels:
+    """What the labels were at a time, and how they differ from now; N images, C classes."""
+
+    time: str
+    """UTC, ISO 8601."""
+    line: int
+    """The last journal line of that time; 0 before the first."""
+    states: npt.NDArray[np.int8]
+    """(N, C) as they were."""
+    counts: pd.DataFrame
+    """Cells by state, then and now."""
+    changes: pd.DataFrame
+    """The cells that differ: image_id, path, class, then, now."""
+
+
+def list_lines(ledger: Ledger, wanted: HistoryFilter, limit: int) -> pd.DataFrame:
+    """Return the newest lines that fit, newest first.
 
     Args:
-        studio: The studio.
-        actions: Knows which notes were taken back.
+        ledger: The ledger.
         wanted: Which lines.
         limit: How many at the most.
+
+    Returns:
+        One row a line: line, time (UTC), who, where, what (in words), cells, run, undone, revertible.
     """
-    with studio.ledger.lock:
-        lines = list(studio.ledger.lines)
-    found: list[Line] = []
+    with ledger.lock:
+        lines = list(ledger.lines)
+    rows: list[tuple[object, ...]] = []
     for line in reversed(lines):
-        if wanted.fits(line):
-            found.append(line)
-        if len(found) > limit:
+        if len(rows) == limit:
             break
-    return {
-        "lines": [describe_line(studio, actions, line) for line in found[:limit]],
-        "more": len(found) > limit,
-        "people": sorted({line.who for line in lines}),
-        "origins": sorted({line.origin for line in lines}),
-        "total": len(lines),
-    }
+        if wanted.fits(line):
+            is_undone = line.kind == "decide" and ledger.is_undone(line.seq)
+            revertible = line.kind == "decide" and not is_undone
+            place = (line.seq, line.time, line.who, line.origin, describe(line))
+            rows.append((*place, len(line.cells), line.run, is_undone, revertible))
+    columns = ["line", "time", "who", "where", "what", "cells", "run", "undone", "revertible"]
+    return pd.DataFrame(rows, columns=columns).astype({"run": "Int64"})
 
 
-def describe_line(
-    studio: Studio, actions: Actions, line: Line, *, offset: int = 0, count: int = PREVIEW_CELLS
-) -> dict[str, Any]:
-    """Return one line for the screen.
+def describe(line: Line) -> str:
+    """Return what a line did, in words."""
+    if line.kind in ("undo", "redo"):
+        return f"{'Undone' if line.kind == 'undo' else 'Brought back'}: line {line.of}"
+    override = str(line.extra.get("override", ""))
+    beside = f" ({line.note or override})" if line.note or override else ""
+    if not line.cells:
+        return line.note or line.kind
+    if len(line.cells) == 1:
+        cell = line.cells[0]
+        was = "" if cell.before.state == UNKNOWN or _outcome(cell) in ("unsure", "skipped") else _was(cell)
+        return f"{cell.class_name}: {_outcome(cell)}{was}{beside}"
+    names = list(dict.fromkeys(cell.class_name for cell in line.cells))
+    more = " …" if len(names) > NAMED_CLASSES else ""
+    outcomes = [_outcome(cell) for cell in line.cells]
+    counts = ", ".join(f"{outcomes.count(one):,} {one}" for one in dict.fromkeys(outcomes))
+    return f"{len(line.cells):,} cells of {', '.join(names[:NAMED_CLASSES])}{more}: {counts}{beside}"
 
-    Args:
-        studio: The studio.
-        actions: Knows which notes were taken back.
-        line: The line.
-        offset: First cell to show.
-        count: Cells to show.
+
+def cells_of_line(ledger: Ledger, number: int) -> pd.DataFrame:
+    """Return the cells that a line changed: image_id, path, class, answer, before, after, score.
+
+    Raises:
+        StudioError: If there is no such line.
     """
-    is_answer = line.kind == "note" and ("plant" in line.extra or "said" in line.extra)
-    undone = studio.ledger.is_undone(line.seq) if line.kind == "decide" else actions.is_withdrawn(line.seq)
-    return {
-        "seq": line.seq,
-        "kind": line.kind,
-        "time": line.time,
-        "who": line.who,
-        "origin": line.origin,
-        "run": line.run,
-        "of": line.of if line.of is not None else line.extra.get(WITHDRAWN),
-        "note": line.note,
-        "ms": line.extra.get("ms"),
-        "audit": line.extra.get("audit"),
-        "override": line.extra.get("override"),
-        "count": len(line.cells),
-        "summary": _summary(line),
-        "cells": [_cell(studio, cell) for cell in line.cells[offset : offset + count]],
-        "undone": undone,
-        "can_revert": (line.kind == "decide" or is_answer) and not undone,
-    }
+    rows = []
+    for cell in ledger.line(number).cells:
+        row = ledger.row_of.get(cell.image_id)
+        path = "no longer in the data set" if row is None else ledger.table.paths[row]
+        states = (STATE_NAMES[cell.before.state], STATE_NAMES[cell.after.state])
+        rows.append((cell.image_id, path, cell.class_name, cell.answer, *states, cell.score))
+    columns = ["image_id", "path", "class", "answer", "before", "after", "score"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def labels_at(studio: Studio, time: str) -> dict[str, Any]:
-    """Return what the labels were at a time, class by class, and what differs from now.
+def labels_at(ledger: Ledger, time: str) -> PastLabels:
+    """Return what the labels were at a time, and what differs from now.
 
     Args:
-        studio: The studio.
+        ledger: The ledger.
         time: ISO 8601; without a zone it is UTC.
 
     Raises:
         StudioError: If the time cannot be read.
     """
     moment = parse_time(time)
-    then = studio.ledger.states_at(moment)
-    now = studio.ledger.states
-    differs = then != now
-    rows, columns = np.nonzero(differs)
-    shown = [
+    with ledger.lock:
+        then, now = ledger.states_at(moment), ledger.states.copy()
+        number = max((line.seq for line in ledger.lines if line.time <= moment), default=0)
+    rows, columns = np.nonzero(then != now)
+    table = ledger.table
+    changes = pd.DataFrame(
         {
-            "image": studio.image_ids[row],
-            "path": studio.table.paths[row],
-            "class": studio.class_names[column],
-            "then": int(then[row, column]),
-            "now": int(now[row, column]),
+            "image_id": [table.image_ids[row] for row in rows],
+            "path": [table.paths[row] for row in rows],
+            "class": [table.class_names[column] for column in columns],
+            "then": [STATE_NAMES[int(state)] for state in then[rows, columns]],
+            "now": [STATE_NAMES[int(state)] for state in now[rows, columns]],
         }
-        for row, column in zip(rows[:CHANGED_CELLS].tolist(), columns[:CHANGED_CELLS].tolist(), strict=True)
-    ]
-    counts = {
-        name: {state: np.count_nonzero(states == value, axis=0).tolist() for state, value in _STATES.items()}
-        for name, states in (("then", then), ("now", now))
-    }
-    with studio.ledger.lock:
-        seq = max((line.seq for line in studio.ledger.lines if line.time <= moment), default=0)
-    return {"time": moment, "seq": seq, "counts": counts, "changed": int(differs.sum()), "cells": shown}
+    )
+    order = (POSITIVE, NEGATIVE, UNKNOWN)
+    counts = pd.DataFrame(
+        {
+            "state": [STATE_NAMES[state] for state in order],
+            "then": [int((then == state).sum()) for state in order],
+            "now": [int((now == state).sum()) for state in order],
+        }
+    )
+    return PastLabels(moment, number, then, counts, changes)
 
 
 def parse_time(text: str) -> str:
@@ -164,32 +178,11 @@ def parse_time(text: str) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-_STATES: Final[Mapping[str, int]] = {"positive": POSITIVE, "negative": NEGATIVE, "unknown": UNKNOWN}
-
-
-def _summary(line: Line) -> dict[str, int]:
-    """Count the cells of a line by what became of them."""
-    counts: dict[str, int] = {}
-    for cell in line.cells:
-        name = _outcome(cell)
-        counts[name] = counts.get(name, 0) + 1
-    return counts
-
-
 def _outcome(cell: CellChange) -> str:
-    if cell.answer in ("unsure", "skip"):
-        return cell.answer
-    return {POSITIVE: "positive", NEGATIVE: "negative"}.get(cell.after.state, "unknown")
+    special = {"unsure": "unsure", "skip": "skipped"}
+    return special.get(cell.answer) or STATE_NAMES[cell.after.state]
 
 
-def _cell(studio: Studio, cell: CellChange) -> dict[str, Any]:
-    row = studio.ledger.row_of.get(cell.image_id)
-    return {
-        "image": cell.image_id if row is not None else None,
-        "path": studio.table.paths[row] if row is not None else "no longer in the data set",
-        "class": cell.class_name,
-        "answer": cell.answer,
-        "score": cell.score,
-        "before": cell.before.state,
-        "after": cell.after.state,
-    }
+def _was(cell: CellChange) -> str:
+    same = cell.before.state == cell.after.state
+    return " (as before)" if same else f" (was {STATE_NAMES[cell.before.state]})"

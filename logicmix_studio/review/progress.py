@@ -1,60 +1,111 @@
-"""How fast a person decides, and how long it will take."""
+"""How many cells are known, how fast a person decides, and how long the rest will take. N images, C classes."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
+import numpy.typing as npt
+
+from logicmix_studio.labels import NEGATIVE, POSITIVE
+from logicmix_studio.store import Line
 
 PAUSE_SECONDS = 60.0
 """A longer gap between two decisions is a pause, and no work."""
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How fast decisions came."""
+class Counts:
+    """Cells of every class by state; each (C,) int64 and together N."""
 
-    decisions: int
-    """How many there were."""
-    active_seconds: float
-    """Time spent on them, pauses left out."""
+    positive: npt.NDArray[np.int64]
+    negative: npt.NDArray[np.int64]
+    pseudo_positive: npt.NDArray[np.int64]
+    pseudo_negative: npt.NDArray[np.int64]
+    unknown: npt.NDArray[np.int64]
+    """Without a pseudo-label."""
 
     @property
-    def per_minute(self) -> float:
-        """Decisions a minute of work; 0 before there are two."""
-        return 60.0 * (self.decisions - 1) / self.active_seconds if self.active_seconds > 0 else 0.0
+    def known(self) -> int:
+        """Known cells of all classes."""
+        return int(self.positive.sum() + self.negative.sum())
+
+    @property
+    def pseudo(self) -> int:
+        """Open pseudo-labels of all classes."""
+        return int(self.pseudo_positive.sum() + self.pseudo_negative.sum())
+
+    @property
+    def total(self) -> int:
+        """All cells."""
+        return self.known + self.pseudo + int(self.unknown.sum())
 
 
-def pace(times: Sequence[float], pause_seconds: float = PAUSE_SECONDS) -> Pace:
-    """Return how fast a person decided.
+def count_cells(states: npt.NDArray[np.int8], proposals: npt.NDArray[np.int8]) -> Counts:
+    """Count the cells of every class by state.
 
-    A pause counts like a typical decision, so that coming back from one neither slows the figure down nor
-    speeds it up.
+    Args:
+        states: (N, C) in {-1, 0, 1}.
+        proposals: (N, C) in {-1, 0, 1}, 0 wherever a cell is known.
+    """
+    signs = [per_class(cells == sign) for cells in (states, proposals) for sign in (POSITIVE, NEGATIVE)]
+    return Counts(*signs, len(states) - sum(signs))
+
+
+def per_class(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Return (C,) how many cells of each class are True."""
+    counts: npt.NDArray[np.int64] = np.count_nonzero(mask, axis=0).astype(np.int64)
+    return counts
+
+
+def per_minute(times: Sequence[float]) -> float:
+    """Return how many decisions people make in a minute of work; 0 where that can't be said.
+
+    A pause counts like a typical decision, so that coming back from one neither slows the figure down nor speeds it
+    up.
 
     Args:
         times: When each decision was made, in seconds, in any order.
-        pause_seconds: A longer gap is a pause.
 
     Example:
-        >>> pace([0.0, 2.0, 4.0, 1000.0, 1002.0]).per_minute
+        >>> per_minute([0.0, 2.0, 4.0, 1000.0, 1002.0])
         30.0
     """
     gaps = np.diff(np.sort(np.asarray(times, dtype=np.float64)))
-    working = gaps[gaps <= pause_seconds]
-    if not len(working):
-        return Pace(len(times), 0.0)
-    num_pauses = len(gaps) - len(working)
-    return Pace(len(times), float(working.sum() + num_pauses * np.median(working)))
+    working = gaps[gaps <= PAUSE_SECONDS]
+    if not working.any():
+        return 0.0
+    return float(60 * len(gaps) / (working.sum() + (len(gaps) - len(working)) * np.median(working)))
 
 
-def minutes_left(remaining: int, now: Pace) -> float | None:
-    """Return how many minutes of work are left, or None while nobody knows.
+@dataclass(frozen=True)
+class Speed:
+    """How fast people decide, and how long they need to the goal."""
+
+    goal: float
+    """Share of known cells, in [0, 1]."""
+    missing: int
+    """Cells to the goal."""
+    per_minute: float
+    """Decisions; one settles ``cells_per_decision`` cells."""
+    cells_per_decision: float
+    seconds_left: float | None
+    """None while nobody knows."""
+
+
+def speed_to(goal: float, counts: Counts, decided: Sequence[Line]) -> Speed:
+    """Return how long people need to a goal.
 
     Args:
-        remaining: Decisions still to make, 0 or more.
-        now: How fast they come.
+        goal: Share of known cells, in [0, 1].
+        counts: The cells as they are.
+        decided: The latest decisions.
     """
-    if remaining <= 0:
-        return 0.0
-    return remaining / now.per_minute if now.per_minute > 0 else None
+    missing = max(0, math.ceil(goal * counts.total) - counts.known)
+    each = sum(len(line.cells) for line in decided) / len(decided) if decided else 0.0
+    now = per_minute([datetime.fromisoformat(line.time).timestamp() for line in decided])
+    left = 60 * missing / (now * each) if now and each else None
+    return Speed(goal, missing, now, each, left if missing else 0.0)

@@ -119,11 +119,11 @@ class ProposalSet:
     def conflicts(self, scores: RunScores) -> npt.NDArray[np.int8]:
         """Return where a run's scores confidently contradict a known cell, and nobody has dismissed that.
 
-        (N, C) int8: the state that the model claims, 0 where it does not contradict.
+        (N, C) int8: the state that the model claims, 0 where it does not contradict, or somebody was unsure.
         """
         states = self._dataset.ledger.states
-        kept = self.dismissed.mask(scores.run)
-        mask = conflict_mask(states, scores.scores, self._dataset.table.is_test, kept)
+        closed = self.dismissed.mask(scores.run) | (self._dataset.ledger.unsure_run == scores.run)
+        mask = conflict_mask(states, scores.scores, self._dataset.table.is_test, closed)
         return np.where(mask, -states, 0).astype(np.int8)
 
     def find(

@@ -26,7 +26,7 @@ _NUM_KEYS = LAST_KEY + 1
 _SEGMENT = 32_768
 """Cells of a segment, at least; cells of one first key stay together."""
 
-_KEPT_SEGMENTS = 8
+_MAX_SEGMENTS = 8
 _COUNT_CHUNK = 65_536
 """Keys counted at once: `bincount` copies them to 64 bits, which a processor's cache should hold."""
 
@@ -110,7 +110,7 @@ class Queue:
     def waiting(self, cells: Cells, view: CellView) -> NDArray[np.bool_]:
         """Return which cells of the queue still wait for an answer.
 
-        A cell waits while its state is what it was when the queue was built, nobody kept it against the
+        A cell waits while its state is what it was when the queue was built, nobody upheld it against the
         model since, and nobody left it unsure in this run (unless the queue is of such cells).
 
         Args:
@@ -122,8 +122,8 @@ class Queue:
         """
         states = view.states.ravel()[cells]
         waits: NDArray[np.bool_] = states == self._asked_states(cells)
-        if view.kept is not None:
-            waits &= (states == UNKNOWN) | ~view.kept.ravel()[cells]
+        if view.dismissed is not None:
+            waits &= (states == UNKNOWN) | ~view.dismissed.ravel()[cells]
         if view.unsure_run is not None and self.run >= 0 and not self.spec.unsure_before:
             waits &= view.unsure_run.ravel()[cells] != self.run
         return waits
@@ -137,7 +137,7 @@ class Queue:
     def _segment(self, index: int) -> Cells:
         with self._lock:
             if index not in self._segments:
-                while len(self._segments) >= _KEPT_SEGMENTS:
+                while len(self._segments) >= _MAX_SEGMENTS:
                     self._segments.pop(next(iter(self._segments)))
                 self._segments[index] = self._sort_segment(
                     int(self._bounds[index]), int(self._bounds[index + 1])

@@ -83,7 +83,7 @@ def proposals_of(view: CellView) -> NDArray[np.int8]:
 def _conflicts(view: CellView) -> NDArray[np.bool_]:
     if view.scores is None:
         return np.zeros(view.states.shape, dtype=np.bool_)
-    return conflict_mask(view.states, view.scores, view.excluded_rows, view.kept)
+    return conflict_mask(view.states, view.scores, view.excluded_rows, view.dismissed)
 
 
 def _changed(view: CellView, which: str) -> NDArray[np.bool_]:

@@ -1,30 +1,52 @@
-"""Which cells a queue holds and in which order, as an address that can be shared."""
+"""Which cells a queue holds and in which order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
-from urllib.parse import quote, unquote
+from typing import Any, Final
 
 from logicmix_studio.errors import StudioError
 
 ORDERS: Final = {
-    "conflicts": "known cells that a confident model contradicts, then the most uncertain",
-    "flipped": "pseudo-labels that changed sides since the last run, then the most confident",
-    "uncertain": "scores nearest 0.5 first",
-    "confident": "scores nearest 0 or 1 first",
-    "class": "class after class, the most confident first",
-    "rarest": "the class with the fewest known positives first",
-    "useful": "cells whose answer settles most labels of blends, and about which the model is uncertain",
-    "random": "shuffled, the same for the same seed",
+    "uncertain": "Most uncertain",
+    "useful": "Most useful for training",
+    "confident": "Most confident",
+    "rarest": "Rarest class first",
+    "class": "Class by class",
+    "conflicts": "Conflicts first",
+    "flipped": "Flipped since last run",
+    "random": "Random",
 }
-"""The orders of a queue, and what each does in words."""
+"""The orders of a queue in words; useful: cells whose answer settles most labels of blends come first."""
 
 CHANGES: Final = ("", "new", "withdrawn", "flipped", "conflict")
 """What a queue can be narrowed to; the empty text narrows nothing."""
 
-_WIDE_ORDERS = ("uncertain", "useful")
+SCOPES: Final = {
+    "": "All that wait",
+    "proposals": "Pseudo-labels only",
+    "open": "All unknown",
+    "new": "New since the last run",
+    "withdrawn": "Withdrawn by the last run",
+    "flipped": "Flipped by the last run",
+    "unsure": "Left unsure before",
+    "fresh": "Never shown before",
+}
+"""Which cells to ask about, in words; see :meth:`QueueSpec.of`."""
+
+_SCOPE_FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "": {},
+    "proposals": {"only_proposals": True},
+    "open": {"only_proposals": False},
+    "new": {"changes": "new"},
+    "withdrawn": {"changes": "withdrawn"},
+    "flipped": {"changes": "flipped"},
+    "conflict": {"changes": "conflict"},
+    "unsure": {"unsure_before": True},
+    "fresh": {"never_shown": True},
+}
+_WIDE_ORDERS: Final = ("uncertain", "useful")
 
 
 @dataclass(frozen=True)
@@ -64,84 +86,70 @@ class QueueSpec:
     def __post_init__(self) -> None:
         """Refuse an unknown order or filter and a band that is empty."""
         if self.order not in ORDERS:
-            raise StudioError(f"There is no order {self.order!r}.", f"Choose one of {', '.join(ORDERS)}.")
+            raise StudioError(f"there is no order {self.order!r}", f"choose one of {', '.join(ORDERS)}")
         if self.changes not in CHANGES:
             raise StudioError(
-                f"There is no filter {self.changes!r}.", f"Choose one of {', '.join(CHANGES[1:])}."
+                f"there is no filter {self.changes!r}", f"choose one of {', '.join(CHANGES[1:])}"
             )
         if self.sign not in (-1, 0, 1):
-            raise StudioError(f"The sign is {self.sign}.", "Choose 1, -1, or 0 for both.")
+            raise StudioError(f"the sign is {self.sign}", "choose 1, -1, or 0 for both")
         if not 0.0 <= self.score_low <= self.score_high <= 1.0:
             raise StudioError(
-                f"The score band goes from {self.score_low} to {self.score_high}.",
-                "Choose two numbers from 0 to 1, the lower first.",
+                f"the score band goes from {self.score_low} to {self.score_high}",
+                "choose two numbers from 0 to 1, the lower first",
             )
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        order: str = "uncertain",
+        scope: str = "",
+        class_name: str = "",
+        sign: int | str = 0,
+        band: str = "",
+        run: int | str | None = None,
+        split: str = "",
+    ) -> QueueSpec:
+        """Return a spec from the few words that a page or an address has for it.
+
+        Args:
+            order: One of `ORDERS`.
+            scope: One of `SCOPES`, or conflict.
+            class_name: Only this class.
+            sign: 1, -1, or 0 for both.
+            band: Two scores with a hyphen between, like 0.2-0.8.
+            run: The run whose scores count; the current one where empty.
+            split: Only images of this split.
+
+        Raises:
+            StudioError: If one of them cannot be read.
+
+        Example:
+            >>> QueueSpec.of(class_name="cat", band="0.2-0.8").score_high
+            0.8
+        """
+        if scope not in _SCOPE_FIELDS:
+            raise StudioError(f"there are no cells {scope!r}", f"choose one of {', '.join(_SCOPE_FIELDS)}")
+        low, _, high = (band or "0-1").partition("-")
+        try:
+            return cls(
+                order=order or "uncertain",
+                class_names=(class_name,) if class_name else (),
+                sign=int(sign or 0),
+                score_low=float(low),
+                score_high=float(high),
+                splits=(split,) if split else (),
+                run=int(run) if run else None,
+                **_SCOPE_FIELDS[scope],
+            )
+        except ValueError as error:
+            raise StudioError(
+                f"sign={sign!r}, band={band!r} or run={run!r} cannot be read", "write them like 1, 0.2-0.8, 3"
+            ) from error
 
     def takes_only_proposals(self, *, has_run: bool) -> bool:
         """Return whether the queue holds pseudo-labels only; see `only_proposals`."""
         if self.only_proposals is not None:
             return self.only_proposals
         return has_run and self.order not in _WIDE_ORDERS and not self.unsure_before
-
-    def to_query(self) -> dict[str, str]:
-        """Return the parts that differ from the default, as the texts of an address."""
-        default = QueueSpec()
-        query: dict[str, str] = {}
-        for name in _FIELDS:
-            value = getattr(self, name)
-            if value != getattr(default, name):
-                query[name] = _to_text(value)
-        return query
-
-    @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> QueueSpec:
-        """Return the spec that `to_query` wrote; other keys are passed over.
-
-        Raises:
-            StudioError: If a value cannot be read.
-        """
-        values = {name: _from_text(name, query[name]) for name in _FIELDS if name in query}
-        return cls(**values)  # type: ignore[arg-type]  # each reader returns its field's type
-
-
-def _to_text(value: object) -> str:
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    if isinstance(value, tuple):
-        return ",".join(quote(str(part), safe="") for part in value)
-    return str(value)
-
-
-def _read_names(text: str) -> tuple[str, ...]:
-    return tuple(unquote(part) for part in text.split(",") if part)
-
-
-def _read_flag(text: str) -> bool:
-    if text not in ("0", "1"):
-        raise ValueError(text)
-    return text == "1"
-
-
-_FIELDS: dict[str, Callable[[str], object]] = {
-    "order": str,
-    "class_names": _read_names,
-    "sign": int,
-    "score_low": float,
-    "score_high": float,
-    "splits": _read_names,
-    "changes": str,
-    "never_shown": _read_flag,
-    "unsure_before": _read_flag,
-    "only_proposals": _read_flag,
-    "run": int,
-    "seed": int,
-}
-
-
-def _from_text(name: str, text: str) -> object:
-    try:
-        return _FIELDS[name](text)
-    except ValueError as error:
-        raise StudioError(
-            f"The address says {name}={text!r}, which cannot be read.", "Open the queue anew."
-        ) from error

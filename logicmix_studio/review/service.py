@@ -1,7 +1,7 @@
-"""The review desk: queues, leases and answers of everybody who reviews at this server.
+"""Reviewing: queues of questions for several people at once, their answers, conflicts and history.
 
-All that must outlive the process stands in the journal; what is kept here (built queues, leases, skipped cells) is made
-anew after a restart.
+All that must outlive the process stands in the journal; what is remembered here (queues, leases, skipped cells) is
+made anew after a restart.
 """
 
 from __future__ import annotations
@@ -9,36 +9,30 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.labels import UNKNOWN
-from logicmix_studio.review import (
-    NO_RUN,
-    CellView,
-    Coverage,
-    LeaseTable,
-    Queue,
-    QueueSpec,
-    build_queue,
-    open_cells,
-    propose,
-)
-from logicmix_studio.review.answers import Actions
-from logicmix_studio.review.dismissed import Kept
+from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
+from logicmix_studio.review.cards import Batch, Card, Cell, Pile, PilePage, Provenance, Reversal
+from logicmix_studio.review.cells import NO_RUN, CellView
 from logicmix_studio.review.empty_queue import Waiting, explain_empty
-from logicmix_studio.runs.scores import RunScores
-from logicmix_studio.store import Decision, Line, Receipt
-from logicmix_studio.studio import Studio
-from logicmix_studio.ui.review_plants import Plants
+from logicmix_studio.review.history import HistoryFilter, PastLabels, cells_of_line, labels_at, list_lines
+from logicmix_studio.review.leases import LeaseTable
+from logicmix_studio.review.proposal_set import ProposalSet
+from logicmix_studio.review.proposals import count_proposals, propose
+from logicmix_studio.review.queue import Queue, build_queue
+from logicmix_studio.review.queue_spec import QueueSpec
+from logicmix_studio.review.run_scores import RunScores
+from logicmix_studio.store import CellChange, Dataset, Decision, Line, Receipt, Source
 
-KEPT_QUEUES = 8
-"""Built queues kept in memory, one for each order; one over 8 million cells takes 16 to 24 MB."""
+MAX_QUEUES = 8
+"""Built queues that are remembered, one for each order; one over 8 million cells takes 16 to 24 MB."""
 
 COUNT_EXACTLY = 100_000
 """Queues up to this length are counted cell by cell."""
@@ -46,40 +40,27 @@ COUNT_EXACTLY = 100_000
 BIG_BULK = 5_000
 """After an action on so many cells, passing over them costs more than building the queue anew."""
 
-Cell = int
-"""A flat index: row * C + column."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What a screen gets when it asks for cells."""
-
-    items: list[dict[str, Any]]
-    total: int
-    """Cells of the queue that wait for an answer."""
-    run: int | None
-    lost: list[Cell]
-    """Cells that the screen still shows, but that somebody else holds by now."""
-    empty: dict[str, Any] | None
-    """Why nothing came and what to do next; None where items came."""
+SHOWN_AGAIN = 50
+"""Cells of an undone action that a screen may show again."""
 
 
 class ReviewService:
-    """Hands out cells and takes answers, for several people at once.
+    """Hands out cells, takes answers, and tells what was decided. May be called from any thread.
 
     Args:
-        studio: The studio.
+        dataset: The data set.
+        proposed: What the finished runs claim of it.
         clock: Seconds that never go back; leases are measured with it.
     """
 
-    def __init__(self, studio: Studio, clock: Callable[[], float] = time.monotonic) -> None:
-        self.studio = studio
+    def __init__(
+        self, dataset: Dataset, proposed: ProposalSet, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.dataset = dataset
+        self.proposed = proposed
         self.clock = clock
         self.leases = LeaseTable()
-        self.plants = Plants(studio)
-        self.actions = Actions(studio)
-        self.shown: npt.NDArray[np.bool_] = np.zeros(studio.ledger.states.shape, dtype=np.bool_)
-        self._kept = Kept(studio.ledger)
+        self.shown: npt.NDArray[np.bool_] = np.zeros(dataset.states.shape, dtype=np.bool_)
         self._skipped: dict[str, set[Cell]] = defaultdict(set)
         self._reserved: frozenset[Cell] = frozenset()
         self._queues: OrderedDict[tuple[Any, ...], Queue] = OrderedDict()
@@ -88,12 +69,11 @@ class ReviewService:
         self._reopened = 0
         self._epoch = 0
         self._building = threading.Lock()
-        self._coverage: tuple[tuple[int, int], Coverage] | None = None
-        self._splits = np.array(studio.table.splits, dtype=np.str_)
-        with studio.ledger.lock:
-            for line in studio.ledger.lines:
-                self._see(line)
-            studio.ledger.listen(self._on_line)
+        self._splits = np.array(dataset.table.splits, dtype=np.str_)
+        with dataset.ledger.lock:
+            for line in dataset.ledger.lines:
+                self._cells_of(line, mark=True)
+            dataset.ledger.listen(self._on_line)
 
     # cells -------------------------------------------------------------------
 
@@ -103,27 +83,8 @@ class ReviewService:
         Raises:
             StudioError: If there is no such cell.
         """
-        row, column = self.studio.ledger.position(image_id, class_name)
-        return row * self.studio.table.num_classes + column
-
-    def names(self, cell: Cell) -> tuple[str, str]:
-        """Return the image id and the class name of a flat index.
-
-        Raises:
-            StudioError: If there is no such cell.
-        """
-        row, column = divmod(cell, max(1, self.studio.table.num_classes))
-        if not 0 <= row < self.studio.table.num_images:
-            raise StudioError(f"there is no cell {cell}", "reload the page: the data set may have changed")
-        return self.studio.image_ids[row], self.studio.class_names[column]
-
-    def scores(self, run: int | None = None) -> RunScores | None:
-        """Return the scores of a run, or of the current one where None; None before the first run.
-
-        Raises:
-            StudioError: If the run left none.
-        """
-        return self.studio.current if run is None else self.studio.run_scores(run)
+        row, column = self.dataset.ledger.position(image_id, class_name)
+        return row * self.dataset.table.num_classes + column
 
     def view(
         self, *, run: int | None = None, with_proposals: bool = True, with_previous: bool = False
@@ -138,52 +99,26 @@ class ReviewService:
         Raises:
             StudioError: If the run left no scores.
         """
-        scores = self.scores(run)
+        scores = self.proposed.scores(run)
         number = NO_RUN if scores is None else scores.run
+        before = self.proposed.before(number) if with_previous else None
         return CellView(
-            class_names=self.studio.class_names,
-            states=self.studio.ledger.states,
+            class_names=self.dataset.class_names,
+            states=self.dataset.ledger.states,
             scores=None if scores is None else scores.scores,
-            proposals=self._proposals(scores) if with_proposals else None,
-            previous=self._proposals(self._before(number)) if with_previous else None,
+            proposals=self.proposed.of(scores) if scores is not None and with_proposals else None,
+            previous=None if before is None else self.proposed.of(before),
             splits=self._splits,
             shown=self.shown,
-            unsure_run=self.studio.ledger.unsure_run,
-            kept=self._kept.mask(number),
+            unsure_run=self.dataset.ledger.unsure_run,
+            dismissed=self.proposed.dismissed.mask(number),
             run=number,
         )
 
-    def _proposals(self, scores: RunScores | None) -> npt.NDArray[np.int8] | None:
-        if scores is None:
-            return None
-        current, _ = self.studio.current_choice()
-        return self.studio.proposals_array() if scores.run == current else self.studio.propose(scores)
-
-    def _before(self, run: int) -> RunScores | None:
-        """Return the scores of the finished run before one."""
-        earlier = [info.run for info in self.studio.finished_runs() if info.run < run]
-        return self.studio.run_scores(earlier[-1]) if earlier else None
-
-    def coverage(self) -> Coverage | None:
-        """Return how many open cells any threshold covers; None before the first run."""
-        view = self.view(with_proposals=False)
-        if view.scores is None:
-            return None
-        key = (view.run, self.studio.ledger.seq)
-        with self._building:
-            if self._coverage is None or self._coverage[0] != key:
-                is_open = open_cells(view.states, view.excluded_rows, view.unsure_run, view.run)
-                self._coverage = (key, Coverage(view.scores, is_open))
-            return self._coverage[1]
-
     # handing out -------------------------------------------------------------
 
-    def queue(self, spec: QueueSpec) -> Queue:
-        """Return the queue of a spec at today's scores and thresholds, built once."""
-        return self._queue(spec)[1]
-
     def next_batch(
-        self, spec: QueueSpec, *, who: str, holder: str, want: int, have: Sequence[Cell], plant: bool = False
+        self, spec: QueueSpec, *, who: str, holder: str, want: int = 50, have: Sequence[Cell] = ()
     ) -> Batch:
         """Lease the next cells of a queue to one screen of one person.
 
@@ -192,8 +127,10 @@ class ReviewService:
             who: The person.
             holder: The screen: another window of the same person gets other cells.
             want: How many cells, 1 or more.
-            have: What the screen still shows; its leases are renewed.
-            plant: Whether wrong suggestions may be mixed in to see whether they are noticed.
+            have: What the screen still shows; its leases are renewed, its others end.
+
+        Raises:
+            StudioError: If the spec names a class or a run that is none.
         """
         key, queue = self._queue(spec)
         now, name = self.clock(), f"{who}/{holder}"
@@ -205,43 +142,125 @@ class ReviewService:
         cells, _ = queue.next_cells(self._front(key, queue, view), want, view, closed | others)
         taken = self.leases.acquire(name, (int(cell) for cell in cells), want, now)
         total = self._count(key, queue, view)
-        items = self.items(taken, self.scores(spec.run))
-        if plant and items:
-            items = self._mix_in(who, name, items, want)
         empty = None
-        if not items:
+        if not taken:
             waiting = Waiting(total, len(others), len(self._skipped[who]), len(have))
-            empty = explain_empty(self.studio, spec, waiting)
-        return Batch(items, total, None if queue.run < 0 else queue.run, lost, empty)
+            previous = self.proposed.before(view.run)
+            empty = explain_empty(
+                spec, waiting, has_run=view.scores is not None, has_previous=previous is not None
+            )
+        return Batch(self.cards(taken, spec.run), total, None if queue.run < 0 else queue.run, lost, empty)
 
-    def items(self, cells: Sequence[Cell], said: RunScores | None) -> list[dict[str, Any]]:
+    def cards(self, cells: Sequence[Cell], run: int | None = None) -> list[Card]:
         """Return what a screen shows of some cells.
 
         Args:
             cells: Flat indices.
-            said: The scores of the run that is reviewed; None before the first run.
+            run: The run that is reviewed; the current one unless given.
+
+        Raises:
+            StudioError: If one is no cell, or the run left no scores.
         """
         if not cells:
             return []
-        rows, columns = np.divmod(np.asarray(cells, dtype=np.int64), self.studio.table.num_classes)
-        claims, scores = self._claims(rows, columns, said)
-        states = self.studio.ledger.states[rows, columns]
-        items = []
-        for place, cell in enumerate(cells):
-            row, column = int(rows[place]), int(columns[place])
-            items.append(
-                {
-                    "cell": int(cell),
-                    "image": self.studio.image_ids[row],
-                    "path": self.studio.table.paths[row],
-                    "class": self.studio.class_names[column],
-                    "state": int(states[place]),
-                    "claim": int(claims[place]),
-                    "score": scores[place],
-                    "run": None if said is None else said.run,
-                }
+        if min(cells) < 0 or max(cells) >= self.dataset.states.size:
+            raise StudioError("there is no such cell", "reload the page: the data set may have changed")
+        table, scores = self.dataset.table, self.proposed.scores(run)
+        rows, columns = np.divmod(np.asarray(cells, dtype=np.int64), table.num_classes)
+        states = self.dataset.ledger.states[rows, columns]
+        claims, values = self._claims(rows, columns, scores)
+        number = None if scores is None else scores.run
+        return [
+            Card(
+                int(cell),
+                table.image_ids[row],
+                table.paths[row],
+                table.class_names[column],
+                int(states[place]),
+                int(claims[place]),
+                values[place],
+                number,
             )
-        return items
+            for place, (cell, row, column) in enumerate(
+                zip(cells, rows.tolist(), columns.tolist(), strict=True)
+            )
+        ]
+
+    def piles(self, run: int | None = None, splits: Sequence[str] = ()) -> list[Pile]:
+        """Return how many pseudo-labels wait for each class and sign, the largest pile first; none is empty.
+
+        Args:
+            run: The run whose pseudo-labels they are; the current one unless given.
+            splits: Only of images of these splits; of all but the test split where empty.
+        """
+        scores = self.proposed.scores(run)
+        if scores is None:
+            return []
+        proposals = self.proposed.of(scores)
+        if splits:
+            proposals = proposals[np.isin(self._splits, splits)]
+        counts = count_proposals(proposals)
+        found = [
+            Pile(name, sign, count)
+            for sign, by_class in zip((POSITIVE, NEGATIVE), counts, strict=True)
+            for name, count in zip(self.dataset.class_names, by_class.tolist(), strict=True)
+            if count
+        ]
+        return sorted(found, key=lambda pile: -pile.cells)
+
+    def next_page(
+        self,
+        *,
+        who: str,
+        holder: str,
+        class_name: str = "",
+        sign: int = 0,
+        run: int | None = None,
+        split: str = "",
+        want: int = 24,
+        have: Sequence[Cell] = (),
+    ) -> PilePage:
+        """Lease a page of pseudo-labels of one class and sign, the surest first.
+
+        Where the pile that is asked for has none left, it is one of the largest pile that has any.
+
+        Args:
+            who: The person.
+            holder: The screen.
+            class_name: The pile's class; the largest pile where empty.
+            sign: The pile's sign; that of the larger pile where 0.
+            run: The run whose pseudo-labels they are; the current one unless given.
+            split: Only images of this split.
+            want: How many cells, 1 or more.
+            have: Cells that were left undecided; see :meth:`next_batch`.
+
+        Raises:
+            StudioError: If there is no such class or run.
+        """
+
+        def take(name: str, side: int) -> PilePage:
+            spec = QueueSpec.of(
+                order="confident", scope="proposals", class_name=name, sign=side, run=run, split=split
+            )
+            return PilePage(name, side, self.next_batch(spec, who=who, holder=holder, want=want, have=have))
+
+        asked = take(class_name, sign) if class_name and sign else None
+        if asked is not None and asked.batch.cards:
+            return asked
+        piles = self.piles(run, (split,) if split else ())
+        for pile in sorted(piles, key=lambda pile: pile.class_name != class_name):
+            page = take(pile.class_name, pile.sign)
+            if page.batch.cards:
+                return page
+        return asked or take(class_name, sign)
+
+    def release(self, who: str, holder: str, cells: Sequence[Cell] | None = None) -> None:
+        """Give leased cells back that a screen shows no more; all of them where None."""
+        name = f"{who}/{holder}"
+        if cells is None:
+            self.leases.release_all(name)
+        else:
+            self.leases.release(cells, name)
 
     def take_again(self, who: str) -> int:
         """Put the cells a person skipped back into the queues; return how many there were."""
@@ -253,86 +272,153 @@ class ReviewService:
         return self._reserved
 
     def reserve(self, cells: Iterable[Cell]) -> None:
-        """Keep the cells of open audits out of every queue."""
+        """Leave the cells of open audits out of every queue."""
         self._reserved = frozenset(cells)
 
     # taking in ---------------------------------------------------------------
 
-    def answer(
+    def confirm(
         self,
-        decisions: Sequence[Decision],
+        cells: Sequence[Cell],
         *,
+        sign: int,
+        wrong: Collection[Cell] = (),
+        unsure: Collection[Cell] = (),
         who: str,
-        origin: str,
-        action_id: str,
-        run: int | None,
-        note: str = "",
-        extra: Mapping[str, Any] | None = None,
+        action_id: str | None = None,
+        run: int | None = None,
+        ms: int | None = None,
     ) -> Receipt:
-        """Write one action of one or many answers; a planted suggestion is noted and changes no cell.
+        """Accept a page of pseudo-labels but for its exceptions: one line, one undo; known cells are left alone.
 
         Args:
-            decisions: The answers.
+            cells: All that were seen.
+            sign: What the run claims of each.
+            wrong: Those where it is wrong.
+            unsure: Those to leave unknown.
             who: The person.
-            origin: stream, grid or conflicts.
             action_id: The same id twice is one action.
-            run: The run whose pseudo-labels were answered.
-            note: A person's words.
-            extra: Facts beside the cells.
+            run: The run; the current one unless given.
+            ms: How long the person looked.
 
         Raises:
-            StudioError: If a cell or an answer is none, or the disk refuses.
+            StudioError: If there is no such cell.
         """
-        with self.studio.ledger.lock:
-            known = self.actions.find(action_id)
-            if known is not None:
-                return Receipt(line=known, repeated=True)
-            real: list[Decision] = []
-            planted = Receipt(line=None)
-            for place, decision in enumerate(decisions):
-                number = f"{action_id}:{place}" if len(decisions) > 1 else action_id
-                noted = self.plants.answer(
-                    decision, who=who, origin=origin, action_id=number, extra=extra or {}
-                )
-                if noted is None:
-                    real.append(decision)
-                else:
-                    planted = noted
-            if not real:
-                return planted
-            return self.studio.ledger.decide(
-                real, who=who, origin=origin, action_id=action_id, run=run, note=note, extra=extra
+        decisions = []
+        for card in self.cards(cells, run):
+            answer = "unsure" if card.cell in unsure else "reject" if card.cell in wrong else "accept"
+            state = -sign if answer == "reject" else sign
+            decisions.append(Decision(card.image_id, card.class_name, state, answer, card.score))
+        number = self.proposed.choice()[0] if run is None else run
+        extra = {"tiles": len(cells), "ms": ms}
+        return self.dataset.ledger.decide(
+            decisions, who=who, origin="grid", action_id=action_id, run=number, keep_known=True, extra=extra
+        )
+
+    def undo(
+        self, who: str, *, action_id: str | None = None, of: int | None = None, target: str | None = None
+    ) -> Reversal:
+        """Undo an action and return the cells that are open again; see :meth:`Ledger.undo`.
+
+        Raises:
+            StudioError: If there is nothing to undo.
+        """
+        return self._reversal(self.dataset.ledger.undo(who, action_id=action_id, of=of, target=target))
+
+    def redo(self, who: str, *, action_id: str | None = None, target: str | None = None) -> Reversal:
+        """Bring an action back and return its cells; see :meth:`Ledger.redo`.
+
+        Raises:
+            StudioError: If there is nothing to redo, or ``target`` is not what was undone last.
+        """
+        return self._reversal(self.dataset.ledger.redo(who, action_id=action_id, target=target))
+
+    def dismiss(
+        self,
+        image_id: str,
+        class_name: str,
+        *,
+        who: str,
+        run: int | None = None,
+        action_id: str | None = None,
+    ) -> Receipt:
+        """Uphold what is known of a cell against a run: it is no conflict with it any more.
+
+        Args:
+            image_id: The image.
+            class_name: The class.
+            who: The person.
+            run: The run that says the opposite; the current one unless given.
+            action_id: The same id twice is one action.
+
+        Raises:
+            StudioError: If nothing is known of the cell, or there is no run.
+        """
+        row, column = self.dataset.ledger.position(image_id, class_name)
+        scores, state = self.proposed.scores(run), int(self.dataset.ledger.states[row, column])
+        if state == UNKNOWN or scores is None:
+            raise StudioError(
+                "there is no conflict to dismiss", "only a known cell that a run scored has one"
             )
+        decision = Decision(image_id, class_name, state, "set", float(scores.scores[row, column]))
+        return self.dataset.ledger.decide(
+            [decision], who=who, origin="conflicts", action_id=action_id, run=scores.run
+        )
+
+    # what was decided --------------------------------------------------------
+
+    def provenance(self, image_id: str, class_name: str) -> Provenance:
+        """Return who says what is known of a cell, and since when.
+
+        Raises:
+            StudioError: If there is no such cell.
+        """
+        ledger = self.dataset.ledger
+        source = Source(int(ledger.sources[ledger.position(image_id, class_name)]))
+        for line in reversed(ledger.history(image_id, class_name)):
+            for cell in line.cells:
+                if (cell.image_id, cell.class_name) == (image_id, class_name) and _has_changed(cell):
+                    return Provenance(source, line)
+        return Provenance(source, None)
+
+    def history(self, wanted: HistoryFilter | None = None, limit: int = 60) -> pd.DataFrame:
+        """Return the newest lines of the journal that fit; see :func:`list_lines`."""
+        return list_lines(self.dataset.ledger, wanted or HistoryFilter(), limit)
+
+    def cells_of_line(self, number: int) -> pd.DataFrame:
+        """Return the cells that a journal line changed; see :func:`cells_of_line`."""
+        return cells_of_line(self.dataset.ledger, number)
+
+    def labels_at(self, time: str) -> PastLabels:
+        """Return what the labels were at a time; see :func:`labels_at`."""
+        return labels_at(self.dataset.ledger, time)
 
     # within ------------------------------------------------------------------
 
-    def _mix_in(self, who: str, name: str, items: list[dict[str, Any]], want: int) -> list[dict[str, Any]]:
-        """Mix planted suggestions in; what no longer fits goes back to the queue."""
-        mixed = self.plants.mix_in(who, items)
-        self.leases.release([item["cell"] for item in mixed[want:]], name)
-        return mixed[:want]
+    def _reversal(self, receipt: Receipt) -> Reversal:
+        line, ledger = receipt.line, self.dataset.ledger
+        if line is None or line.of is None:
+            return Reversal(receipt, "", [])
+        of = ledger.line(line.of)
+        flat = [cell for cell in self._cells_of(of)[:SHOWN_AGAIN] if cell >= 0]
+        run = line.run if line.run in self.proposed.runs() else None
+        return Reversal(receipt, of.id, self.cards(flat, run))
 
     def _queue(self, spec: QueueSpec) -> tuple[tuple[Any, ...], Queue]:
-        run = self.studio.current_choice()[0] if spec.run is None else spec.run
-        key = (
-            spec,
-            run,
-            self._epoch,
-            self.studio.runs_version,
-            repr(self.studio.settings.get("thresholds", {})),
-        )
+        run = self.proposed.choice()[0] if spec.run is None else spec.run
+        thresholds = repr(self.dataset.settings.get("thresholds", {}))
+        key = (spec, run, self._epoch, self.proposed.version[0], thresholds)
         with self._building:
             found = self._queues.get(key)
             if found is None:
                 needs_previous = spec.changes in ("new", "withdrawn", "flipped") or spec.order == "flipped"
                 view = self.view(run=spec.run, with_previous=needs_previous)
-                with (
-                    self.studio.ledger.lock
-                ):  # a copy: a cell settled while the queue is sorted must not look open
+                # A copy: a cell settled while the queue is sorted must not look open.
+                with self.dataset.ledger.lock:
                     states = view.states.copy()
                 found = build_queue(replace(view, states=states), spec)
                 self._queues[key] = found
-                while len(self._queues) > KEPT_QUEUES:
+                while len(self._queues) > MAX_QUEUES:
                     old, _ = self._queues.popitem(last=False)
                     self._counts.pop(old, None)
                     self._fronts.pop(old, None)
@@ -354,7 +440,7 @@ class ReviewService:
         """Return how many cells wait: exactly for queues of usual size, else as of the time it was built."""
         if len(queue) > COUNT_EXACTLY:
             return len(queue) - self._fronts.get(key, (0, 0))[1]
-        seq = self.studio.ledger.seq
+        seq = self.dataset.ledger.seq
         known = self._counts.get(key)
         if known is None or known[0] != seq:
             known = (seq, int(queue.waiting(queue.cells, view).sum()))
@@ -362,18 +448,24 @@ class ReviewService:
         return known[1]
 
     def _claims(
-        self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], said: RunScores | None
+        self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], scores: RunScores | None
     ) -> tuple[npt.NDArray[np.int8], list[float | None]]:
-        if said is None:
+        if scores is None:
             return np.zeros(len(rows), dtype=np.int8), [None] * len(rows)
-        scores = said.scores[rows]
-        every = propose(scores, np.full(scores.shape, UNKNOWN, dtype=np.int8), self.studio.thresholds)
-        places = np.arange(len(rows))
-        return every[places, columns], [round(float(score), 4) for score in scores[places, columns]]
+        every = propose(
+            scores.scores[rows],
+            np.full((len(rows), scores.scores.shape[1]), UNKNOWN, dtype=np.int8),
+            self.proposed.thresholds,
+        )
+        values = scores.scores[rows, columns].astype(np.float64).round(4)
+        scored = scores.scored_rows[rows] & scores.scored_columns[columns]
+        known = [
+            value if is_scored else None for value, is_scored in zip(values.tolist(), scored, strict=True)
+        ]
+        return every[np.arange(len(rows)), columns], known
 
     def _on_line(self, line: Line) -> None:
-        self._see(line)
-        cells = [self.flat(cell.image_id, cell.class_name) for cell in line.cells]
+        cells = self._cells_of(line, mark=True)
         self.leases.release(cells)
         if len(cells) > BIG_BULK:
             self._epoch += 1
@@ -381,15 +473,24 @@ class ReviewService:
             self._reopened = line.seq
             for skipped in self._skipped.values():
                 skipped.difference_update(cells)
-        elif line.kind == "decide":
-            gone = [cell for cell, change in zip(cells, line.cells, strict=True) if change.answer == "skip"]
-            self._skipped[line.who].update(gone)
+        elif line.kind in ("decide", "redo"):
+            asked = line if line.of is None else self.dataset.ledger.line(line.of)
+            pairs = zip(self._cells_of(asked), asked.cells, strict=True)
+            self._skipped[line.who].update(cell for cell, change in pairs if change.answer == "skip")
 
-    def _see(self, line: Line) -> None:
-        self.actions.see(line)
-        ledger = self.studio.ledger
-        for cell in line.cells:
-            row, column = ledger.row_of.get(cell.image_id), ledger.column_of.get(cell.class_name)
-            if row is not None and column is not None:
+    def _cells_of(self, line: Line, *, mark: bool = False) -> list[Cell]:
+        """Return the flat indices of a line's cells, -1 for those that are no longer there; mark them as shown."""
+        ledger, cells = self.dataset.ledger, []
+        for change in line.cells:
+            row, column = ledger.row_of.get(change.image_id), ledger.column_of.get(change.class_name)
+            if row is None or column is None:
+                cells.append(-1)
+                continue
+            cells.append(row * self.dataset.table.num_classes + column)
+            if mark:
                 self.shown[row, column] = True
-        self._kept.see(line)
+        return cells
+
+
+def _has_changed(cell: CellChange) -> bool:
+    return cell.before.state != cell.after.state

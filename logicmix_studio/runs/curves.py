@@ -9,23 +9,25 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 
 from logicmix_studio.training.run_folder import read_events
 
-STEP_KEYS: Final = ("loss_original", "loss_mixed", "lr", "images_per_s", "memory_mb")
-"""What a step event says, each a curve over steps."""
-
-EPOCH_KEYS: Final = ("loss_original", "loss_mixed", "map")
-"""What an epoch event says, each a curve over epochs."""
-
-PSEUDO_KEYS: Final = ("positive", "negative", "changed")
-"""What a pseudo event says, each a curve over epochs."""
+CHARTS: Final[dict[str, tuple[str, dict[str, str]]]] = {
+    "loss": ("step", {"loss_original": "photographs", "loss_mixed": "blends"}),
+    "mAP on held-out known cells": ("epoch", {"map": "mAP"}),
+    "pseudo-labels in training": ("pseudo", {"positive": "positive", "negative": "negative"}),
+    "learning rate": ("step", {"lr": "learning rate"}),
+    "images a second": ("step", {"images_per_s": "images a second"}),
+    "memory in MB": ("step", {"memory_mb": "memory"}),
+}
+"""Title of a chart → which events it is drawn from, and the line that each of their values is."""
 
 MOST_POINTS: Final = 400
 """Points of a curve that travel to the browser."""
 
-MOST_MESSAGES: Final = 50
-
+_LOSS, *_ = CHARTS
+_DRAWN = frozenset(name for _, names in CHARTS.values() for name in names)
 Points = list[list[float]]
 
 
@@ -38,86 +40,64 @@ class RunCurves:
 
     offset: int = 0
     """Bytes of the file that have been read."""
-    steps: dict[str, Points] = field(default_factory=lambda: {key: [] for key in STEP_KEYS})
-    epochs: dict[str, Points] = field(default_factory=lambda: {key: [] for key in EPOCH_KEYS})
-    pseudo: dict[str, Points] = field(default_factory=lambda: {key: [] for key in PSEUDO_KEYS})
-    stages: list[dict[str, Any]] = field(default_factory=list)
-    """Each stage: its words, and the seconds since the first event."""
-    messages: list[dict[str, Any]] = field(default_factory=list)
+    values: dict[tuple[str, str], Points] = field(default_factory=dict)
+    """Kind of event and name of the value → [step or epoch, value] pairs."""
+    step: int = 0
     epoch: int = 0
     """Epochs finished."""
-    num_epochs: int | None = None
-    pseudo_per_class: dict[str, Any] = field(default_factory=dict)
-    """The latest pseudo-labels of the trainer, as the event gives them per class."""
-    started: float | None = None
-    """Time of the first event, in seconds since 1970."""
-    last: float | None = None
-    """Time of the last event."""
-    step: int = 0
 
     def take(self, event: Mapping[str, Any]) -> None:
-        """Add one event; kinds that are not drawn only move the clock."""
-        time = event.get("time")
-        if isinstance(time, int | float):
-            self.started = time if self.started is None else self.started
-            self.last = time
-        kind = event.get("event")
+        """Add one event; kinds that are not drawn change nothing."""
+        kind = str(event.get("event"))
         if kind == "step":
-            self._take_step(event)
+            self.step = int(event.get("step", self.step + 1))
+            self._add(kind, self.step, event)
         elif kind == "epoch":
-            self._take_epoch(event)
+            self.epoch = int(event.get("epoch", self.epoch + 1))
+            self._forget("pseudo", self.epoch)
+            self._add(kind, self.epoch, event)
         elif kind == "pseudo":
-            self._take_pseudo(event)
-        elif kind == "stage":
-            self.stages.append({"words": str(event.get("text", "")), "at": self._elapsed()})
-        elif kind == "message":
-            entry = {
-                "level": event.get("level", "info"),
-                "text": str(event.get("text", "")),
-                "at": self._elapsed(),
-            }
-            self.messages = [*self.messages, entry][-MOST_MESSAGES:]
+            self._add(kind, int(event.get("epoch", self.epoch)), event)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return all curves, each thinned to `MOST_POINTS`."""
-        return {
-            "offset": self.offset,
-            "steps": {key: thin(points) for key, points in self.steps.items()},
-            "epochs": {key: thin(points) for key, points in self.epochs.items()},
-            "pseudo": {key: thin(points) for key, points in self.pseudo.items()},
-            "pseudo_per_class": self.pseudo_per_class,
-            "stages": self.stages,
-            "messages": self.messages,
-            "epoch": self.epoch,
-            "num_epochs": self.num_epochs,
-            "elapsed_s": self._elapsed(),
-        }
+    def lines(self, chart: str, *, by_epoch: bool = False) -> dict[str, Points]:
+        """Return the lines of a chart that have points, each thinned to `MOST_POINTS`.
 
-    def _take_step(self, event: Mapping[str, Any]) -> None:
-        step = int(event.get("step", self.step + 1))
-        if step <= self.step:
-            _forget(self.steps, step)
-        self.step = step
-        _add(self.steps, step, event)
+        Args:
+            chart: One of `CHARTS`.
+            by_epoch: Whether the loss is drawn over epochs, as it is for a run that tells no steps.
+        """
+        source, names = CHARTS[chart]
+        if chart == _LOSS and (by_epoch or not self.has_steps):
+            source = "epoch"
+        found = {line: self.values.get((source, name), []) for name, line in names.items()}
+        return {line: thin(points) for line, points in found.items() if points}
 
-    def _take_epoch(self, event: Mapping[str, Any]) -> None:
-        epoch = int(event.get("epoch", self.epoch + 1))
-        if epoch <= self.epoch:
-            _forget(self.epochs, epoch)
-            _forget(self.pseudo, epoch)
-        self.epoch = epoch
-        self.num_epochs = event.get("epochs", self.num_epochs)
-        _add(self.epochs, epoch, event)
+    def axis(self, chart: str) -> str:
+        """Return what a chart is drawn over: step or epoch."""
+        source, _ = CHARTS[chart]
+        return "step" if source == "step" and (chart != _LOSS or self.has_steps) else "epoch"
 
-    def _take_pseudo(self, event: Mapping[str, Any]) -> None:
-        epoch = int(event.get("epoch", self.epoch))
-        _forget(self.pseudo, epoch)
-        _add(self.pseudo, epoch, event)
-        per_class = event.get("per_class")
-        self.pseudo_per_class = dict(per_class) if isinstance(per_class, Mapping) else {}
+    @property
+    def has_steps(self) -> bool:
+        """Whether it tells its loss step by step; what ends in seconds does not."""
+        return ("step", "loss_original") in self.values
 
-    def _elapsed(self) -> float:
-        return 0.0 if self.started is None or self.last is None else round(self.last - self.started, 3)
+    def frame(self, chart: str, *, by_epoch: bool = False) -> pd.DataFrame:
+        """Return the lines of a chart as a table ``x, y, line``; see :meth:`lines`."""
+        lines = self.lines(chart, by_epoch=by_epoch)
+        rows = [(x, y, line) for line, points in lines.items() for x, y in points]
+        return pd.DataFrame(rows, columns=["x", "y", "line"])
+
+    def _add(self, kind: str, x: int, event: Mapping[str, Any]) -> None:
+        self._forget(kind, x)
+        for name, value in event.items():
+            if name in _DRAWN and isinstance(value, int | float):
+                self.values.setdefault((kind, name), []).append([x, float(value)])
+
+    def _forget(self, kind: str, first: int) -> None:
+        for (of, _), points in self.values.items():
+            while of == kind and points and points[-1][0] >= first:
+                points.pop()
 
 
 class CurveReader:
@@ -131,14 +111,11 @@ class CurveReader:
         """Return the curves of a run up to the last whole line.
 
         A file that became shorter was made anew, and is read from its beginning.
-
-        Args:
-            events_file: ``events.jsonl``; a missing file has no events.
         """
         with self._lock:
             curves = self._curves.setdefault(events_file, RunCurves())
-            size = events_file.stat().st_size if events_file.exists() else 0
-            if size < curves.offset:
+            length = events_file.stat().st_size if events_file.exists() else 0
+            if length < curves.offset:
                 curves = self._curves[events_file] = RunCurves()
             events, curves.offset = read_events(events_file, curves.offset)
             for event in events:
@@ -169,16 +146,3 @@ def thin(points: Sequence[Sequence[float]], most: int = MOST_POINTS) -> Points:
     sizes = np.diff(starts, append=len(points))
     means: Points = (np.add.reduceat(values, starts) / sizes[:, np.newaxis]).tolist()
     return [*means, list(points[-1])]
-
-
-def _add(curves: Mapping[str, Points], x: int, event: Mapping[str, Any]) -> None:
-    for key, points in curves.items():
-        value = event.get(key)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            points.append([x, float(value)])
-
-
-def _forget(curves: Mapping[str, Points], first: int) -> None:
-    for points in curves.values():
-        while points and points[-1][0] >= first:
-            points.pop()

@@ -58,7 +58,7 @@ class Estimate:
 
     seconds: float
     basis: str
-    """In words: after which run, or the trial."""
+    """In words: by which run, or the trial."""
 
 
 def estimate(
@@ -72,13 +72,6 @@ def estimate(
 
     The latest run of the same recipe and backbone counts, scaled to images, pixels and epochs; else a trial.
     A quick run spends nearly all its time on images without features in the cache: these are counted apart.
-
-    Args:
-        config: The run's configuration.
-        num_images: Images to train on.
-        past: Finished runs on this machine, oldest first.
-        speeds: Trials of this machine.
-        num_to_embed: Images without features in the cache; all unless given.
     """
     backbone = config.settings.backbone
     alike = [
@@ -94,10 +87,10 @@ def estimate(
     if alike:
         latest = alike[-1]
         scale = _work(config, num_images) / _work(latest.config, latest.num_images)
-        return Estimate(latest.start_seconds + latest.seconds * scale, f"after run {latest.run}")
+        return Estimate(latest.start_seconds + latest.seconds * scale, f"judging by run {latest.run}")
     if speed is None:
         return None
-    return Estimate(_trial_seconds(config, num_images, to_embed, speed), "after a short trial")
+    return Estimate(_trial_seconds(config, num_images, to_embed, speed), "judging by a short trial")
 
 
 def num_epochs(config: RunConfig, num_images: int) -> int | None:
@@ -116,9 +109,6 @@ def num_epochs(config: RunConfig, num_images: int) -> int | None:
 
 def load_speeds(file: Path) -> list[Speed]:
     """Return the trials that were kept.
-
-    Args:
-        file: A JSON file; a missing one holds none.
 
     Raises:
         StudioError: If the file is broken.
@@ -141,10 +131,6 @@ class SpeedTrial:
 
     def measure(self, backbone: str, image_size: int) -> Speed:
         """Measure one backbone at one size and keep the result; takes some seconds.
-
-        Args:
-            backbone: Name of the network in timm.
-            image_size: Side of the images in pixels.
 
         Raises:
             StudioError: If the trial fails or a trial is running already.
@@ -204,7 +190,7 @@ def _quick_estimate(
         seconds += _scoring_seconds(config, to_embed, speed)
     elif to_embed:
         return None
-    return Estimate(seconds, f"after run {alike[-1].run}" if alike else "after a short trial")
+    return Estimate(seconds, f"judging by run {alike[-1].run}" if alike else "judging by a short trial")
 
 
 def _pixels(config: RunConfig) -> float:

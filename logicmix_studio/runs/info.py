@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from logicmix_studio.training.run_folder import Status
+from logicmix_studio.words import duration
+
+STATUS_WORDS: Final[dict[Status, str]] = {
+    "queued": "waiting",
+    "running": "training",
+    "finished": "finished",
+    "failed": "failed",
+    "cancelled": "cancelled",
+    "paused": "paused",
+    "died": "ended by itself",
+}
+_RESTING: Final = {
+    "paused": "paused at a checkpoint; it can go on where it stopped",
+    "cancelled": "cancelled; it can go on from its last checkpoint",
+}
 
 
 @dataclass(frozen=True)
@@ -16,13 +31,12 @@ class RunInfo:
     run: int
     """Its number."""
     folder: Path
-    """Its folder."""
     recipe: str
-    """Its recipe."""
+    """The name of its recipe."""
     status: Status
     """Where it stands; ``died`` where its process is gone without saying so."""
     message: str = ""
-    """What it is doing, or what went wrong, in words."""
+    """What it is doing or waits for, or what went wrong, in words."""
     fraction: float = 0.0
     """Share of the work done."""
     eta_s: float | None = None
@@ -33,6 +47,8 @@ class RunInfo:
     """When it was created, in seconds since 1970."""
     updated: float = 0.0
     """When it last said where it stands."""
+    warnings: tuple[str, ...] = ()
+    """What a person should know of it, such as images that were left out."""
     name: str = ""
     """Name a person gave it."""
     note: str = ""
@@ -40,7 +56,7 @@ class RunInfo:
     star: bool = False
     """Whether a person marked it."""
     init_from: str | None = None
-    """Run it started from."""
+    """Folder of the run it started from."""
     result: dict[str, Any] = field(default_factory=dict)
     """Metrics, once it has finished."""
 
@@ -59,3 +75,16 @@ class RunInfo:
     def is_resumable(self) -> bool:
         """Whether it can go on from its checkpoint."""
         return self.status in ("paused", "died", "cancelled", "failed")
+
+    @property
+    def title(self) -> str:
+        """Its name, or its number where it has none."""
+        return self.name or f"run {self.run}"
+
+    @property
+    def standing(self) -> str:
+        """Where it stands, in words: "training, epoch 3 of 60 · 40 % · 75 s left", "waiting for run 1 of …"."""
+        if self.status == "running":
+            left = f"{duration(self.eta_s)} left" if self.eta_s else "time left is known soon"
+            return f"{self.message or 'training'} · {self.fraction:.0%} · {left}"
+        return _RESTING.get(self.status) or self.message or STATUS_WORDS[self.status]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import dataclasses
 import os
 import shutil
@@ -18,18 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.files import read_json, replacing, write_json
 from logicmix_studio.labels import LabelTable
+from logicmix_studio.processes import end_group, is_alive, start_time, wait_until_gone
 from logicmix_studio.runs.info import RunInfo
-from logicmix_studio.runs.process import end_group, is_alive, start_time, wait_until_gone
 from logicmix_studio.training.config import RunConfig
 from logicmix_studio.training.device_lock import LOCKS_VARIABLE
 from logicmix_studio.training.run_folder import (
     RunFolder,
     RunState,
     Snapshot,
-    read_json,
-    write_atomically,
-    write_json,
 )
 
 _POLL_S = 0.2
@@ -94,10 +91,6 @@ class Jobs:
     def create_from_snapshot(self, config: RunConfig, snapshot: Snapshot) -> int:
         """Write a new run from a complete configuration and snapshot and return its number.
 
-        Args:
-            config: With root and class names.
-            snapshot: What the trainer may know.
-
         Raises:
             StudioError: If the run to start from does not exist.
         """
@@ -108,7 +101,7 @@ class Jobs:
         with self._guard:
             folder = RunFolder(self._new_folder())
             snapshot.save(folder.snapshot_file)
-            with write_atomically(folder.config_file) as file:
+            with replacing(folder.config_file) as file:
                 file.write(config.to_json().encode())
             folder.write_state(RunState("queued", "created"))
             return folder.number
@@ -117,9 +110,6 @@ class Jobs:
         """Start the trainer process of a run, in a session of its own.
 
         A run on a device that another run holds waits as ``queued`` until it is free.
-
-        Args:
-            run: Its number.
 
         Raises:
             StudioError: If it does not exist, or a process works on it already.
@@ -186,6 +176,7 @@ class Jobs:
             pid=owner[0] if owner else None,
             created=folder.config_file.stat().st_mtime,
             updated=state.updated,
+            warnings=state.warnings,
             name=str(meta.get("name", "")),
             note=str(meta.get("note", "")),
             star=bool(meta.get("star", False)),
@@ -226,13 +217,6 @@ class Jobs:
         threading.Thread(
             target=self._see_out, args=(folder, owner), name=f"cancel-{run}", daemon=True
         ).start()
-
-    def adopt(self) -> builtins.list[RunInfo]:
-        """Return the runs that processes of an earlier server still work on.
-
-        Nothing needs to be done for them: each method finds a run's process by pid and start time.
-        """
-        return [info for info in self.list() if info.is_active and info.run not in self._children]
 
     def wait(
         self, run: int, watch: Callable[[RunInfo], None] | None = None, timeout_s: float | None = None

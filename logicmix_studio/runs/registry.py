@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from functools import lru_cache
 
 from logicmix_studio.errors import StudioError
@@ -23,17 +24,14 @@ CHOSEN_RUN = "chosen_run"
 class RunRegistry:
     """Looks at the run folders now and then, and answers from memory in between."""
 
-    def __init__(self, jobs: Jobs, settings: Settings, table: LabelTable) -> None:
-        """Look at the run folders for the first time.
-
-        Args:
-            jobs: The runs.
-            settings: Where a person's choice stands.
-            table: Today's images and classes.
-        """
+    def __init__(
+        self, jobs: Jobs, settings: Settings, table: LabelTable, renamed: Mapping[str, str] | None = None
+    ) -> None:
+        """Look at the run folders for the first time."""
         self._jobs = jobs
         self._settings = settings
         self._table = table
+        self._renamed = renamed
         self._guard = threading.RLock()
         self._load = lru_cache(maxsize=RECENT_RUNS)(self._load_scores)
         self._seen: dict[int, tuple[Status, str]] = {}
@@ -109,4 +107,4 @@ class RunRegistry:
             return self._load(run)
 
     def _load_scores(self, run: int) -> RunScores:
-        return load_run_scores(self._jobs.folder(run), run, self._table)
+        return load_run_scores(self._jobs.folder(run), run, self._table, self._renamed)

@@ -1,7 +1,9 @@
-"""The scores a run left behind, brought into line with the images and classes of today."""
+"""What a run left behind, brought into line with the images and classes of today. N images, C classes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -9,28 +11,33 @@ import numpy as np
 import numpy.typing as npt
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.files import read_json
 from logicmix_studio.labels import LabelTable
-from logicmix_studio.review import Calibration, apply_calibration
+from logicmix_studio.review.calibration import Calibration, apply_calibration
 from logicmix_studio.review.run_scores import UNSCORED, RunScores
-from logicmix_studio.store import read_json
+from logicmix_studio.store import Dataset
+from logicmix_studio.training.outcome import positions
+from logicmix_studio.training.run_folder import Snapshot
+
+load_snapshot = lru_cache(maxsize=4)(Snapshot.load)
+"""Read ``snapshot.npz``, which never changes; the latest few stay in memory."""
 
 
-def load_run_scores(folder: Path, run: int, table: LabelTable) -> RunScores:
+def load_run_scores(
+    folder: Path, run: int, table: LabelTable, renamed: Mapping[str, str] | None = None
+) -> RunScores:
     """Load the scores of a run for the rows and columns of ``table``.
-
-    Args:
-        folder: The run's folder.
-        run: Its number.
-        table: Today's images and classes.
 
     Raises:
         StudioError: If the run left no scores, or files that do not fit each other.
     """
+    now = renamed or {}
     try:
         raw = np.load(folder / "scores.npy", mmap_mode="r", allow_pickle=False)
         heldout = np.load(folder / "heldout.npy", mmap_mode="r", allow_pickle=False)
         with np.load(folder / "snapshot.npz", allow_pickle=False) as snapshot:
-            image_ids, class_names = snapshot["image_ids"].tolist(), snapshot["class_names"].tolist()
+            image_ids = snapshot["image_ids"].tolist()
+            class_names = [now.get(name, name) for name in snapshot["class_names"].tolist()]
     except (OSError, ValueError, KeyError) as error:
         raise StudioError(f"run {run} left no usable scores: {error}", "start the run again") from error
     if raw.shape != (len(image_ids), len(class_names)):
@@ -42,34 +49,54 @@ def load_run_scores(folder: Path, run: int, table: LabelTable) -> RunScores:
     calibrated = apply_calibration(
         np.asarray(raw, dtype=np.float16), Calibration.from_json(calibration) if calibration else None
     )
+    result = read_json(folder / "result.json") or {}
+    if "ap" in result:
+        result["ap"] = {now.get(name, name): value for name, value in result["ap"].items()}
     return RunScores(
         run=run,
-        scores=_align(calibrated, image_ids, class_names, table, fill=UNSCORED),
-        scored_rows=_is_among(table.image_ids, image_ids),
-        scored_columns=_is_among(table.class_names, class_names),
-        heldout=_align(np.asarray(heldout), image_ids, class_names, table, fill=False),
+        scores=align(calibrated, image_ids, class_names, table, fill=UNSCORED),
+        scored_rows=positions(image_ids, table.image_ids) >= 0,
+        scored_columns=positions(class_names, table.class_names) >= 0,
+        heldout=align(np.asarray(heldout), image_ids, class_names, table, fill=False),
         calibration=calibration,
-        result=read_json(folder / "result.json") or {},
+        result=result,
     )
 
 
-def _is_among(names: tuple[str, ...], known: list[str]) -> npt.NDArray[np.bool_]:
-    among = set(known)
-    return np.fromiter((name in among for name in names), dtype=np.bool_, count=len(names))
+def snapshot_states(folder: Path, dataset: Dataset) -> npt.NDArray[np.int8]:
+    """Return the (N, C) states that a run was given, for today's images and classes; 0 where it knew neither.
+
+    Raises:
+        StudioError: If the run's snapshot is missing or broken.
+    """
+    snapshot = load_snapshot(folder / "snapshot.npz")
+    class_names = [dataset.renamed.get(name, name) for name in snapshot.class_names.tolist()]
+    return align(snapshot.states, snapshot.image_ids.tolist(), class_names, dataset.table, fill=0)
 
 
-def _align(
-    values: npt.NDArray[Any], image_ids: list[str], class_names: list[str], table: LabelTable, fill: float
+def align(
+    values: npt.NDArray[Any],
+    image_ids: Sequence[str],
+    class_names: Sequence[str],
+    table: LabelTable,
+    fill: float,
 ) -> npt.NDArray[Any]:
+    """Return the values of cells in the order of today's images and classes.
+
+    Args:
+        values: A value for each of the images and classes that are named.
+        image_ids: Its rows.
+        class_names: Its columns.
+        table: N images and C classes of today.
+        fill: The value of cells that are new.
+
+    Returns:
+        (N, C), of the same dtype.
+    """
     if tuple(image_ids) == table.image_ids and tuple(class_names) == table.class_names:
         return values
-    row_of = {image_id: row for row, image_id in enumerate(image_ids)}
-    column_of = {name: column for column, name in enumerate(class_names)}
-    rows = [(new, row_of[image_id]) for new, image_id in enumerate(table.image_ids) if image_id in row_of]
-    columns = [(new, column_of[name]) for new, name in enumerate(table.class_names) if name in column_of]
-    aligned = np.full((table.num_images, table.num_classes), fill, dtype=values.dtype)
-    if rows and columns:
-        new_rows, old_rows = (list(part) for part in zip(*rows, strict=True))
-        new_columns, old_columns = (list(part) for part in zip(*columns, strict=True))
-        aligned[np.ix_(new_rows, new_columns)] = values[np.ix_(old_rows, old_columns)]
+    rows, columns = positions(image_ids, table.image_ids), positions(class_names, table.class_names)
+    aligned = np.full((len(rows), len(columns)), fill, dtype=values.dtype)
+    known_rows, known_columns = np.flatnonzero(rows >= 0), np.flatnonzero(columns >= 0)
+    aligned[np.ix_(known_rows, known_columns)] = values[np.ix_(rows[known_rows], columns[known_columns])]
     return aligned

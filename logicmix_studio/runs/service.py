@@ -1,239 +1,495 @@
-"""The state of the Train tab: recipes, runs, curves. Everything is read from the run folders."""
+"""Recipes, their expected time, the runs and their comparison. Everything is read from the run folders."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import threading
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import NEGATIVE, POSITIVE
-from logicmix_studio.runs import RunInfo
-from logicmix_studio.runs.compare import RunChange, run_card, run_change, run_number, snapshot_states
-from logicmix_studio.runs.curves import CurveReader
-from logicmix_studio.runs.estimate import PastRun, SpeedTrial, estimate, num_epochs
-from logicmix_studio.studio import Studio
-from logicmix_studio.training.config import (
-    DEFAULT_SEED,
-    RECIPES,
-    Field,
-    FullSettings,
-    RunConfig,
-    describe,
-    recipe_help,
-)
+from logicmix_studio.review.proposal_set import ProposalSet
+from logicmix_studio.runs.compare import Comparison, RunChange, RunComparison, number_of, run_number
+from logicmix_studio.runs.curves import CHARTS, CurveReader, Points, RunCurves
+from logicmix_studio.runs.estimate import Estimate, PastRun, SpeedTrial, estimate, num_epochs
+from logicmix_studio.runs.info import STATUS_WORDS, RunInfo
+from logicmix_studio.runs.jobs import Jobs
+from logicmix_studio.runs.registry import RunRegistry
+from logicmix_studio.runs.scores import snapshot_states
+from logicmix_studio.runs.training_preview import TrainingPreview, preview
+from logicmix_studio.store import Dataset
+from logicmix_studio.training.config import DEFAULT_SEED, RECIPES, FullSettings, RunConfig, describe
 from logicmix_studio.training.feature_cache import count_cached, feature_folders
+from logicmix_studio.training.fields import value_words
 from logicmix_studio.training.run_folder import RunFolder
-from logicmix_studio.training.settings import BackboneSettings
+from logicmix_studio.training.settings import BackboneSettings, setting_words
+from logicmix_studio.words import counted, duration, size
 
 LOG_BYTES: Final = 64_000
 """How much of the end of a log is read for its tail."""
 
-LARGEST_SEED: Final = 2**31 - 1
-SEED: Final = Field(
-    name="seed",
-    type="int",
-    default=DEFAULT_SEED,
-    low=0,
-    high=LARGEST_SEED,
-    choices=(),
-    help="Everything random follows from it: the order of the images, the blends, the augmentation. The same "
-    "seed on the same labels and machine gives the same run; another one shows how much is chance.",
-    source="released",
-)
-"""The seed, described like a setting; it belongs to the run and not to its recipe."""
-
 MOST_START_S: Final = 300.0
 """A run's process has started by then; a longer wait is a folder that came from elsewhere."""
 
-RECIPE_TITLES: Final = {
-    "quick": "Quick look",
-    "2wayaug-pl": "2WayAug-PL",
-    "2wayaug-pl-released": "2WayAug-PL, as released",
-}
-RECIPE_WORDS: Final = {
-    "quick": "Teaches only the last layer, on features that are computed once for each image. Good for a "
-    "first look and for the rounds in between. It mixes no images, so it is not LogicMix.",
-    "2wayaug-pl": "Teaches the whole network with blends, flips and RandAugment, a loss that treats blends "
-    "apart, and pseudo-labels of its own later on. This is the published method, its slips mended.",
-    "2wayaug-pl-released": "The same with the settings of the published code, slips included. Only for "
-    "comparing.",
-}
+
+@dataclass(frozen=True)
+class Readiness:
+    """What there is to learn from. Images of split test are left out: no run learns from them."""
+
+    images: int
+    test_images: int
+    positive: int
+    negative: int
+    unknown: int
+    classes: int
+    learnable: int
+    """Classes with known cells of both signs."""
+    since_last: int | None
+    """Cells answered since the last run began; None before the first run."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a known cell of each sign."""
+        return bool(self.positive and self.negative)
+
+    @property
+    def words(self) -> str:
+        """What there is and what is missing, in words."""
+        if not self.images:
+            return "There is no image to train on: images of split test are never trained on."
+        if not self.is_ready:
+            return (
+                "There is nothing to learn from yet: a model needs at least one known positive and one known negative "
+                "cell outside split test. Answer some in Label or Browse."
+            )
+        known = self.positive + self.negative
+        lines = [
+            f"{known / (known + self.unknown):.1%} of the cells to train on are known: {self.positive:,} positive, "
+            f"{self.negative:,} negative."
+        ]
+        if self.learnable < self.classes:
+            lines.append(
+                f"{self.learnable:,} of {counted(self.classes, 'class')} have both and can be measured."
+            )
+        if self.since_last is not None:
+            new = counted(self.since_last, "answer") if self.since_last else "Nothing new"
+            lines.append(f"{new} since the last run.")
+        return " ".join(lines)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run will take."""
+
+    time: Estimate | None
+    """None where too little is known of this machine."""
+    epochs: int | None
+    """At the most; None for a run whose epochs are no measure of its time."""
+    to_embed: int | None
+    """Images whose features are computed first; None for a run that does not go by features alone."""
+    num_images: int
+    changed: int
+    """Settings that differ from the recipe."""
+
+    @property
+    def line(self) -> str:
+        """The time with its basis, in words."""
+        return f"about {duration(self.time.seconds)} {self.time.basis}" if self.time else "time not known yet"
+
+    @property
+    def words(self) -> str:
+        """Everything but the time, in words."""
+        parts = [f"{counted(self.changed, 'setting')} changed."] if self.changed else []
+        if self.epochs:
+            parts.append(f"{counted(self.epochs, 'epoch')} at the most.")
+        if self.to_embed == 0:
+            parts.append("The features of all images are there already.")
+        elif self.to_embed:
+            some = f"{self.to_embed:,} of " if self.to_embed < self.num_images else ""
+            parts.append(f"The features of {some}{counted(self.num_images, 'image')} are computed first.")
+        if not self.time:
+            parts.append("Not timed on this machine yet.")
+        return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """What deleting a run frees and takes away."""
+
+    run: int
+    num_bytes: int
+    is_current: bool
+    """Whether its scores make the pseudo-labels."""
+    next_current: int | None
+    """The run whose scores will take their place."""
+    continued_by: tuple[int, ...]
+    """Runs that started from its weights; they keep their own."""
+
+    @property
+    def words(self) -> str:
+        """What it means, in words."""
+        parts = [
+            f"This frees {size(self.num_bytes)}. Curves, scores and weights of run {self.run} are gone for good; "
+            "decisions that people made stay."
+        ]
+        if self.is_current:
+            then = (
+                f"those of run {self.next_current} will take their place"
+                if self.next_current
+                else "there will be none"
+            )
+            parts.append(f"Its scores make the pseudo-labels now; {then}.")
+        if self.continued_by:
+            runs = ", ".join(map(str, self.continued_by))
+            parts.append(f"Run {runs} started from its weights and keeps its own.")
+        return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """All there is to know of one run."""
+
+    info: RunInfo
+    is_current: bool
+    """Whether its scores make the pseudo-labels."""
+    changed: str
+    """What it changed, in one line of words; empty for an unfinished one."""
+    curves: dict[str, dict[str, Points]]
+    """Title of a chart → name of a line → its points."""
+    settings: pd.DataFrame
+    """See :meth:`RunService.settings`."""
+    precision: pd.DataFrame
+    """See :meth:`RunService.precision`."""
+    log: str
+    """The end of what its process printed."""
 
 
 class RunService:
-    """What the Train tab asks for. May be called from any thread; holds nothing that a restart would lose."""
+    """What there is to know and to do about runs. May be called from any thread.
 
-    def __init__(self, studio: Studio, trial: SpeedTrial | None = None) -> None:
-        self.studio = studio
-        self.trial = trial or SpeedTrial(studio.workspace.cache / "speed.json")
+    Args:
+        dataset: The data set.
+        proposed: What the finished runs claim.
+        jobs: Starts, watches, pauses, cancels, resumes and deletes the trainer's processes.
+        registry: Which runs have finished, and whose scores make the pseudo-labels.
+        trial: Measures this machine.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        proposed: ProposalSet,
+        jobs: Jobs,
+        registry: RunRegistry,
+        trial: SpeedTrial | None = None,
+    ) -> None:
+        self._dataset, self._proposed, self._jobs, self._registry = dataset, proposed, jobs, registry
+        self._trial = trial or SpeedTrial(dataset.workspace.cache / "speed.json")
+        self._comparison = RunComparison(dataset, proposed, jobs)
         self._curves = CurveReader()
         self._changes: dict[tuple[int, int | None, int], RunChange] = {}
         self._cached: tuple[tuple[BackboneSettings, int], int] | None = None
         self._guard = threading.Lock()
 
-    # choosing ------------------------------------------------------------
+    # starting ----------------------------------------------------------------
 
     def recipes(self) -> list[dict[str, Any]]:
-        """Return every recipe in plain words, with its settings and the time it will take here."""
-        return [self._recipe(name) for name in RECIPES]
+        """Return the recipes in plain words: name, title, words, expected time, and every setting with its meaning."""
+        return [
+            {
+                "name": name,
+                "title": recipe.title,
+                "words": recipe.words,
+                "time": self.forecast(name).line,
+                "settings": describe(name),
+            }
+            for name, recipe in RECIPES.items()
+        ]
 
-    def config(
-        self,
-        recipe: str,
-        overrides: Mapping[str, Any],
-        init_from: int | None = None,
-        seed: int = DEFAULT_SEED,
-    ) -> RunConfig:
-        """Check what a person chose.
-
-        Args:
-            recipe: Name of the recipe.
-            overrides: Values by dotted name.
-            init_from: The run whose weights it starts from.
-            seed: Everything random follows from it.
-
-        Raises:
-            StudioError: If a name does not exist or a value is out of range.
-        """
-        names = self.studio.class_names
-        return RunConfig.create(
-            recipe, overrides=overrides, class_names=names, init_from=init_from, seed=seed
+    def readiness(self) -> Readiness:
+        """Return what there is to learn from, and what is missing."""
+        states = self._states()
+        positive, negative = states == POSITIVE, states == NEGATIVE
+        return Readiness(
+            images=len(states),
+            test_images=int(self._dataset.table.is_test.sum()),
+            positive=int(positive.sum()),
+            negative=int(negative.sum()),
+            unknown=int((states == 0).sum()),
+            classes=self._dataset.table.num_classes,
+            learnable=int((positive.any(axis=0) & negative.any(axis=0)).sum()),
+            since_last=self._answers_since_last_run(),
         )
 
-    def preview(self, config: RunConfig) -> dict[str, Any]:
-        """Return the time that a run will take, and its epochs at the most.
+    def forecast(
+        self,
+        recipe: str,
+        overrides: Mapping[str, Any] | None = None,
+        init_from: int | None = None,
+        *,
+        measure: bool = False,
+    ) -> Forecast:
+        """Return what a run will take; refuses what :meth:`start` would refuse.
 
         Args:
-            config: From :meth:`config`.
-        """
-        return {"time": self._time(config), "epochs": num_epochs(config, self._num_images())}
-
-    def measure(self, config: RunConfig) -> dict[str, Any]:
-        """Measure this machine with a run's backbone, then return the same as :meth:`preview`.
-
-        Args:
-            config: From :meth:`config`.
+            recipe: Name or title of the recipe.
+            overrides: Hyper-parameters by dotted name.
+            init_from: A run to start warm from.
+            measure: Whether to measure this machine with the run's backbone first, which takes some seconds.
 
         Raises:
-            StudioError: If the trial fails.
+            StudioError: If a name does not exist, a value is out of range, or the trial fails.
         """
-        backbone = config.settings.backbone
-        self.trial.measure(backbone.name, backbone.image_size)
-        return self.preview(config)
+        config = RunConfig.create(recipe, overrides=overrides or {}, init_from=init_from)
+        if measure:
+            self._trial.measure(config.settings.backbone.name, config.settings.backbone.image_size)
+        num_images = len(self._states())
+        missing = self._dataset.table.num_images - self._num_cached(config)
+        return Forecast(
+            time=estimate(config, num_images, self._past(), self._trial.speeds(), missing),
+            epochs=num_epochs(config, num_images),
+            to_embed=None if isinstance(config.settings, FullSettings) else missing,
+            num_images=self._dataset.table.num_images,
+            changed=len(config.overrides()),
+        )
 
-    def readiness(self) -> dict[str, Any]:
-        """Return what there is to learn from, and what is missing, in words."""
-        states = self.studio.ledger.states[~self.studio.table.is_test]
-        positive, negative = states == POSITIVE, states == NEGATIVE
-        learnable = positive.any(axis=0) & negative.any(axis=0) if len(states) else np.zeros(0, dtype=bool)
-        is_ready = bool(len(states) and positive.any() and negative.any())
-        return {
-            "images": len(states),
-            "test_images": int(self.studio.table.is_test.sum()),
-            "positive": int(positive.sum()),
-            "negative": int(negative.sum()),
-            "unknown": int((states == 0).sum()),
-            "classes": self.studio.table.num_classes,
-            "learnable": int(learnable.sum()),
-            "is_ready": is_ready,
-            "since_last": self._answers_since_last_run(),
-        }
+    def start(
+        self,
+        recipe: str = "quick",
+        overrides: Mapping[str, Any] | None = None,
+        init_from: int | None = None,
+        *,
+        seed: int = DEFAULT_SEED,
+        name: str = "",
+        note: str = "",
+    ) -> int:
+        """Start the trainer process on a snapshot of today's labels and return the run's number at once.
 
-    # runs ----------------------------------------------------------------
-
-    def runs(self) -> list[dict[str, Any]]:
-        """Return every run, the newest first."""
-        infos = self.studio.jobs.list()
-        finished = [info.run for info in infos if info.status == "finished"]
-        return [self.card(info, finished) for info in reversed(infos)]
-
-    def card(self, info: RunInfo, finished: list[int] | None = None) -> dict[str, Any]:
-        """Return how one run stands.
-
-        Args:
-            info: The run.
-            finished: Numbers of all finished runs, where they are known already.
+        Raises:
+            StudioError: If the recipe or a value is wrong, or there is nothing to learn from.
         """
-        known = finished if finished is not None else [one.run for one in self.studio.finished_runs()]
-        return {**run_card(self.studio, info), "change": self._change(info, known)}
+        states = self._states()
+        if not ((states == POSITIVE).any() and (states == NEGATIVE).any()):
+            raise StudioError(
+                "there is nothing to learn from: no positive or no negative cell is known outside split test",
+                "answer a few cells of each kind in Browse first",
+            )
+        config = RunConfig.create(recipe, overrides=overrides or {}, init_from=init_from, seed=seed)
+        dataset = self._dataset
+        with dataset.ledger.lock:
+            today = dataset.ledger.states.copy()
+        run = self._jobs.create(config, root=dataset.workspace.root, table=dataset.table, states=today)
+        if name or note:
+            self._jobs.annotate(run, name=name, note=note)
+        self._jobs.start(run)
+        self._registry.refresh()
+        return run
 
-    def run(self, run: int, offset: int | None = None) -> dict[str, Any]:
-        """Return one run with its curves.
+    def preview(self) -> TrainingPreview:
+        """Return what the next run would learn from, and what changed since the last one."""
+        return preview(self._dataset, self._proposed, self._jobs)
 
-        Args:
-            run: Its number.
-            offset: How far the page has read; without news since then the curves are left out.
+    # watching ----------------------------------------------------------------
+
+    def table(self) -> pd.DataFrame:
+        """Return the runs, the newest first.
+
+        Returns:
+            ``run, name, recipe, state, mAP, time, started, changed``; in words but for ``run`` and ``mAP``. A star
+            before the name is a person's, ◐ marks the run whose scores make the pseudo-labels.
+        """
+        current, _ = self._registry.choice()
+        rows = [
+            {
+                "run": info.run,
+                "name": " ".join(
+                    filter(None, ("★" if info.star else "", "◐" if info.run == current else "", info.name))
+                ),
+                "recipe": RECIPES[info.recipe].title if info.recipe in RECIPES else info.recipe,
+                "state": STATUS_WORDS[info.status],
+                "mAP": None if info.map is None else round(info.map, 3),
+                "time": duration(info.result["seconds"]) if "seconds" in info.result else "",
+                "started": time.strftime("%d %b %H:%M", time.localtime(info.created)),
+                "changed": self.change_line(info),
+            }
+            for info in reversed(self._jobs.list())
+        ]
+        return pd.DataFrame(
+            rows, columns=["run", "name", "recipe", "state", "mAP", "time", "started", "changed"]
+        )
+
+    def report(self, run: int) -> RunReport:
+        """Return how a run stands: state, progress, warnings, curves, settings, what it changed, the end of its log.
 
         Raises:
             StudioError: If there is no such run.
         """
-        info = self.studio.jobs.info(run)
-        curves = self._curves.read(RunFolder(info.folder).events_file)
-        answer: dict[str, Any] = {"card": self.card(info), "offset": curves.offset}
-        if offset != curves.offset:
-            answer["curves"] = curves.to_json()
-        return answer
+        info, curves = self._jobs.info(run), self.curves(run)
+        return RunReport(
+            info=info,
+            is_current=run == self._registry.choice()[0],
+            changed=self.change_line(info),
+            curves={chart: curves.lines(chart) for chart in CHARTS},
+            settings=self.settings(run),
+            precision=self.precision(run),
+            log=self.log(run),
+        )
 
-    def details(self, run: int) -> dict[str, Any]:
-        """Return what a run was started with and what came of it.
+    def change(self, info: RunInfo) -> RunChange | None:
+        """Return what a finished run changed, against the run that it took over from; None for an unfinished one.
+
+        Raises:
+            StudioError: If a run left no usable scores.
+        """
+        if info.status != "finished":
+            return None
+        before = self._run_before(info)
+        key = (info.run, before, self._dataset.settings.version)
+        with self._guard:
+            known = self._changes.get(key)
+        if known is None:
+            known = self._comparison.change(info.run, before)
+            with self._guard:
+                self._changes[key] = known
+        return known
+
+    def change_line(self, info: RunInfo) -> str:
+        """Return what a finished run changed in one line of words; empty for an unfinished one."""
+        try:
+            change = self.change(info)
+        except StudioError as error:
+            return f"its scores can't be read: {error.what}"
+        return "" if change is None else change.line
+
+    def curves(self, run: int) -> RunCurves:
+        """Return what a run's events have said so far.
+
+        Raises:
+            StudioError: If there is no such run.
+        """
+        return self._curves.read(RunFolder(self._jobs.info(run).folder).events_file)
+
+    def facts(self, run: int) -> list[tuple[str, str]]:
+        """Return what came of a finished run as numbers and what they count; nothing for an unfinished one.
+
+        Raises:
+            StudioError: If there is no such run.
+        """
+        info = self._jobs.info(run)
+        if info.status != "finished":
+            return []
+        result = info.result
+        cells = f"{result['num_cells']:,}" if result.get("num_cells") else "the"
+        facts = [("–" if info.map is None else f"{info.map:.3f}", f"mAP on {cells} held-out known cells")]
+        try:
+            change = self.change(info)
+        except StudioError:
+            change = None
+        if change is not None:
+            facts += [
+                (f"{change.positive:,}", "pseudo-labels: present"),
+                (f"{change.negative:,}", "pseudo-labels: absent"),
+                (f"{change.conflicts:,}", "conflicts with known cells"),
+            ]
+        if "epochs" in result:
+            best = result.get("best_epoch") or result["epochs"]
+            facts.append((f"{best:,}", f"best of {counted(result['epochs'], 'epoch')}"))
+        seconds = number_of(result, "seconds")
+        if seconds is not None:
+            facts.append((duration(seconds), "time"))
+        return [*facts, (size(self._jobs.size(run)), "on disk")]
+
+    def precision(self, run: int) -> pd.DataFrame:
+        """Return a run's ``class, average precision``, the best first; nan where it could not be measured."""
+        values, renamed = self._jobs.info(run).result.get("ap") or {}, self._dataset.renamed
+        names = [renamed.get(name, name) for name in values]
+        table = pd.DataFrame({"class": names, "average precision": list(values.values())})
+        table["average precision"] = table["average precision"].astype(np.float64)
+        return table.sort_values("average precision", ascending=False, kind="stable", ignore_index=True)
+
+    def settings(self, run: int) -> pd.DataFrame:
+        """Return what a run was started with and differs from its recipe, in words: ``setting, value, default``.
 
         Raises:
             StudioError: If there is no such run, or its files are broken.
         """
-        info = self.studio.jobs.info(run)
-        config = RunFolder(info.folder).config()
+        config = RunFolder(self._jobs.info(run).folder).config()
         defaults = {field.name: field.default for field in describe(config.recipe)}
-        changed = [
-            {"name": name, "value": value, "default": defaults.get(name)}
+        rows = [("seed", str(config.seed), str(DEFAULT_SEED))]
+        if config.init_from is not None:
+            rows.append(("started from", f"run {run_number(config.init_from)}", "fresh start"))
+        rows += [
+            (setting_words(name), value_words(value), value_words(defaults[name]))
             for name, value in config.overrides().items()
         ]
-        return {
-            "card": self.card(info),
-            "seed": config.seed,
-            "changed": changed,
-            "result": info.result,
-            "bytes": self.studio.jobs.size(run),
-        }
+        return pd.DataFrame(rows, columns=["setting", "value", "default"])
 
-    def log(self, run: int, lines: int = 200) -> dict[str, Any]:
-        """Return the end of what a run's process printed.
+    def log(self, run: int, lines: int = 200) -> str:
+        """Return the end of what a run's process printed: its stages, warnings and epochs.
 
         Raises:
             StudioError: If there is no such run.
         """
-        file = RunFolder(self.studio.jobs.info(run).folder).log_file
+        file = RunFolder(self._jobs.info(run).folder).log_file
         if not file.exists():
-            return {"lines": [], "is_cut": False}
+            return ""
         with file.open("rb") as log:
-            size = log.seek(0, 2)
-            log.seek(max(0, size - LOG_BYTES))
+            log.seek(max(0, log.seek(0, 2) - LOG_BYTES))
             text = log.read().decode(errors="replace")
         # A progress bar overwrites its line: only what stands after the last carriage return was seen.
-        found = [line.rsplit("\r", 1)[-1] for line in text.rstrip("\n").split("\n")] if text else []
-        return {"lines": found[-lines:], "is_cut": size > LOG_BYTES or len(found) > lines}
+        found = [line.rsplit("\r", 1)[-1] for line in text.rstrip("\n").split("\n")]
+        return "\n".join(found[-lines:])
 
-    def losses_of(self, run: int) -> dict[str, Any]:
+    def compare(self, first: int, second: int) -> Comparison:
+        """Return how two runs differ: settings, average precision of each class, pseudo-labels at today's labels.
+
+        Raises:
+            StudioError: If there is no such run.
+        """
+        return self._comparison.compare(first, second)
+
+    def overlay(self, first: int, second: int, chart: str) -> tuple[pd.DataFrame, str]:
+        """Return a chart's lines of two runs, ``x, y, line``, each named by its run, and what they are drawn over.
+
+        Raises:
+            StudioError: If there is no such run.
+        """
+        curves = {run: self.curves(run) for run in (first, second)}
+        by_epoch = not all(each.has_steps for each in curves.values())
+        frames = []
+        for run, each in curves.items():
+            frame = each.frame(chart, by_epoch=by_epoch)
+            name = f"run {run}"
+            frame["line"] = name if frame["line"].nunique() < 2 else name + " " + frame["line"]
+            frames.append(frame)
+        axis = "epoch" if by_epoch else curves[first].axis(chart)
+        return pd.concat(frames, ignore_index=True), axis
+
+    # deleting ----------------------------------------------------------------
+
+    def deletion(self, run: int) -> Deletion:
         """Return what deleting a run frees and takes away.
 
         Raises:
             StudioError: If there is no such run.
         """
-        info = self.studio.jobs.info(run)
-        current, _ = self.studio.current_choice()
-        heirs = [one.run for one in self.studio.jobs.list() if one.init_from == info.folder.name]
-        others = [one.run for one in self.studio.finished_runs() if one.run != run]
-        return {
-            "bytes": self.studio.jobs.size(run),
-            "is_current": run == current,
-            "next_current": others[-1] if run == current and others else None,
-            "heirs": heirs,
-            "is_active": info.is_active,
-        }
+        info = self._jobs.info(run)
+        current, _ = self._registry.choice()
+        others = [number for number in self._registry.numbers() if number != run]
+        return Deletion(
+            run=run,
+            num_bytes=self._jobs.size(run),
+            is_current=run == current,
+            next_current=others[-1] if run == current and others else None,
+            continued_by=tuple(one.run for one in self._jobs.list() if one.init_from == info.folder.name),
+        )
 
     def delete(self, run: int) -> int:
         """Delete a run and return the bytes that frees.
@@ -241,112 +497,71 @@ class RunService:
         Raises:
             StudioError: If there is no such run, or it is being trained.
         """
-        events = RunFolder(self.studio.jobs.folder(run)).events_file
-        freed = self.studio.jobs.delete(run)
+        events = RunFolder(self._jobs.folder(run)).events_file
+        freed = self._jobs.delete(run)
         self._curves.forget(events)
-        self.studio.refresh()
+        self._registry.refresh()
         return freed
 
-    # within --------------------------------------------------------------
+    # within ------------------------------------------------------------------
 
-    def _recipe(self, name: str) -> dict[str, Any]:
-        config = self.config(name, {})
-        return {
-            "name": name,
-            "title": RECIPE_TITLES.get(name, name),
-            "words": RECIPE_WORDS.get(name, recipe_help(name)),
-            "fields": [dataclasses.asdict(field) for field in (SEED, *describe(name))],
-            "time": self._time(config),
-            "epochs": num_epochs(config, self._num_images()),
-        }
-
-    def _num_images(self) -> int:
-        return int((~self.studio.table.is_test).sum())
-
-    def _time(self, config: RunConfig) -> dict[str, Any] | None:
-        missing = self.studio.table.num_images - self._num_cached(config)
-        found = estimate(config, self._num_images(), self._past(), self.trial.speeds(), missing)
-        if found is None:
-            return None
-        return {"seconds": found.seconds, "basis": found.basis, "to_embed": missing}
+    def _states(self) -> npt.NDArray[np.int8]:
+        """Return the states of the images that may be trained on."""
+        return np.asarray(self._dataset.ledger.states[~self._dataset.table.is_test])
 
     def _num_cached(self, config: RunConfig) -> int:
         """Return how many images need not be embedded: none for weights that a full run changed."""
         if self._has_other_weights(config):
             return 0
-        cache, backbone = self.studio.workspace.cache, config.settings.backbone
+        cache, backbone = self._dataset.workspace.cache, config.settings.backbone
         stamp = max((one.stat().st_mtime_ns for one in feature_folders(cache).glob("*")), default=0)
         known = self._cached
         if known is None or known[0] != (backbone, stamp):
-            known = ((backbone, stamp), count_cached(cache, backbone, self.studio.ledger.row_of.keys()))
+            known = ((backbone, stamp), count_cached(cache, backbone, self._dataset.ledger.row_of.keys()))
             self._cached = known
         return known[1]
 
     def _has_other_weights(self, config: RunConfig) -> bool:
         run = run_number(config.init_from)
         while run is not None:
-            earlier = RunFolder(self.studio.jobs.folder(run)).config()
+            earlier = RunFolder(self._jobs.folder(run)).config()
             if isinstance(earlier.settings, FullSettings):
                 return True
             run = run_number(earlier.init_from)
         return False
 
     def _past(self) -> list[PastRun]:
-        past = []
-        for info in self.studio.finished_runs():
-            seconds = info.result.get("seconds")
-            if isinstance(seconds, int | float) and seconds > 0:
-                config = RunFolder(info.folder).config()
-                run = PastRun(
-                    info.run,
-                    config,
-                    num_images=int(info.result.get("num_images", self._num_images())),
-                    seconds=float(seconds),
-                    start_seconds=_start_seconds(info),
-                    num_embedded=int(info.result.get("num_embedded", 0)),
-                    embed_seconds=float(info.result.get("embed_seconds", 0.0)),
-                )
-                past.append(run)
-        return past
+        return [
+            PastRun(
+                info.run,
+                RunFolder(info.folder).config(),
+                num_images=int(info.result.get("num_images", len(self._states()))),
+                seconds=float(seconds),
+                start_seconds=_start_seconds(info),
+                num_embedded=int(info.result.get("num_embedded", 0)),
+                embed_seconds=float(info.result.get("embed_seconds", 0.0)),
+            )
+            for info in self._registry.finished
+            if (seconds := number_of(info.result, "seconds"))
+        ]
 
-    def _change(self, info: RunInfo, finished: list[int]) -> dict[str, Any] | None:
-        if info.status != "finished":
-            return None
-        before = _run_before(info, finished)
-        key = (info.run, before, self.studio.settings.version)
-        with self._guard:
-            known = self._changes.get(key)
-        if known is None:
-            try:
-                known = run_change(self.studio, info.run, before)
-            except StudioError as error:
-                return {"line": f"its scores can't be read: {error.what}", "is_broken": True}
-            with self._guard:
-                self._changes[key] = known
-        return {"line": known.line(), "is_broken": False, **dataclasses.asdict(known)}
+    def _run_before(self, info: RunInfo) -> int | None:
+        """Return the run that a run took over from: the best one before it, else the last one."""
+        finished = self._registry.numbers()
+        best = (info.result.get("comparison") or {}).get("best_run")
+        return (
+            int(best) if best in finished else max((run for run in finished if run < info.run), default=None)
+        )
 
     def _answers_since_last_run(self) -> int | None:
-        """Return how many cells were answered after the last run began; None before the first run."""
-        infos = self.studio.jobs.list()
-        if not infos:
+        runs = self._jobs.list()
+        if not runs:
             return None
-        states = self.studio.ledger.states
-        from_run = self._snapshot_states(infos[-1].run)
-        return None if from_run is None else int((states != from_run).sum())
-
-    def _snapshot_states(self, run: int) -> Any:
         try:
-            return snapshot_states(self.studio, run)
+            before = snapshot_states(runs[-1].folder, self._dataset)
         except StudioError:
             return None
-
-
-def _run_before(info: RunInfo, finished: list[int]) -> int | None:
-    """Return the run that a run took over from: the best one before it, else the last one."""
-    best = (info.result.get("comparison") or {}).get("best_run")
-    if best in finished:
-        return int(best)
-    return max((run for run in finished if run < info.run), default=None)
+        return int((self._dataset.ledger.states != before).sum())
 
 
 def _start_seconds(info: RunInfo) -> float:

@@ -1,5 +1,7 @@
 """The store: workspace, journal, ledger, lock and settings. `store.fiftyone` is the FiftyOne data set."""
 
+from logicmix_studio.files import read_json, write_json
+from logicmix_studio.store.classes import add_class, load_labels, rename_class, with_classes
 from logicmix_studio.store.dataset import Dataset
 from logicmix_studio.store.journal import (
     CellChange,
@@ -13,14 +15,8 @@ from logicmix_studio.store.journal import (
 from logicmix_studio.store.ledger import NEVER, Decision, Ledger, Receipt, Source
 from logicmix_studio.store.lock import ServerInfo, WorkspaceLock, server_of
 from logicmix_studio.store.settings import Settings
-from logicmix_studio.store.tables import load_table, save_table
-from logicmix_studio.store.workspace import (
-    Workspace,
-    locate_workspace,
-    read_json,
-    user_data_folder,
-    write_json,
-)
+from logicmix_studio.store.tables import align_cells, load_table, save_table
+from logicmix_studio.store.workspace import Workspace, locate_workspace, user_data_folder
 
 __all__ = [
     "NEVER",
@@ -37,14 +33,19 @@ __all__ = [
     "Source",
     "Workspace",
     "WorkspaceLock",
+    "add_class",
+    "align_cells",
+    "load_labels",
     "load_table",
     "locate_workspace",
     "new_action_id",
     "read_journal",
     "read_json",
+    "rename_class",
     "save_table",
     "server_of",
     "user_data_folder",
     "utc_now",
+    "with_classes",
     "write_json",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.labels import LabelTable
+from logicmix_studio.labels import UNKNOWN, LabelTable
+from logicmix_studio.store.classes import load_labels
 from logicmix_studio.store.journal import Journal, read_journal
 from logicmix_studio.store.ledger import Ledger
 from logicmix_studio.store.settings import Settings
-from logicmix_studio.store.tables import load_table
+from logicmix_studio.store.tables import align_cells
 from logicmix_studio.store.workspace import Workspace
 
 
@@ -26,6 +28,7 @@ class Dataset:
         ledger: The states of all cells and the only way to change them.
         settings: What people chose on screen.
         complete: (N, C) int8 complete states in a trial or the demo, else None; for evaluation only.
+        renamed: Former class names and the names of today.
     """
 
     def __init__(self, workspace: Workspace, *, read_only: bool = False) -> None:
@@ -36,11 +39,12 @@ class Dataset:
         """
         self.workspace = workspace
         self.info: dict[str, Any] = workspace.info()
-        table = load_table(workspace.labels_file)
+        self.renamed: dict[str, str] = self.info.get("renamed", {})
+        table = load_labels(workspace.labels_file, self.info)
+        self.complete = _load_complete(workspace, table, self.info)
+        self.settings = Settings(workspace.settings_file, self.renamed)
         self._journal = None if read_only else Journal(workspace.journal_file)
-        self.ledger = Ledger(table, read_journal(workspace.journal_file), self._journal)
-        self.complete = _load_complete(workspace, table)
-        self.settings = Settings(workspace.settings_file)
+        self.ledger = Ledger(table, read_journal(workspace.journal_file), self._journal, self.renamed)
 
     @property
     def name(self) -> str:
@@ -75,12 +79,7 @@ class Dataset:
         Raises:
             StudioError: If there is no such image.
         """
-        row = self.ledger.row_of.get(image_id)
-        if row is None:
-            raise StudioError(
-                f"there is no image {image_id!r}", "reload the page: the data set may have changed"
-            )
-        return row
+        return self.ledger.find_row(image_id)
 
     def column_of(self, class_name: str) -> int:
         """Return the column of a class.
@@ -88,12 +87,7 @@ class Dataset:
         Raises:
             StudioError: If there is no such class.
         """
-        column = self.ledger.column_of.get(class_name)
-        if column is None:
-            raise StudioError(
-                f"there is no class {class_name!r}", f"classes are: {', '.join(self.class_names[:20])}"
-            )
-        return column
+        return self.ledger.find_column(class_name)
 
     def image_path(self, image_id: str) -> Path:
         """Return the file of an image.
@@ -104,18 +98,23 @@ class Dataset:
         return self.workspace.root / self.table.paths[self.row_of(image_id)]
 
     def close(self) -> None:
-        """Close the journal; a second call does nothing."""
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
+        """Close the journal once nobody writes to it; a second call does nothing."""
+        with self.ledger.lock:
+            self.ledger.close()
+            if self._journal is not None:
+                self._journal.close()
+                self._journal = None
 
 
-def _load_complete(workspace: Workspace, table: LabelTable) -> npt.NDArray[np.int8] | None:
+def _load_complete(
+    workspace: Workspace, table: LabelTable, info: Mapping[str, Any]
+) -> npt.NDArray[np.int8] | None:
+    """Return the complete states of a table's cells; those of newer images and classes are unknown even there."""
     if not workspace.complete_file.exists():
         return None
-    complete = load_table(workspace.complete_file)
-    if complete.image_ids != table.image_ids or complete.class_names != table.class_names:
+    complete = load_labels(workspace.complete_file, info)
+    if table.num_images and set(table.image_ids).isdisjoint(complete.image_ids):
         raise StudioError(
             f"{workspace.complete_file} does not fit {workspace.labels_file}", "import the data set again"
         )
-    return complete.states
+    return align_cells(complete.states, complete.image_ids, complete.class_names, table, UNKNOWN)

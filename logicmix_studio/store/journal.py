@@ -9,7 +9,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -68,19 +68,7 @@ class Line:
 
     def to_json(self) -> str:
         """Return the line as it stands in the file, without the line break."""
-        content = {
-            "seq": self.seq,
-            "id": self.id,
-            "kind": self.kind,
-            "time": self.time,
-            "who": self.who,
-            "origin": self.origin,
-            "run": self.run,
-            "of": self.of,
-            "note": self.note,
-            "extra": dict(self.extra),
-            "cells": self.cells,
-        }
+        content = {name: getattr(self, name) for name in _LINE_FIELDS} | {"extra": dict(self.extra)}
         return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
@@ -96,21 +84,13 @@ class Line:
                 CellChange(image_id, class_name, answer, score, CellValue(*before), CellValue(*after))
                 for image_id, class_name, answer, score, before, after in raw["cells"]
             )
-            return cls(
-                seq=int(raw["seq"]),
-                id=raw["id"],
-                kind=raw["kind"],
-                time=raw["time"],
-                who=raw["who"],
-                origin=raw["origin"],
-                cells=cells,
-                run=raw.get("run"),
-                of=raw.get("of"),
-                note=raw.get("note", ""),
-                extra=raw.get("extra") or {},
-            )
+            facts = {name: raw[name] for name in _LINE_FIELDS if raw.get(name) is not None}
+            return cls(**{**facts, "seq": int(raw["seq"]), "cells": cells})
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a journal line: {error}") from error
+
+
+_LINE_FIELDS = tuple(one.name for one in fields(Line))
 
 
 def new_action_id() -> str:

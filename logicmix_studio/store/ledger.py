@@ -6,7 +6,7 @@ import enum
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ class Receipt:
     """Whether the same action had been written before."""
     skipped: tuple[Decision, ...] = ()
     """Answers that were left out because somebody else had settled the cell meanwhile."""
-    kept: tuple[CellChange, ...] = ()
+    left_alone: tuple[CellChange, ...] = ()
     """Cells that an undo left alone because they were changed again later."""
 
 
@@ -78,13 +78,20 @@ class Ledger:
         unsure_run: (N, C) int16, the run whose queue the cell left as unsure, or -1.
     """
 
-    def __init__(self, table: LabelTable, lines: Iterable[Line] = (), journal: Journal | None = None) -> None:
+    def __init__(
+        self,
+        table: LabelTable,
+        lines: Iterable[Line] = (),
+        journal: Journal | None = None,
+        renamed: Mapping[str, str] | None = None,
+    ) -> None:
         """Build the arrays from the import and replay the journal.
 
         Args:
             table: The imported labels.
             lines: The journal's lines, oldest first.
             journal: Where new lines go; without one the ledger can only be read.
+            renamed: Former class names and the names of today: a former name still finds its class.
         """
         self.table = table
         self.lock = threading.RLock()
@@ -95,10 +102,13 @@ class Ledger:
         self.unsure_run: npt.NDArray[np.int16] = np.full(table.states.shape, NEVER, dtype=np.int16)
         self.row_of: dict[str, int] = {image_id: row for row, image_id in enumerate(table.image_ids)}
         self.column_of: dict[str, int] = {name: column for column, name in enumerate(table.class_names)}
+        self._renamed = {old: new for old, new in (renamed or {}).items() if new in self.column_of}
+        self.column_of |= {old: self.column_of[new] for old, new in self._renamed.items()}
         self.lines: list[Line] = []
         self.orphans = 0
-        """Journal cells whose image or class is no longer in the import; they are kept in the journal."""
+        """Journal cells whose image or class is no longer in the import; the journal still has them."""
         self._journal = journal
+        self._is_closed = False
         self._by_id: dict[str, Line] = {}
         self._by_seq: dict[int, Line] = {}
         self._touched: dict[tuple[int, int], list[int]] = defaultdict(list)
@@ -120,23 +130,35 @@ class Ledger:
             int(self.states[row, column]), int(self.sources[row, column]), int(self.unsure_run[row, column])
         )
 
+    def find_row(self, image_id: str) -> int:
+        """Return the row of an image.
+
+        Raises:
+            StudioError: If there is no such image.
+        """
+        if image_id not in self.row_of:
+            hint = "reload the page: the data set may have changed"
+            raise StudioError(f"there is no image {image_id!r}", hint)
+        return self.row_of[image_id]
+
+    def find_column(self, class_name: str) -> int:
+        """Return the column of a class.
+
+        Raises:
+            StudioError: If there is no such class.
+        """
+        if class_name not in self.column_of:
+            hint = f"classes are: {', '.join(self.table.class_names[:20])}"
+            raise StudioError(f"there is no class {class_name!r}", hint)
+        return self.column_of[class_name]
+
     def position(self, image_id: str, class_name: str) -> tuple[int, int]:
         """Return row and column of a cell.
 
         Raises:
             StudioError: If there is no such image or class.
         """
-        row = self.row_of.get(image_id)
-        if row is None:
-            raise StudioError(
-                f"there is no image {image_id!r}", "reload the page: the data set may have changed"
-            )
-        column = self.column_of.get(class_name)
-        if column is None:
-            raise StudioError(
-                f"there is no class {class_name!r}", f"classes are: {', '.join(self.table.class_names[:20])}"
-            )
-        return row, column
+        return self.find_row(image_id), self.find_column(class_name)
 
     def history(self, image_id: str, class_name: str) -> list[Line]:
         """Return the lines that touched one cell, oldest first."""
@@ -167,13 +189,11 @@ class Ledger:
 
     def can_undo(self, who: str) -> int | None:
         """Return the line that :meth:`undo` would undo for a person."""
-        stack = self._stacks[who].undo
-        return stack[-1] if stack else None
+        return next(reversed(self._stacks[who].undo), None)
 
     def can_redo(self, who: str) -> int | None:
         """Return the line that :meth:`redo` would bring back for a person."""
-        stack = self._stacks[who].redo
-        return stack[-1] if stack else None
+        return next(reversed(self._stacks[who].redo), None)
 
     def is_undone(self, seq: int) -> bool:
         """Return whether a decision stands undone at present."""
@@ -183,6 +203,11 @@ class Ledger:
         """Have every new line handed over, in order, while the ledger is locked: take it and return at once."""
         with self.lock:
             self._listeners.append(listener)
+
+    def close(self) -> None:
+        """Take no more lines; whoever waits to write gets a RuntimeError and may ask the data set that follows."""
+        with self.lock:
+            self._is_closed = True
 
     # changing ----------------------------------------------------------------
 
@@ -218,8 +243,7 @@ class Ledger:
             StudioError: If an image or class is unknown, a state or answer is none, or the disk refuses.
         """
         with self.lock:
-            repeated = self._repeated(action_id)
-            if repeated is not None:
+            if repeated := self._repeated(action_id):
                 return repeated
             changes: list[CellChange] = []
             skipped: list[Decision] = []
@@ -231,8 +255,9 @@ class Ledger:
                     changes.append(change)
             if not changes and not always:
                 return Receipt(line=None, skipped=tuple(skipped))
-            line = self._new_line("decide", changes, who, origin, action_id, run=run, note=note, extra=extra)
-            return Receipt(line=self._commit(line), skipped=tuple(skipped))
+            facts = {"run": run, "note": note, "extra": dict(extra or {})}
+            line = self._write("decide", changes, who, origin, action_id, **facts)
+            return Receipt(line=line, skipped=tuple(skipped))
 
     def undo(
         self, who: str, *, action_id: str | None = None, of: int | None = None, target: str | None = None
@@ -252,8 +277,7 @@ class Ledger:
             StudioError: If there is nothing to undo.
         """
         with self.lock:
-            repeated = self._repeated(action_id)
-            if repeated is not None:
+            if repeated := self._repeated(action_id):
                 return repeated
             if target is not None:
                 found = self.find(target)
@@ -262,14 +286,12 @@ class Ledger:
                 of = found.seq
             seq = self.can_undo(who) if of is None else of
             if seq is None:
-                raise StudioError(
-                    "there is nothing to undo", "your decisions appear here after the first one"
-                )
+                hint = "your decisions appear here after the first one"
+                raise StudioError("there is nothing to undo", hint)
             line = self.line(seq)
             if line.kind != "decide":
-                raise StudioError(
-                    f"line {seq} is not a decision but a {line.kind}", "revert the decision itself"
-                )
+                told = f"line {seq} is not a decision but a {line.kind}"
+                raise StudioError(told, "revert the decision itself")
             if self.is_undone(seq):
                 raise StudioError(f"line {seq} is undone already", "redo brings it back")
             return self._reverse(line, "undo", who, action_id)
@@ -286,8 +308,7 @@ class Ledger:
             StudioError: If there is nothing to redo, or ``target`` is not what was undone last.
         """
         with self.lock:
-            repeated = self._repeated(action_id)
-            if repeated is not None:
+            if repeated := self._repeated(action_id):
                 return repeated
             seq = self.can_redo(who)
             if target is not None:
@@ -295,10 +316,8 @@ class Ledger:
                 if found is None:
                     return Receipt(line=None)
                 if found.seq != seq:
-                    raise StudioError(
-                        f"line {found.seq} cannot be brought back now",
-                        "a newer decision came in between: answer again",
-                    )
+                    told = f"line {found.seq} cannot be brought back now"
+                    raise StudioError(told, "a newer decision came in between: answer again")
             if seq is None:
                 raise StudioError("there is nothing to redo", "a new decision clears what had been undone")
             return self._reverse(self.line(seq), "redo", who, action_id)
@@ -314,11 +333,10 @@ class Ledger:
     ) -> Receipt:
         """Write a line without cells: a threshold that was moved, a class that was added."""
         with self.lock:
-            repeated = self._repeated(action_id)
-            if repeated is not None:
+            if repeated := self._repeated(action_id):
                 return repeated
-            line = self._new_line("note", (), who, origin, action_id, note=text, extra=extra)
-            return Receipt(line=self._commit(line))
+            facts = {"note": text, "extra": dict(extra or {})}
+            return Receipt(line=self._write("note", (), who, origin, action_id, **facts))
 
     # within ------------------------------------------------------------------
 
@@ -344,56 +362,39 @@ class Ledger:
             after = CellValue(state, int(source), before.unsure_run)
         else:
             raise StudioError(f"unknown answer {answer!r}", "answers are: accept, reject, unsure, skip, set")
-        return CellChange(decision.image_id, decision.class_name, answer, decision.score, before, after)
+        name = self.table.class_names[column]
+        return CellChange(decision.image_id, name, answer, decision.score, before, after)
 
     def _reverse(self, target: Line, kind: str, who: str, action_id: str | None) -> Receipt:
         changes: list[CellChange] = []
-        kept: list[CellChange] = []
+        left_alone: list[CellChange] = []
         for cell in target.cells:
-            frm, to = (cell.after, cell.before) if kind == "undo" else (cell.before, cell.after)
-            if cell.image_id not in self.row_of or cell.class_name not in self.column_of:
-                kept.append(cell)
-                continue
-            now = self.value(*self.position(cell.image_id, cell.class_name))
-            if now == frm:
-                changes.append(CellChange(cell.image_id, cell.class_name, kind, cell.score, now, to))
+            expected, wanted = (cell.after, cell.before) if kind == "undo" else (cell.before, cell.after)
+            row, column = self.row_of.get(cell.image_id), self.column_of.get(cell.class_name)
+            if row is not None and column is not None and self.value(row, column) == expected:
+                changes.append(cell._replace(answer=kind, before=expected, after=wanted))
             else:
-                kept.append(cell)
-        line = self._new_line(kind, changes, who, target.origin, action_id, run=target.run, of=target.seq)
-        return Receipt(line=self._commit(line), kept=tuple(kept))
+                left_alone.append(cell)
+        facts = {"run": target.run, "of": target.seq}
+        line = self._write(kind, changes, who, target.origin, action_id, **facts)
+        return Receipt(line=line, left_alone=tuple(left_alone))
 
-    def _new_line(
+    def _write(
         self,
         kind: str,
         changes: Sequence[CellChange],
         who: str,
         origin: str,
         action_id: str | None,
-        *,
-        run: int | None = None,
-        of: int | None = None,
-        note: str = "",
-        extra: Mapping[str, Any] | None = None,
+        **facts: Any,
     ) -> Line:
-        return Line(
-            seq=self.seq + 1,
-            id=action_id or new_action_id(),
-            kind=kind,
-            time=utc_now(),
-            who=who,
-            origin=origin,
-            cells=tuple(changes),
-            run=run,
-            of=of,
-            note=note,
-            extra=dict(extra or {}),
-        )
-
-    def _commit(self, line: Line) -> Line:
+        if self._is_closed:
+            raise RuntimeError("the data set was closed or read anew: ask again")
         if self._journal is None:
-            raise StudioError(
-                "this studio was opened for reading only", "open it with read_only=False to decide"
-            )
+            hint = "open it with read_only=False to decide"
+            raise StudioError("this studio was opened for reading only", hint)
+        action_id = action_id or new_action_id()
+        line = Line(self.seq + 1, action_id, kind, utc_now(), who, origin, tuple(changes), **facts)
         self._journal.append(line)
         self._take(line)
         for listener in self._listeners:
@@ -403,6 +404,12 @@ class Ledger:
     def _take(self, line: Line) -> None:
         if line.id in self._by_id:
             return
+        now = self._renamed
+        if now and any(cell.class_name in now for cell in line.cells):
+            cells = [
+                cell._replace(class_name=now.get(cell.class_name, cell.class_name)) for cell in line.cells
+            ]
+            line = replace(line, cells=tuple(cells))
         self.lines.append(line)
         self._by_id[line.id] = line
         self._by_seq[line.seq] = line
@@ -433,10 +440,8 @@ class Ledger:
 def _checked_state(decision: Decision, *, known: bool) -> int:
     allowed = (-1, 1) if known else (-1, 0, 1)
     if decision.state not in allowed:
-        raise StudioError(
-            f"state of {decision.class_name!r} must be one of {allowed}, got {decision.state!r}",
-            "+1 is positive, -1 negative, 0 unknown",
-        )
+        told = f"state of {decision.class_name!r} must be one of {allowed}, got {decision.state!r}"
+        raise StudioError(told, "+1 is positive, -1 negative, 0 unknown")
     return int(decision.state)
 
 

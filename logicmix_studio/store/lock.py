@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from dataclasses import dataclass
-from typing import IO, Any
 
-import psutil
+from filelock import FileLock
 
 from logicmix_studio.errors import StudioError, writing
-from logicmix_studio.store.workspace import Workspace, read_json, write_json
-
-SAME_START_SECONDS = 1.0
-"""Two readings of one process's start time may differ by a clock tick."""
+from logicmix_studio.files import read_json, take_lock, write_json
+from logicmix_studio.processes import is_alive, start_time
+from logicmix_studio.store.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -26,16 +23,6 @@ class ServerInfo:
     """Empty for a process that serves no page."""
     token: str
     """What a program on this machine shows to be let in; empty where nothing is served."""
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether this very process still runs."""
-        try:
-            return bool(
-                abs(psutil.Process(self.pid).create_time() - self.process_started) < SAME_START_SECONDS
-            )
-        except psutil.NoSuchProcess:
-            return False
 
 
 class WorkspaceLock:
@@ -50,13 +37,9 @@ class WorkspaceLock:
         self.workspace = workspace
         with writing(workspace.folder):
             workspace.folder.mkdir(parents=True, exist_ok=True)
-            self._file: IO[Any] | None = workspace.lock_file.open("a+")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
-            self._file = None
-            raise _held(workspace) from None
+            self._lock: FileLock | None = take_lock(workspace.lock_file)
+        if self._lock is None:
+            raise _held(workspace)
         try:
             self.publish(url="", token="")
         except StudioError:
@@ -65,34 +48,28 @@ class WorkspaceLock:
 
     def publish(self, *, url: str, token: str) -> None:
         """Say where this process listens."""
-        me = psutil.Process(os.getpid())
-        write_json(
-            self.workspace.server_file,
-            {"pid": me.pid, "process_started": me.create_time(), "url": url, "token": token},
-            mode=0o600,
-        )
+        content = {"pid": os.getpid(), "process_started": start_time(), "url": url, "token": token}
+        write_json(self.workspace.server_file, content, mode=0o600)
 
     def release(self) -> None:
         """Give the workspace back; a second call does nothing."""
-        if self._file is None:
-            return
-        self.workspace.server_file.unlink(missing_ok=True)
-        self._file.close()
-        self._file = None
+        if self._lock is not None:
+            self.workspace.server_file.unlink(missing_ok=True)
+            self._lock.release()
+            self._lock = None
 
 
 def server_of(workspace: Workspace) -> ServerInfo | None:
     """Return the living process that holds a workspace, or None."""
     content = read_json(workspace.server_file)
-    if content is None:
+    if content is None or not is_alive(content["pid"], content["process_started"]):
         return None
-    info = ServerInfo(
+    return ServerInfo(
         pid=int(content["pid"]),
         process_started=float(content["process_started"]),
         url=str(content.get("url", "")),
         token=str(content.get("token", "")),
     )
-    return info if info.is_alive else None
 
 
 def _held(workspace: Workspace) -> StudioError:

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shlex
 import tempfile
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import psutil
 
-from logicmix_studio.errors import StudioError, writing
+from logicmix_studio.errors import StudioError
+from logicmix_studio.files import read_json
 
 WORKSPACE_NAME = ".logicmix"
 WORKSPACE_FORMAT = 1
 NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph"}
 )
+
+
+class _Below:
+    """A path below the workspace's folder."""
+
+    def __init__(self, *parts: str) -> None:
+        self._parts = parts
+
+    def __get__(self, workspace: Workspace, owner: type[Workspace]) -> Path:
+        return workspace.folder.joinpath(*self._parts)
 
 
 @dataclass(frozen=True)
@@ -34,65 +42,30 @@ class Workspace:
     folder: Path
     """The workspace itself, by default ``root/.logicmix``."""
 
-    @property
-    def info_file(self) -> Path:
-        """Name, root, notes and the trial's settings."""
-        return self.folder / "workspace.json"
-
-    @property
-    def labels_file(self) -> Path:
-        """The imported table."""
-        return self.folder / "import" / "labels.npz"
-
-    @property
-    def complete_file(self) -> Path:
-        """The complete labels of a trial: for evaluation only."""
-        return self.folder / "import" / "complete.npz"
-
-    @property
-    def journal_file(self) -> Path:
-        """Every action, one a line."""
-        return self.folder / "journal.jsonl"
-
-    @property
-    def settings_file(self) -> Path:
-        """What people chose on screen."""
-        return self.folder / "settings.json"
-
-    @property
-    def server_file(self) -> Path:
-        """Pid, address and token of the server that holds the workspace."""
-        return self.folder / "server.json"
-
-    @property
-    def lock_file(self) -> Path:
-        """Held by the one process that may write the journal."""
-        return self.folder / "lock"
-
-    @property
-    def runs(self) -> Path:
-        """One folder a run."""
-        return self.folder / "runs"
-
-    @property
-    def audits(self) -> Path:
-        """One file an audit: its plan and what became of it."""
-        return self.folder / "audits"
-
-    @property
-    def cache(self) -> Path:
-        """Thumbnails, resized pixels and features; may be deleted."""
-        return self.folder / "cache"
-
-    @property
-    def database(self) -> Path:
-        """Mongod's files; may be deleted."""
-        return self.folder / "db"
-
-    @property
-    def temporary(self) -> Path:
-        """Gradio's cache."""
-        return self.folder / "tmp"
+    info_file = _Below("workspace.json")
+    """Name, root, notes and the trial's settings."""
+    labels_file = _Below("import", "labels.npz")
+    """The imported table."""
+    complete_file = _Below("import", "complete.npz")
+    """The complete labels of a trial: for evaluation only."""
+    journal_file = _Below("journal.jsonl")
+    """Every action, one a line."""
+    settings_file = _Below("settings.json")
+    """What people chose on screen."""
+    server_file = _Below("server.json")
+    """Pid, address and token of the server that holds the workspace."""
+    lock_file = _Below("lock")
+    """Held by the one process that may write the journal."""
+    runs = _Below("runs")
+    """One folder a run."""
+    audits = _Below("audits")
+    """One file an audit: its plan and what became of it."""
+    cache = _Below("cache")
+    """Thumbnails, resized pixels and features; may be deleted."""
+    database = _Below("db")
+    """Mongod's files; may be deleted."""
+    temporary = _Below("tmp")
+    """Gradio's cache."""
 
     @property
     def exists(self) -> bool:
@@ -185,9 +158,7 @@ def file_system_of(path: Path) -> str:
     """Return the type of the file system that holds ``path``, or an empty string where the system does not say."""
     best, kind = "", ""
     for part in psutil.disk_partitions(all=True):
-        if (path == Path(part.mountpoint) or Path(part.mountpoint) in path.parents) and len(
-            part.mountpoint
-        ) >= len(best):
+        if path.is_relative_to(part.mountpoint) and len(part.mountpoint) >= len(best):
             best, kind = part.mountpoint, part.fstype
     return kind
 
@@ -200,57 +171,3 @@ def _is_writable(folder: Path) -> bool:
             return True
     except OSError:
         return False
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Return a JSON object from a file, or None where there is no such file.
-
-    Raises:
-        StudioError: If the file holds no JSON object.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise StudioError(
-            f"{path}:{error.lineno}: not valid JSON: {error.msg}", "mend or remove the file"
-        ) from error
-    if not isinstance(content, dict):
-        raise StudioError(
-            f"{path}: expected a JSON object, got {type(content).__name__}", "mend or remove the file"
-        )
-    return content
-
-
-def write_json(path: Path, content: Mapping[str, Any], mode: int = 0o666) -> None:
-    """Write a JSON object so that a reader sees the old file or the new one, never half of one."""
-    text = json.dumps(content, ensure_ascii=False, indent=2)
-    with replacing(path, mode) as file:
-        file.write(text.encode() + b"\n")
-
-
-@contextmanager
-def replacing(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
-    """Yield a file that takes the place of another when all of it is on disk, and leaves nothing behind if not.
-
-    Args:
-        path: The file to be replaced; its folder is made if need be.
-        mode: Who may read and write it, within the process's umask.
-
-    Raises:
-        StudioError: If the system refuses to write it.
-    """
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        try:
-            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)

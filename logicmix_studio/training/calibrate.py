@@ -1,13 +1,13 @@
 """From raw scores to scores that mean what they say, for both signs.
 
 The asymmetric loss pushes raw sigmoid scores far from the share of cells that are truly positive: at a raw
-score of 0.5 about one cell in thirty is. So the raw logit is bent at a knot ``k`` and scaled on each side by
+score of 0.5 about one cell in thirty is. So the raw logit is bent at a breakpoint ``k`` and scaled on each side by
 a slope of its own,
 
     calibrated logit = slope_positive * max(z - k, 0) - slope_negative * max(k - z, 0),
 
 which is fitted on held-out known cells by penalised likelihood: with few cells it stays near a prior that
-follows from the loss alone. The map is increasing and continuous, and at the knot the calibrated score is
+follows from the loss alone. The map is increasing and continuous, and at the breakpoint the calibrated score is
 0.5. Numpy only.
 """
 
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,10 +22,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from logicmix_studio.review.calibration import LOGIT_LIMIT, calibrate
 from logicmix_studio.review.calibration import Calibration as Lines
-from logicmix_studio.training.run_folder import read_json, write_json
 
 _SLOPE_DEVIATION = 0.5
-_KNOT_DEVIATION = 1.5
+_BREAKPOINT_DEVIATION = 1.5
 _BINS = 15
 
 
@@ -43,12 +41,12 @@ class LossShape:
 class Calibration:
     """The map from raw to calibrated scores, and how well it fits."""
 
-    knot: float = 0.0
+    breakpoint: float = 0.0
     """Raw logit at which the calibrated score is 0.5."""
     slope_positive: float = 1.0
-    """Slope above the knot."""
+    """Slope above the breakpoint."""
     slope_negative: float = 1.0
-    """Slope below the knot."""
+    """Slope below the breakpoint."""
     ece_before: float = float("nan")
     """Calibration error of the raw scores on the held-out cells."""
     ece_after: float = float("nan")
@@ -60,24 +58,15 @@ class Calibration:
         """Return the content of ``calibration.json``.
 
         Each sign is written as slope and intercept of a line in the raw logit; both lines cross zero at the
-        knot.
+        breakpoint.
         """
         return {
-            "positive": {"slope": self.slope_positive, "intercept": -self.slope_positive * self.knot},
-            "negative": {"slope": self.slope_negative, "intercept": -self.slope_negative * self.knot},
+            "positive": {"slope": self.slope_positive, "intercept": -self.slope_positive * self.breakpoint},
+            "negative": {"slope": self.slope_negative, "intercept": -self.slope_negative * self.breakpoint},
             "ece_before": self.ece_before,
             "ece_after": self.ece_after,
             "num_cells": self.num_cells,
         }
-
-    def save(self, path: Path) -> None:
-        """Write ``calibration.json`` by atomic rename."""
-        write_json(path, self.as_dict())
-
-
-def read_calibration(path: Path) -> dict[str, Any] | None:
-    """Return ``calibration.json``, or nothing where a run has none."""
-    return read_json(path)
 
 
 def apply_calibration(
@@ -114,32 +103,32 @@ def fit_calibration(scores: ArrayLike, states: ArrayLike, shape: LossShape | Non
 
     def loss(parameters: NDArray[np.float64]) -> float:
         margins = _bend(logits, *_natural(parameters)) * np.where(truth, 1.0, -1.0)
-        off = (parameters - prior) / np.array([_KNOT_DEVIATION, _SLOPE_DEVIATION, _SLOPE_DEVIATION])
+        off = (parameters - prior) / np.array([_BREAKPOINT_DEVIATION, _SLOPE_DEVIATION, _SLOPE_DEVIATION])
         return float(np.logaddexp(0.0, -margins).sum() + 0.5 * (off @ off))
 
     # The optimiser is slow to import, and the studio's server only applies calibrations.
     from scipy.optimize import minimize  # noqa: PLC0415
 
     # Steps of a simplex made by scipy itself would be next to nothing where the prior is zero.
-    simplex = np.vstack([prior, prior + np.diag([_KNOT_DEVIATION, _SLOPE_DEVIATION, _SLOPE_DEVIATION])])
+    simplex = np.vstack([prior, prior + np.diag([_BREAKPOINT_DEVIATION, _SLOPE_DEVIATION, _SLOPE_DEVIATION])])
     found = minimize(
         loss,
         prior,
         method="Nelder-Mead",
         options={"initial_simplex": simplex, "xatol": 1e-4, "fatol": 1e-6, "maxiter": 2000},
     )
-    knot, slope_positive, slope_negative = _natural(found.x)
-    fitted = Calibration(knot, slope_positive, slope_negative, num_cells=int(known.sum()))
+    bend, slope_positive, slope_negative = _natural(found.x)
+    fitted = Calibration(bend, slope_positive, slope_negative, num_cells=int(known.sum()))
     before = calibration_error(flat_scores[known], truth)
     after = calibration_error(apply_calibration(flat_scores[known], fitted), truth)
-    return Calibration(knot, slope_positive, slope_negative, before, after, fitted.num_cells)
+    return Calibration(bend, slope_positive, slope_negative, before, after, fitted.num_cells)
 
 
 def prior_from_loss(shape: LossShape) -> tuple[float, float, float]:
-    """Return knot and log-slopes to expect of a model trained with an asymmetric loss.
+    """Return breakpoint and log-slopes to expect of a model trained with an asymmetric loss.
 
     At the loss's minimum the odds of a positive follow from the raw score p: with q = 1 - p they are
-    (p - shift)^gamma_negative * p / ((q + shift) * q^gamma_positive). The knot is where they are even; the
+    (p - shift)^gamma_negative * p / ((q + shift) * q^gamma_positive). The breakpoint is where they are even; the
     slopes are the mean steepness of their logarithm over the three raw logits above and below it.
     """
     grid = np.linspace(-12.0, 12.0, 4801)
@@ -148,10 +137,10 @@ def prior_from_loss(shape: LossShape) -> tuple[float, float, float]:
     with np.errstate(divide="ignore"):
         odds = shape.gamma_negative * np.log(np.maximum(p - shape.shift, 0.0)) + np.log(p)
     odds = np.maximum(odds - np.log(q + shape.shift) - shape.gamma_positive * np.log(q), -40.0)
-    knot = float(grid[int(np.argmin(np.abs(odds)))])
-    above = float(np.interp(knot + 3.0, grid, odds)) / 3.0
-    below = -float(np.interp(knot - 3.0, grid, odds)) / 3.0
-    return knot, float(np.log(max(above, 0.1))), float(np.log(max(below, 0.1)))
+    bend = float(grid[int(np.argmin(np.abs(odds)))])
+    above = float(np.interp(bend + 3.0, grid, odds)) / 3.0
+    below = -float(np.interp(bend - 3.0, grid, odds)) / 3.0
+    return bend, float(np.log(max(above, 0.1))), float(np.log(max(below, 0.1)))
 
 
 def calibration_error(scores: ArrayLike, truth: ArrayLike) -> float:
@@ -187,9 +176,9 @@ def _natural(parameters: NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 def _bend(
-    logits: NDArray[np.float64], knot: float, slope_positive: float, slope_negative: float
+    logits: NDArray[np.float64], bend: float, slope_positive: float, slope_negative: float
 ) -> NDArray[np.float64]:
-    distance = logits - knot
+    distance = logits - bend
     return np.where(distance >= 0, slope_positive * distance, slope_negative * distance)
 
 

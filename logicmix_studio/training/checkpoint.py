@@ -8,12 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+from numpy import int8
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.training.run_folder import write_atomically
+from logicmix_studio.files import replacing
+from logicmix_studio.training.loop import Engine
+from logicmix_studio.training.optimizer import load_optimizer, optimizer_tensors
 
 _META = "position"
 
@@ -53,27 +58,19 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint by atomic rename.
-
-    Args:
-        path: ``checkpoint.safetensors``.
-        checkpoint: Position and tensors.
-    """
+    """Write a checkpoint by atomic rename."""
     tensors = {
         f"{group}/{name}": tensor.detach().cpu().contiguous()
         for group, members in checkpoint.groups.items()
         for name, tensor in members.items()
     }
     content = save(tensors, {_META: json.dumps(dataclasses.asdict(checkpoint.position))})
-    with write_atomically(path) as file:
+    with replacing(path) as file:
         file.write(content)
 
 
 def load_checkpoint(path: Path) -> Checkpoint | None:
     """Read a checkpoint, or return nothing where there is none.
-
-    Args:
-        path: ``checkpoint.safetensors``.
 
     Raises:
         StudioError: If the file is damaged.
@@ -90,3 +87,39 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise StudioError(f"{path} cannot be read: {error}", "Delete it to train from the start.") from error
     return Checkpoint(position, groups)
+
+
+def take_checkpoint(engine: Engine, pseudo: NDArray[int8], position: Position) -> Checkpoint:
+    """Return all that a run needs to go on.
+
+    Args:
+        engine: Weights, average, optimiser.
+        pseudo: (T, C) pseudo-labels of the moment.
+        position: Where the run stands.
+    """
+    scale = float(engine.scaler.get_scale()) if engine.scaler.is_enabled() else 0.0
+    return Checkpoint(
+        dataclasses.replace(position, micro_batch=engine.micro_batch, scale=scale),
+        {
+            "model": engine.net.state_dict(),
+            "average": engine.average.state,
+            "optimizer": optimizer_tensors(engine.optimizer),
+            "pseudo": {"states": torch.from_numpy(pseudo)},
+        },
+    )
+
+
+def restore_checkpoint(checkpoint: Checkpoint, engine: Engine) -> NDArray[int8]:
+    """Put an engine back to where a checkpoint was taken.
+
+    Returns:
+        (T, C) the pseudo-labels of that moment.
+    """
+    groups = checkpoint.groups
+    engine.net.load_state_dict(dict(groups["model"]))
+    engine.average.load({name: tensor.to(engine.device) for name, tensor in groups["average"].items()})
+    load_optimizer(engine.optimizer, dict(groups.get("optimizer", {})))
+    if checkpoint.position.scale:
+        engine.scaler.load_state_dict({**engine.scaler.state_dict(), "scale": checkpoint.position.scale})
+    pseudo: NDArray[int8] = groups["pseudo"]["states"].numpy()
+    return pseudo

@@ -1,11 +1,4 @@
-"""Recipes and the configuration of one run.
-
-``quick`` trains a linear head on cached features of a frozen backbone, with the plain partial asymmetric loss
-and no mixing: seconds, not the published method. ``2wayaug-pl`` is the method: LogicMix and conventional
-augmentation, the decoupled loss, a moving average of the weights and pseudo-labels. ``2wayaug-pl-released``
-keeps the released settings with their slips, for comparison; only its selection differs, which never sees the
-test split here.
-"""
+"""Recipes and the configuration of one run."""
 
 from __future__ import annotations
 
@@ -32,19 +25,6 @@ from logicmix_studio.training.settings import (
     SelectionSettings,
     WarmSettings,
 )
-
-__all__ = [
-    "DEFAULT_SEED",
-    "RECIPES",
-    "Field",
-    "FullSettings",
-    "QuickSettings",
-    "RunConfig",
-    "Settings",
-    "Value",
-    "describe",
-    "recipe_help",
-]
 
 DEFAULT_SEED = 526
 """The seed of the released label dropping, taken over for everything."""
@@ -88,18 +68,43 @@ _RELEASED = FullSettings(
     selection=SelectionSettings(patience=10, can_stop_before_pseudo=True),
 )
 
-RECIPES: dict[str, Settings] = {
-    "quick": QuickSettings(),
-    "2wayaug-pl": FullSettings(),
-    "2wayaug-pl-released": _RELEASED,
-}
-"""Settings by recipe name."""
 
-_HELP = {
-    "quick": "Head only, on cached features of a frozen backbone: seconds. No mixing: this is not LogicMix.",
-    "2wayaug-pl": "The whole network with LogicMix, RandAugment and pseudo-labels: minutes to hours.",
-    "2wayaug-pl-released": "The released settings with their slips, for comparison only.",
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe as people choose it."""
+
+    title: str
+    """Its name on screen; a program may use it, too."""
+    words: str
+    """What it does, and what it is good for."""
+    settings: Settings
+    """Every hyper-parameter, in groups."""
+
+
+RECIPES: dict[str, Recipe] = {
+    "quick": Recipe(
+        "fast",
+        "Teaches only the last layer, on features that are computed once for each image: seconds to minutes. Good "
+        "for a first look and for the rounds in between. It mixes no images, so it is not LogicMix.",
+        QuickSettings(),
+    ),
+    "2wayaug-pl": Recipe(
+        "thorough",
+        "Teaches the whole network with LogicMix blends, flips and RandAugment, a loss that treats blends apart, and "
+        "pseudo-labels of its own later on: minutes to hours. This is the published method, its slips mended.",
+        FullSettings(),
+    ),
+    # Only its selection differs from the release: it never sees the test split here.
+    "2wayaug-pl-released": Recipe(
+        "as published",
+        "The same with the settings of the published code, slips included. Only for comparing.",
+        _RELEASED,
+    ),
 }
+"""By the name that stands in ``config.json``."""
+
+_RETIRED = frozenset({"compute.is_channels_last"})
+"""Settings that changed nothing; runs of earlier versions still name them."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,7 @@ class RunConfig:
     """All that a run needs beside its snapshot and the images; ``config.json``."""
 
     recipe: str
-    """``quick``, ``2wayaug-pl`` or ``2wayaug-pl-released``."""
+    """Its name in `RECIPES`."""
     root: str = ""
     """Folder of the images; the snapshot's paths lie below it. Set when the run is created."""
     class_names: tuple[str, ...] = ()
@@ -123,7 +128,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         """Refuse a recipe that does not exist, repeated classes and a negative seed."""
-        kind = type(_recipe(self.recipe))
+        kind = type(recipe_settings(self.recipe))
         if not isinstance(self.settings, kind):
             raise StudioError(
                 f"recipe {self.recipe} takes {kind.__name__}, not {type(self.settings).__name__}",
@@ -149,7 +154,7 @@ class RunConfig:
         """Make a configuration from a recipe and what differs from it.
 
         Args:
-            recipe: Name of the recipe.
+            recipe: Name or title of the recipe.
             overrides: Values by dotted name, as text or in their own type.
             init_from: Run to start from: its number, or its folder.
             seed: Seed of everything random.
@@ -160,6 +165,7 @@ class RunConfig:
         Raises:
             StudioError: If the recipe or a name does not exist, or a value contradicts its range or another.
         """
+        recipe = recipe_name(recipe)
         settings = _apply(recipe, dict(overrides or {}))
         start = f"{init_from:04d}" if isinstance(init_from, int) else init_from
         return cls(recipe, root, tuple(class_names), seed, start, cache, settings)
@@ -172,16 +178,16 @@ class RunConfig:
     def from_json(cls, text: str) -> RunConfig:
         """Read a configuration; a setting that is missing takes the recipe's default.
 
-        Args:
-            text: What :meth:`to_json` returned.
-
         Raises:
             StudioError: If a setting is unknown or out of range, or the recipe does not exist.
         """
         read = json.loads(text)
         groups: Mapping[str, Mapping[str, object]] = read.get("settings", {})
         overrides = {
-            f"{group}.{name}": value for group, values in groups.items() for name, value in values.items()
+            dotted: value
+            for group, values in groups.items()
+            for name, value in values.items()
+            if (dotted := f"{group}.{name}") not in _RETIRED
         }
         return cls.create(
             read["recipe"],
@@ -195,7 +201,7 @@ class RunConfig:
 
     def overrides(self) -> dict[str, Value]:
         """Return the settings that differ from the recipe's defaults, by dotted name."""
-        defaults = {field.name: field.default for field in _fields(_recipe(self.recipe))}
+        defaults = {field.name: field.default for field in describe(self.recipe)}
         return {
             field.name: field.default
             for field in _fields(self.settings)
@@ -206,25 +212,32 @@ class RunConfig:
 def describe(recipe: str) -> list[Field]:
     """Return every setting of a recipe with its default, range and meaning, in groups.
 
-    Args:
-        recipe: Name of the recipe.
+    Raises:
+        StudioError: If there is no such recipe.
+    """
+    return _fields(recipe_settings(recipe))
+
+
+def recipe_name(recipe: str) -> str:
+    """Return a recipe's name, given its name or its title.
+
+    Example:
+        >>> recipe_name("thorough")
+        '2wayaug-pl'
 
     Raises:
         StudioError: If there is no such recipe.
     """
-    return _fields(_recipe(recipe))
+    for name, known in RECIPES.items():
+        if recipe in (name, known.title):
+            return name
+    titles = ", ".join(f"{known.title} ({name})" for name, known in RECIPES.items())
+    raise StudioError(f"there is no recipe {recipe!r}", f"Choose one of: {titles}.")
 
 
-def recipe_help(recipe: str) -> str:
-    """Return in a sentence what a recipe is, and what it is not."""
-    _recipe(recipe)
-    return _HELP[recipe]
-
-
-def _recipe(name: str) -> Settings:
-    if name not in RECIPES:
-        raise StudioError(f"there is no recipe {name!r}", f"Choose one of {', '.join(RECIPES)}.")
-    return RECIPES[name]
+def recipe_settings(recipe: str) -> Settings:
+    """Return what a recipe starts from, given its name or its title."""
+    return RECIPES[recipe_name(recipe)].settings
 
 
 def _groups(settings: Settings) -> dict[str, Group]:
@@ -236,7 +249,7 @@ def _fields(settings: Settings) -> list[Field]:
 
 
 def _apply(recipe: str, overrides: dict[str, object]) -> Settings:
-    settings = _recipe(recipe)
+    settings = recipe_settings(recipe)
     known = {field.name: field for field in _fields(settings)}
     unknown = sorted(set(overrides) - set(known))
     if unknown:

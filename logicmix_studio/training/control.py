@@ -12,11 +12,7 @@ _LOOK_EVERY_S = 0.2
 
 
 class Stopped(Exception):  # noqa: N818  # no error: the run ends because somebody wants it to
-    """The run leaves early, on request.
-
-    Args:
-        want: ``pause`` or ``cancel``.
-    """
+    """The run leaves early, on request."""
 
     def __init__(self, want: Want) -> None:
         super().__init__(want)
@@ -24,11 +20,7 @@ class Stopped(Exception):  # noqa: N818  # no error: the run ends because somebo
 
 
 class Control:
-    """Looks at ``control.json`` and at signals, between steps.
-
-    Args:
-        folder: The run.
-    """
+    """Looks at ``control.json`` and at signals, between steps."""
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder

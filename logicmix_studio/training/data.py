@@ -14,9 +14,11 @@ from torch import Tensor
 from logicmix_studio.errors import StudioError
 from logicmix_studio.images.cache import CacheEntry, PixelCache, build_cache
 from logicmix_studio.training.config import FullSettings, RunConfig
-from logicmix_studio.training.heldout import choose_heldout, training_rows
+from logicmix_studio.training.features import describe_missing
+from logicmix_studio.training.heldout import choose_heldout, trained_states, training_rows
+from logicmix_studio.training.reporter import Reporter
+from logicmix_studio.training.run_context import RunContext
 from logicmix_studio.training.run_folder import Snapshot
-from logicmix_studio.training.workplace import Workplace
 
 PIXELS_FOLDER = "pixels"
 
@@ -49,7 +51,7 @@ class TrainingData:
 
     def working_states(self, pseudo: NDArray[np.int8]) -> Tensor:
         """Return what an epoch trains on, (T, C) int8: known states, and pseudo-labels (T, C) elsewhere."""
-        return torch.from_numpy(np.where(self.known != 0, self.known, pseudo).astype(np.int8))
+        return working_states(self.known, pseudo)
 
     def fingerprint(self, settings: FullSettings) -> str:
         """Return a word that differs wherever a checkpoint of one run would not fit another."""
@@ -59,14 +61,13 @@ class TrainingData:
         return digest.hexdigest()[:16]
 
 
-def load_data(config: RunConfig, snapshot: Snapshot, place: Workplace, *, until: float) -> TrainingData:
-    """Open the pixel cache and decide what is trained on and what is held out.
+def working_states(known: NDArray[np.int8], pseudo: NDArray[np.int8]) -> Tensor:
+    """Return what an epoch trains on, int8 like both: known states, and pseudo-labels where nothing is known."""
+    return torch.from_numpy(np.where(known != 0, known, pseudo).astype(np.int8))
 
-    Args:
-        config: The run's.
-        snapshot: What may be known.
-        place: Where it works.
-        until: Share of the run that is done afterwards.
+
+def load_data(config: RunConfig, snapshot: Snapshot, context: RunContext, *, until: float) -> TrainingData:
+    """Open the pixel cache and decide what is trained on and what is held out.
 
     Raises:
         StudioError: If images are missing altogether, or no cell is known to learn from.
@@ -80,14 +81,14 @@ def load_data(config: RunConfig, snapshot: Snapshot, place: Workplace, *, until:
         CacheEntry(image_id, root / path)
         for image_id, path in zip(snapshot.image_ids.tolist(), snapshot.paths.tolist(), strict=True)
     ]
-    place.reporter.stage("preparing the images", 0.0, until)
+    context.reporter.stage("preparing the images", 0.0, until)
 
     def progress(done: int, total: int, message: str) -> None:
-        place.control.check()
-        place.reporter.progress(done, total, f"{message}, {done:,} of {total:,}")
+        context.control.check()
+        context.reporter.progress(done, total, f"{message}, {done:,} of {total:,}")
 
     cache = build_cache(
-        place.cache / PIXELS_FOLDER,
+        context.cache / PIXELS_FOLDER,
         entries,
         settings.backbone.image_size,
         rule="crop" if settings.backbone.resize == "crop" else "squash",
@@ -95,27 +96,25 @@ def load_data(config: RunConfig, snapshot: Snapshot, place: Workplace, *, until:
     )
     broken = {error.path for error in cache.unreadable}
     is_readable = np.array([entry.path not in broken for entry in entries])
-    _tell_problems(cache, is_readable, place)
+    _tell_problems(cache, [entry.path for entry in entries], is_readable, context.reporter)
     heldout = choose_heldout(snapshot, settings.selection.heldout_share)
     rows = training_rows(snapshot)
     rows = rows[is_readable[rows]]
-    known = np.where(heldout[rows], 0, snapshot.states[rows]).astype(np.int8)
+    known = trained_states(snapshot.states[rows], heldout[rows])
     if not known.any():
         raise StudioError("no cell is known to learn from", "Label some cells, then train.")
     return TrainingData(snapshot, cache, is_readable, heldout, rows, known)
 
 
-def _tell_problems(cache: PixelCache, is_readable: NDArray[np.bool_], place: Workplace) -> None:
+def _tell_problems(
+    cache: PixelCache, paths: list[Path], is_readable: NDArray[np.bool_], reporter: Reporter
+) -> None:
     if cache.warning:
-        place.reporter.message(cache.warning, "warning")
+        reporter.message(cache.warning, "warning")
     if not is_readable.any():
         raise StudioError(
             f"none of the {len(is_readable)} images can be read: {cache.unreadable[0].what}",
             "Is the disk mounted? Has the folder been moved?",
         )
-    if cache.unreadable:
-        shown = ", ".join(str(error.path) for error in cache.unreadable[:5])
-        place.reporter.message(
-            f"{len(cache.unreadable)} of {len(is_readable)} images are missing or unreadable and left out: {shown}",
-            "warning",
-        )
+    if missing := describe_missing(paths, is_readable):
+        reporter.message(missing, "warning")

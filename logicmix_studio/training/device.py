@@ -57,19 +57,13 @@ def allow_tf32(is_allowed: bool) -> None:
 def wait_for_device(device: torch.device, holder: str, reporter: Reporter, control: Control) -> DeviceLock:
     """Return the device's lock; wait as ``queued`` while another run holds it.
 
-    Args:
-        device: The device.
-        holder: This run, in words for others who wait.
-        reporter: Where the waiting is told.
-        control: May end it.
-
     Raises:
         Stopped: If somebody asked for it meanwhile.
     """
     lock = DeviceLock(str(device))
     if lock.acquire(holder):
         return lock
-    reporter.event("stage", text=f"waiting for {lock.holder()} to leave {device}")
+    reporter.message(f"waiting for {lock.holder()} to leave {device}")
     while not lock.acquire(holder):
         reporter.state("queued", f"waiting for {lock.holder()} to leave {device}")
         control.check()

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+
+from filelock import FileLock
+
+from logicmix_studio.files import take_lock
 
 LOCKS_VARIABLE = "LOGICMIX_LOCKS"
 """Environment variable that names another folder for the lock files."""
 
 
 def locks_folder(environ: Mapping[str, str] | None = None) -> Path:
-    """Return the folder of the lock files, one for each user of this machine.
-
-    Args:
-        environ: Environment to read; the process's own unless given.
-    """
+    """Return the folder of the lock files, one for each user of this machine."""
     source = os.environ if environ is None else environ
     named = source.get(LOCKS_VARIABLE)
     return Path(named) if named else Path(tempfile.gettempdir()) / f"logicmix-studio-locks-{os.getuid()}"
@@ -38,32 +36,20 @@ class DeviceLock:
         where = locks_folder() if folder is None else folder
         where.mkdir(parents=True, exist_ok=True)
         self.path = where / f"{device.replace(':', '')}.lock"
-        self._file: IO[str] | None = None
+        self._lock: FileLock | None = None
 
     @property
     def is_held(self) -> bool:
         """Whether this object holds the lock."""
-        return self._file is not None
+        return self._lock is not None
 
     def acquire(self, holder: str) -> bool:
-        """Take the lock if it is free, and return whether it is ours now.
-
-        Args:
-            holder: Who takes it, in words for others who wait.
-        """
-        if self._file is not None:
-            return True
-        file = self.path.open("a+", encoding="utf-8")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            return False
-        file.truncate(0)
-        file.write(holder)
-        file.flush()
-        self._file = file
-        return True
+        """Take the lock if it is free, and return whether it is ours now."""
+        if self._lock is None:
+            self._lock = take_lock(self.path)
+            if self._lock is not None:
+                self.path.write_text(holder, encoding="utf-8")
+        return self.is_held
 
     def holder(self) -> str:
         """Return who took the lock last, in words."""
@@ -71,9 +57,9 @@ class DeviceLock:
 
     def release(self) -> None:
         """Give the lock back."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def __enter__(self) -> DeviceLock:
         """Return the lock itself."""

@@ -1,4 +1,4 @@
-"""Several processes that train together, started by ``torchrun``; one process is a world of its own."""
+"""Several processes that train together, started by ``torchrun``; one process is a group of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WANTS: tuple[Want | None, ...] = (None, "pause", "cancel")
 
 
 @dataclass(frozen=True)
-class World:
+class ProcessGroup:
     """Who trains together. Without a process group every method answers for one process."""
 
     rank: int = 0
@@ -72,7 +72,7 @@ class World:
             dist.barrier()
 
 
-def join_world(environ: Mapping[str, str], device: torch.device) -> World:
+def join_processes(environ: Mapping[str, str], device: torch.device) -> ProcessGroup:
     """Join the processes that ``torchrun`` started, if it did.
 
     Args:
@@ -81,14 +81,14 @@ def join_world(environ: Mapping[str, str], device: torch.device) -> World:
     """
     size = int(environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        return World()
+        return ProcessGroup()
     if device.type == "cuda":
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    return World(dist.get_rank(), size)
+    return ProcessGroup(dist.get_rank(), size)
 
 
-def leave_world(world: World) -> None:
+def leave_processes(processes: ProcessGroup) -> None:
     """Leave the processes that trained together."""
-    if world.size > 1:
+    if processes.size > 1:
         dist.destroy_process_group()

@@ -36,10 +36,6 @@ class StepDraw:
         """Return the number of anchors, A."""
         return len(self.params)
 
-    def part(self, start: int, stop: int) -> StepDraw:
-        """Return the draw of the anchors from ``start`` to ``stop`` alone."""
-        return self.select(torch.arange(start, stop))
-
     def select(self, anchors: Tensor) -> StepDraw:
         """Return the draw of some anchors alone.
 
@@ -127,14 +123,18 @@ def draw_step(
     else:
         drawn = method.make_params(anchors, num_images, generator)
     rows, params = drawn.pooled()
-    uses = draw_augmentation(
-        len(rows),
+    return StepDraw(rows, params, draw_uses(len(rows), augmentation, generator))
+
+
+def draw_uses(num_uses: int, settings: AugmentSettings, generator: torch.Generator) -> AugmentParams:
+    """Draw the augmentation of each use of an image."""
+    return draw_augmentation(
+        num_uses,
         generator,
-        flip_probability=augmentation.flip_probability,
-        num_operations=augmentation.num_operations,
-        level=augmentation.magnitude,
+        flip_probability=settings.flip_probability,
+        num_operations=settings.num_operations,
+        level=settings.magnitude,
     )
-    return StepDraw(rows, params, uses)
 
 
 def step_seed(seed: int, epoch: int, step: int) -> int:

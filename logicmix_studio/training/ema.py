@@ -32,12 +32,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Take the model's weights into the average.
-
-        Args:
-            model: The model.
-            step: Optimiser steps taken, the last one included.
-        """
+        """Take the model's weights into the average."""
         current = model.state_dict()
         floats = [name for name, tensor in self.state.items() if tensor.is_floating_point()]
         torch._foreach_lerp_(

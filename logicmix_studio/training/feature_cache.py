@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from logicmix_studio.training.run_folder import save_array, write_json
+from logicmix_studio.files import write_json
+from logicmix_studio.training.run_folder import save_array
 from logicmix_studio.training.settings import BackboneSettings
 
 
@@ -92,29 +93,17 @@ class FeatureCache:
         return Features(values, is_readable, 0)
 
     def count(self, image_ids: Collection[str]) -> int:
-        """Return how many of these images have a row, whatever became of their files since.
-
-        Args:
-            image_ids: A set of ids.
-        """
+        """Return how many of these images have a row, whatever became of their files since."""
         return len({key.split(" ", 1)[0] for key in self._where} & set(image_ids))
 
 
 def feature_folders(cache: Path) -> Path:
-    """Return where the folders of all networks lie.
-
-    Args:
-        cache: The workspace's cache.
-    """
+    """Return where the folders of all networks lie."""
     return cache / "features"
 
 
 def folder_name(settings: BackboneSettings, weights: str) -> str:
     """Return the name of the folder of one network and the way it is shown images.
-
-    Args:
-        settings: Image size, resize rule, pooling, normalisation.
-        weights: Hash of the weights.
 
     Example:
         >>> folder_name(BackboneSettings(name="resnet18", image_size=160), "4f1c")
@@ -125,13 +114,7 @@ def folder_name(settings: BackboneSettings, weights: str) -> str:
 
 
 def count_cached(cache: Path, settings: BackboneSettings, image_ids: Collection[str]) -> int:
-    """Return how many images have features in the cache, for the weights of which there are most.
-
-    Args:
-        cache: The workspace's cache.
-        settings: The network and how it is shown images.
-        image_ids: Ids of the images.
-    """
+    """Return how many images have features in the cache, for the weights of which there are most."""
     mark = "0" * 16
     pattern = glob.escape(folder_name(settings, mark)).replace(mark, "*", 1)
     found = feature_folders(cache).glob(pattern)

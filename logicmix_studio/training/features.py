@@ -37,11 +37,6 @@ Progress = Callable[[int, int], None]
 def look_at_files(root: Path, image_ids: Sequence[str], paths: Sequence[str]) -> list[ImageFile]:
     """Return the images with the state of their files.
 
-    Args:
-        root: Folder of the images.
-        image_ids: N ids.
-        paths: N paths below it.
-
     Raises:
         StudioError: If the folder is missing, or none of the images is there.
     """
@@ -59,13 +54,13 @@ def look_at_files(root: Path, image_ids: Sequence[str], paths: Sequence[str]) ->
     return files
 
 
-def describe_missing(images: Sequence[ImageFile], is_readable: NDArray[np.bool_]) -> str:
+def describe_missing(paths: Sequence[Path], is_readable: NDArray[np.bool_]) -> str:
     """Return in words which images could not be read, or nothing where all could."""
-    names = [str(images[place].path) for place in np.flatnonzero(~is_readable).tolist()]
+    names = [str(paths[place]) for place in np.flatnonzero(~is_readable).tolist()]
     if not names:
         return ""
     shown = ", ".join(names[:_MOST_NAMED]) + (" ..." if len(names) > _MOST_NAMED else "")
-    return f"{len(names)} of {len(images)} images are missing or unreadable and left out: {shown}"
+    return f"{len(names)} of {len(paths)} images are missing or unreadable and left out: {shown}"
 
 
 def embed_all(
@@ -79,18 +74,7 @@ def embed_all(
     batch_size: int,
     progress: Progress | None = None,
 ) -> Features:
-    """Return the pooled features of every image, embedding only those that are new or changed.
-
-    Args:
-        net: In any mode; its head is not used.
-        images: N images.
-        settings: Image size and resize rule.
-        normalisation: The backbone's.
-        cache_folder: The workspace's cache.
-        device: Where to compute.
-        batch_size: Images at once.
-        progress: Called after each batch.
-    """
+    """Return the pooled features of every image, embedding only those that are new or changed."""
     folder = feature_folders(cache_folder) / folder_name(settings, weights_hash(net.backbone))
     cache = FeatureCache(folder)
     todo = cache.missing(images)

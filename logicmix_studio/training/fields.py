@@ -17,6 +17,17 @@ from logicmix_studio.errors import StudioError
 Value = bool | int | float | str
 """What a single setting can hold."""
 
+SMALL = 1e-3
+"""Numbers below it are shown with an exponent."""
+
+SOURCES = {
+    "released": "released settings",
+    "paper": "paper",
+    "measured": "measured by us",
+    "ours": "our judgement",
+}
+"""Where a default comes from, in words."""
+
 
 @dataclass(frozen=True)
 class Field:
@@ -39,6 +50,25 @@ class Field:
     source: str
     """Where the default comes from: ``released``, ``paper``, ``measured`` or ``ours``."""
 
+    @property
+    def group(self) -> str:
+        """The first part of its name."""
+        return self.name.partition(".")[0]
+
+    @property
+    def label(self) -> str:
+        """The rest of its name, in words."""
+        return label_of(self.name.rpartition(".")[2])
+
+    @property
+    def facts(self) -> str:
+        """Its default, range and source, in words."""
+        low, high = (None if end is None else value_words(end) for end in (self.low, self.high))
+        span = (
+            f"{low} to {high}" if low and high else f"from {low}" if low else f"up to {high}" if high else ""
+        )
+        return " · ".join(filter(None, (f"default {value_words(self.default)}", span, SOURCES[self.source])))
+
 
 def setting(
     default: Value,
@@ -48,15 +78,7 @@ def setting(
     choices: Sequence[Value] = (),
     source: str = "ours",
 ) -> Any:
-    """Declare a dataclass field with its range and the source of its default.
-
-    Args:
-        default: The default.
-        low: Smallest allowed value.
-        high: Largest allowed value.
-        choices: Allowed values, where they can be listed.
-        source: Where the default comes from.
-    """
+    """Declare a dataclass field with its range and the source of its default."""
     return dataclasses.field(
         default=default,
         metadata={"low": low, "high": high, "choices": tuple(choices), "source": source},
@@ -65,11 +87,7 @@ def setting(
 
 @lru_cache(maxsize=64)
 def field_help(group: Hashable) -> dict[str, str]:
-    """Return the docstring that stands under each field of a dataclass, by field name.
-
-    Args:
-        group: The dataclass itself.
-    """
+    """Return the docstring that stands under each field of a dataclass, by field name."""
     body = ast.parse(textwrap.dedent(inspect.getsource(cast("type", group)))).body[0]
     assert isinstance(body, ast.ClassDef)
     found: dict[str, str] = {}
@@ -103,6 +121,31 @@ def fields_of(group: Any, prefix: str) -> list[Field]:
         )
         for item in dataclasses.fields(group)
     ]
+
+
+def label_of(name: str) -> str:
+    """Return a field's own name, without its group, in words."""
+    words = name.split("_")
+    return " ".join(words[1:] if words[0] in ("is", "has", "should", "can") else words)
+
+
+def value_words(value: object) -> str:
+    """Return a setting's value for a person.
+
+    Example:
+        >>> value_words(True), value_words(60_000), value_words(0.0003), value_words(None)
+        ('yes', '60,000', '3e-4', '–')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float) and 0 < abs(value) < SMALL:
+        mantissa, exponent = f"{value:e}".split("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "–" if value is None else str(value)
 
 
 def check_field(field: Field, value: object) -> str | None:

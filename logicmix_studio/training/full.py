@@ -21,11 +21,18 @@ from torch import Tensor, nn
 from logicmix_studio.errors import StudioError
 from logicmix_studio.training.backbone import normalisation_of, prepare_images, save_net
 from logicmix_studio.training.calibrate import fit_calibration
-from logicmix_studio.training.checkpoint import Checkpoint, Position, load_checkpoint, save_checkpoint
+from logicmix_studio.training.checkpoint import (
+    Checkpoint,
+    Position,
+    load_checkpoint,
+    restore_checkpoint,
+    save_checkpoint,
+    take_checkpoint,
+)
 from logicmix_studio.training.config import FullSettings, RunConfig
 from logicmix_studio.training.control import Stopped
 from logicmix_studio.training.data import TrainingData, load_data
-from logicmix_studio.training.distributed import World
+from logicmix_studio.training.distributed import ProcessGroup
 from logicmix_studio.training.draws import epoch_steps
 from logicmix_studio.training.ema import WeightAverage
 from logicmix_studio.training.loop import Engine, LossMeter, memory_mb
@@ -33,28 +40,23 @@ from logicmix_studio.training.metrics import Metrics, measure
 from logicmix_studio.training.optimizer import make_optimizer
 from logicmix_studio.training.outcome import Outcome, write_outcome
 from logicmix_studio.training.precision import Precision, choose_precision
-from logicmix_studio.training.pseudo_labels import count_pseudo, describe_counts, pseudo_states
+from logicmix_studio.training.pseudo_labels import count_pseudo, pseudo_states
 from logicmix_studio.training.quick import embed_snapshot, prepare_net, train_on_features
-from logicmix_studio.training.resume import restore_checkpoint, take_checkpoint
+from logicmix_studio.training.run_context import RunContext
 from logicmix_studio.training.run_folder import Snapshot, Want
 from logicmix_studio.training.schedule import make_plan
 from logicmix_studio.training.scoring import Scored, score_images
 from logicmix_studio.training.selection import is_over, judge_epoch
-from logicmix_studio.training.workplace import Workplace
 
 _PREPARED, _WARM, _TRAINED = 0.05, 0.1, 0.97
 _STEP_EVENT_EVERY_S = 1.0
 _TRIAL_IMAGES = 8
 
 
-def run_full(config: RunConfig, snapshot: Snapshot, place: Workplace, world: World) -> dict[str, Any]:
+def run_full(
+    config: RunConfig, snapshot: Snapshot, context: RunContext, processes: ProcessGroup
+) -> dict[str, Any]:
     """Train, or go on training, and write all files of the run.
-
-    Args:
-        config: The run's.
-        snapshot: What may be known.
-        place: Where it works.
-        world: The processes that train together.
 
     Returns:
         The content of ``result.json``.
@@ -63,32 +65,27 @@ def run_full(config: RunConfig, snapshot: Snapshot, place: Workplace, world: Wor
         StudioError: If there is nothing to learn from, or images, weights or memory are missing.
         Stopped: If somebody asked for it; a checkpoint has been written.
     """
-    if not world.is_first:
-        world.barrier()  # the first process fills the caches, the others find them filled
-    data = load_data(config, snapshot, place, until=_PREPARED)
-    run = FullRun(config, data, place, world)
+    if not processes.is_first:
+        processes.barrier()  # the first process fills the caches, the others find them filled
+    data = load_data(config, snapshot, context, until=_PREPARED)
+    run = FullRun(config, data, context, processes)
     run.prepare_net()
-    if world.is_first:
-        world.barrier()
+    if processes.is_first:
+        processes.barrier()
     run.prepare_engine()
     run.train()
     return run.finish()
 
 
 class FullRun:
-    """The state of a full run between its epochs.
+    """The state of a full run between its epochs."""
 
-    Args:
-        config: The run's.
-        data: What is trained on.
-        place: Where it works.
-        world: The processes that train together.
-    """
-
-    def __init__(self, config: RunConfig, data: TrainingData, place: Workplace, world: World) -> None:
+    def __init__(
+        self, config: RunConfig, data: TrainingData, context: RunContext, processes: ProcessGroup
+    ) -> None:
         assert isinstance(config.settings, FullSettings)
         self.config, self.settings = config, config.settings
-        self.data, self.place, self.world = data, place, world
+        self.data, self.context, self.processes = data, context, processes
         self.plan = make_plan(self.settings, len(data.rows))
         self.pseudo: NDArray[np.int8] = np.zeros_like(data.known)
         self.position = Position(micro_batch=self.settings.optimizer.micro_batch)
@@ -98,16 +95,16 @@ class FullRun:
 
     def prepare_net(self) -> None:
         """Make the network, with a trained head where the run begins; the processes do not talk yet."""
-        place, settings = self.place, self.settings
+        context, settings = self.context, self.settings
         self._resumed = self._checkpoint()
-        self.net = prepare_net(self.config, self.data.snapshot, place)
+        self.net = prepare_net(self.config, self.data.snapshot, context)
         if self._resumed is None and self.config.init_from is None and settings.warm.should_train_head_first:
             self._train_head_first()
 
     def prepare_engine(self) -> None:
         """Make all that trains the network, as it was at the checkpoint if there is one."""
-        place, settings, checkpoint = self.place, self.settings, self._resumed
-        if self.world.size > 1 and place.device.type == "cuda":
+        context, settings, checkpoint = self.context, self.settings, self._resumed
+        if self.processes.size > 1 and context.device.type == "cuda":
             self.net = nn.SyncBatchNorm.convert_sync_batchnorm(self.net)  # type: ignore[no-untyped-call]
         self.normalisation = normalisation_of(settings.backbone)
         precision = self._precision(checkpoint)
@@ -115,7 +112,7 @@ class FullRun:
             self.net, settings.optimizer.learning_rate, settings.optimizer.weight_decay
         )
         average = WeightAverage(self.net, settings.ema.decay, settings.ema.has_warmup)
-        scaler = torch.amp.GradScaler(place.device.type, enabled=precision.needs_scaler)
+        scaler = torch.amp.GradScaler(context.device.type, enabled=precision.needs_scaler)
         self.engine = Engine(
             settings=settings,
             plan=self.plan,
@@ -125,8 +122,8 @@ class FullRun:
             average=average,
             scaler=scaler,
             precision=precision,
-            device=place.device,
-            world=self.world,
+            device=context.device,
+            processes=self.processes,
             cache=self.data.cache,
             cache_rows=torch.from_numpy(self.data.rows),
             normalisation=self.normalisation,
@@ -135,17 +132,17 @@ class FullRun:
         )
         if checkpoint is not None:
             self.pseudo = restore_checkpoint(checkpoint, self.engine)
-            place.reporter.message(f"going on after epoch {self.position.epoch}, step {self.position.step}")
+            context.reporter.message(f"going on after epoch {self.position.epoch}, step {self.position.step}")
         self.position = dataclasses.replace(self.position, precision=precision.name)
 
     def train(self) -> None:
         """Train epoch by epoch, from where the run stands to its end."""
-        reporter, plan = self.place.reporter, self.plan
+        reporter, plan = self.context.reporter, self.plan
         reporter.stage("training", _WARM, _TRAINED)
         reporter.message(
             f"{len(self.data.rows):,} training images, {plan.epochs} epochs of {plan.steps_per_epoch} steps, "
             f"{self.engine.precision.name}, pseudo-labels from epoch {plan.first_pseudo_epoch or 'never'}"
-            + (f", {self.engine.world.size} processes" if self.engine.world.size > 1 else "")
+            + (f", {self.engine.processes.size} processes" if self.engine.processes.size > 1 else "")
         )
         while self.position.epoch < plan.epochs and not self._should_stop_early():
             meter = self._train_epoch(self.position.epoch)
@@ -153,10 +150,10 @@ class FullRun:
 
     def finish(self) -> dict[str, Any]:
         """Score all images with the best averaged weights and write all files."""
-        place, data = self.place, self.data
-        place.reporter.stage("scoring all images", _TRAINED, 1.0)
-        best: dict[str, Tensor] = load_file(place.folder.model_file)
-        self.engine.average.load({name: tensor.to(place.device) for name, tensor in best.items()})
+        context, data = self.context, self.data
+        context.reporter.stage("scoring all images", _TRAINED, 1.0)
+        best: dict[str, Tensor] = load_file(context.folder.model_file)
+        self.engine.average.load({name: tensor.to(context.device) for name, tensor in best.items()})
         everything = np.flatnonzero(data.is_readable)
         scored = self._score(everything, has_features=True)
         num_images, num_classes = data.snapshot.states.shape
@@ -169,22 +166,28 @@ class FullRun:
             "epochs": self.position.epoch,
             "best_epoch": self.position.best_epoch,
             "seconds": round(self._seconds(), 2),
-            "device": str(place.device),
+            "device": str(context.device),
             "precision": self.engine.precision.name,
             "micro_batch": self.engine.micro_batch,
             "num_pseudo": [int((self.pseudo > 0).sum()), int((self.pseudo < 0).sum())],
         }
         outcome = Outcome(scores, features, data.heldout, fit_calibration(scores, data.checked), facts)
-        if not self.world.is_first:
+        if not self.processes.is_first:
             return {"map": measure(scores, data.checked).map}
-        return write_outcome(place.folder, data.snapshot, outcome)
+        return write_outcome(context.folder, data.snapshot, outcome)
 
     def _train_head_first(self) -> None:
-        place, data = self.place, self.data
-        features = embed_snapshot(self.config, data.snapshot, self.net, place, until=_WARM * 0.9)
-        place.reporter.stage("training the head first", _WARM * 0.9, _WARM)
+        context, data = self.context, self.data
+        features = embed_snapshot(self.config, data.snapshot, self.net, context, until=_WARM * 0.9)
+        context.reporter.stage("training the head first", _WARM * 0.9, _WARM)
         fit, _ = train_on_features(
-            data.snapshot, features, data.heldout, self.settings.head, self.config.seed, place, is_told=False
+            data.snapshot,
+            features,
+            data.heldout,
+            self.settings.head,
+            self.config.seed,
+            context,
+            is_told=False,
         )
         with torch.no_grad():
             self.net.head.weight.copy_(fit.weight)
@@ -199,22 +202,22 @@ class FullRun:
             rows = self.data.rows[:_TRIAL_IMAGES]
             return prepare_images(self.data.cache.rows(rows), self.normalisation)
 
-        if self.world.size > 1 and self.place.device.type == "cpu" and name == "auto":
+        if self.processes.size > 1 and self.context.device.type == "cpu" and name == "auto":
             name = "float32"  # trials on busy cores could end differently in each process
-        return choose_precision(name, self.net, self.place.device, example)
+        return choose_precision(name, self.net, self.context.device, example)
 
     def _wrapped(self) -> nn.Module:
         model: nn.Module = self.net
         if self.settings.compute.is_compiled:
             model = torch.compile(model)  # type: ignore[assignment]  # it stays a module
-        return self.world.wrap(model, self.place.device)
+        return self.processes.wrap(model, self.context.device)
 
     def _train_epoch(self, epoch: int) -> LossMeter:
-        reporter, plan = self.place.reporter, self.plan
+        reporter, plan = self.context.reporter, self.plan
         self.engine.model.train()
         states = self.data.working_states(self.pseudo)
-        total = LossMeter(self.place.device)
-        since, meter = time.monotonic(), LossMeter(self.place.device)
+        total = LossMeter(self.context.device)
+        since, meter = time.monotonic(), LossMeter(self.context.device)
         steps = epoch_steps(self.config.seed, epoch, len(self.data.rows), plan.steps_per_epoch)
         for step in range(self.position.step, plan.steps_per_epoch):
             self._leave_if_asked()
@@ -227,7 +230,7 @@ class FullRun:
             if seconds >= _STEP_EVENT_EVERY_S or step + 1 == plan.steps_per_epoch:
                 self._tell_step(done, rate, meter, seconds)
                 _merge(total, meter)
-                since, meter = time.monotonic(), LossMeter(self.place.device)
+                since, meter = time.monotonic(), LossMeter(self.context.device)
             self._save_now_and_then()
         return total
 
@@ -235,7 +238,7 @@ class FullRun:
         """Evaluate the averaged model, renew the pseudo-labels, remember the best, write a checkpoint."""
         data, epoch = self.data, self.position.epoch + 1
         has_pseudo = 0 < self.plan.first_pseudo_epoch <= epoch
-        self.world.share(self.engine.average.state)
+        self.processes.share(self.engine.average.state)
         checked_rows = np.flatnonzero((data.checked != 0).any(axis=1))
         rows = np.union1d(checked_rows, data.rows_to_score) if has_pseudo else checked_rows
         logits = np.full(data.snapshot.states.shape, np.nan, dtype=np.float32)
@@ -243,7 +246,7 @@ class FullRun:
         scores = expit(np.nan_to_num(logits).astype(np.float64))
         metrics = measure(scores, data.checked)
         original, mixed = meter.means()
-        self.place.reporter.event(
+        self.context.reporter.event(
             "epoch",
             epoch=epoch,
             epochs=self.plan.epochs,
@@ -266,8 +269,7 @@ class FullRun:
         self.pseudo = pseudo_states(
             logits[self.data.rows], self.data.known, settings.positive_logit, settings.negative_logit
         )
-        counts = count_pseudo(self.pseudo, before)
-        self.place.reporter.event("pseudo", **describe_counts(counts, list(self.config.class_names)))
+        self.context.reporter.event("pseudo", **count_pseudo(self.pseudo, before, self.config.class_names))
 
     def _remember(self, epoch: int, metrics: Metrics) -> None:
         self.position, is_best = judge_epoch(
@@ -275,19 +277,19 @@ class FullRun:
         )
         if not is_best:
             return
-        if self.world.is_first:
+        if self.processes.is_first:
             save_net(
-                self.place.folder.model_file,
+                self.context.folder.model_file,
                 self.engine.average.state,
                 self.settings.backbone,
                 self.config.class_names,
             )
-        self.world.barrier()
+        self.processes.barrier()
 
     def _should_stop_early(self) -> bool:
         stops = is_over(self.position, self.settings.selection)
         if stops:
-            self.place.reporter.message(
+            self.context.reporter.message(
                 f"no better for {self.settings.selection.patience} epochs: "
                 f"ending after epoch {self.position.epoch}"
             )
@@ -297,17 +299,17 @@ class FullRun:
         """Score images with the averaged weights; each process takes its share of the rows."""
 
         def progress(done: int, total: int) -> None:
-            if self.world.size == 1:
-                self.place.control.check()
+            if self.processes.size == 1:
+                self.context.control.check()
 
-        mine = self.world.rows(len(rows))
+        mine = self.processes.rows(len(rows))
         try:
             with self.engine.average.applied(self.net):
                 scored = score_images(
                     self.net,
                     self.data.cache,
                     rows[mine],
-                    device=self.place.device,
+                    device=self.context.device,
                     precision=self.engine.precision,
                     normalisation=self.normalisation,
                     batch_size=self.settings.compute.scoring_batch,
@@ -318,7 +320,7 @@ class FullRun:
             # Only here has the network its own weights again, which the checkpoint is to hold.
             self._save()
             raise
-        if self.world.size == 1:
+        if self.processes.size == 1:
             return scored
         return Scored(
             self._joined(scored.logits, mine, len(rows)), self._joined(scored.features, mine, len(rows))
@@ -327,10 +329,10 @@ class FullRun:
     def _joined(self, values: NDArray[Any], mine: NDArray[np.int64], count: int) -> NDArray[Any]:
         whole = np.zeros((count, values.shape[1]), dtype=np.float32)
         whole[mine] = values
-        return self.world.join(whole, self.place.device).astype(values.dtype)
+        return self.processes.join(whole, self.context.device).astype(values.dtype)
 
     def _leave_if_asked(self) -> None:
-        want: Want | None = self.world.agree(self.place.control.want(), self.place.device)
+        want: Want | None = self.processes.agree(self.context.control.want(), self.context.device)
         if want is not None:
             self._save()
             raise Stopped(want)
@@ -341,21 +343,21 @@ class FullRun:
             raise StudioError(
                 "the loss is no number any more", "Lower optimizer.learning_rate, or use precision float32."
             )
-        self.place.reporter.event(
+        self.context.reporter.event(
             "step",
             step=done,
             steps=self.plan.total_steps,
             loss_original=original,
             loss_mixed=mixed,
             lr=rate,
-            images_per_s=round(meter.images * self.world.size / max(seconds, 1e-9), 2),
+            images_per_s=round(meter.images * self.processes.size / max(seconds, 1e-9), 2),
             wait_share=round(meter.wait_s / max(seconds, 1e-9), 4),
-            memory_mb=memory_mb(self.place.device),
+            memory_mb=memory_mb(self.context.device),
         )
 
     def _tell_halvings(self) -> None:
         for micro_batch in self.engine.halvings:
-            self.place.reporter.message(
+            self.context.reporter.message(
                 f"memory ran out: going on with {micro_batch} images at once, the batch stays as it is",
                 "warning",
             )
@@ -367,20 +369,20 @@ class FullRun:
 
     def _save(self) -> None:
         self._saved = time.monotonic()
-        if not self.world.is_first:
+        if not self.processes.is_first:
             return
         position = dataclasses.replace(
             self.position, seconds=self._seconds(), fingerprint=self.data.fingerprint(self.settings)
         )
         checkpoint = take_checkpoint(self.engine, self.pseudo, position)
-        save_checkpoint(self.place.folder.checkpoint_file, checkpoint)
+        save_checkpoint(self.context.folder.checkpoint_file, checkpoint)
 
     def _checkpoint(self) -> Checkpoint | None:
-        checkpoint = load_checkpoint(self.place.folder.checkpoint_file)
+        checkpoint = load_checkpoint(self.context.folder.checkpoint_file)
         if checkpoint is None:
             return None
         if checkpoint.position.fingerprint != self.data.fingerprint(self.settings):
-            self.place.reporter.message(
+            self.context.reporter.message(
                 "the images or the settings have changed since the checkpoint: training from the start",
                 "warning",
             )

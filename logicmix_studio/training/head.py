@@ -65,14 +65,7 @@ class HeadFit:
 
 
 def fit_head(data: HeadData, settings: HeadSettings, seed: int, on_check: OnCheck | None = None) -> HeadFit:
-    """Train the heads and choose the best of their checks.
-
-    Args:
-        data: Features and cells.
-        settings: Of the head.
-        seed: Of the order of images.
-        on_check: Called at each check.
-    """
+    """Train the heads and choose the best of their checks."""
     features, mean, deviation = _standardize(data.features)
     rows = np.flatnonzero((data.states != 0).any(axis=1))
     groups = _group_states(data)

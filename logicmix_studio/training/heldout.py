@@ -27,10 +27,6 @@ _FOLD_MIX = np.uint64(0xD6E8FEB86659FD93)
 def cell_fractions(image_ids: Sequence[str], class_names: Sequence[str]) -> NDArray[np.float64]:
     """Return for each cell a number in [0, 1) that depends on its image and class alone.
 
-    Args:
-        image_ids: N ids.
-        class_names: C names.
-
     Returns:
         (N, C).
     """
@@ -44,21 +40,29 @@ def cell_folds(image_ids: Sequence[str], class_names: Sequence[str], num_folds: 
     return np.asarray((_unit(bits * _MIX) * num_folds).astype(np.int64))
 
 
-def choose_heldout(snapshot: Snapshot, share: float) -> NDArray[np.bool_]:
-    """Return which known cells are held out of the training, (N, C).
+def heldout_mask(snapshot: Snapshot, share: float) -> NDArray[np.bool_]:
+    """Return which cells are held out of the training as soon as they are known, (N, C).
 
     Args:
-        snapshot: What the trainer may know.
-        share: Share of the known cells outside the test split; not used where the snapshot has a ``val``
-            split.
+        snapshot: What the trainer may know; its states do not matter.
+        share: Share of the cells outside the test split; not used where the snapshot has a ``val`` split.
     """
-    known = snapshot.states != 0
     validation = snapshot.splits == VALIDATION_SPLIT
     if validation.any():
-        return np.asarray(known & validation[:, None])
+        return np.repeat(validation[:, None], len(snapshot.class_names), axis=1)
     measured = snapshot.splits == TEST_SPLIT
     fractions = cell_fractions(snapshot.image_ids.tolist(), snapshot.class_names.tolist())
-    return np.asarray(known & (fractions < share) & ~measured[:, None])
+    return np.asarray((fractions < share) & ~measured[:, None])
+
+
+def choose_heldout(snapshot: Snapshot, share: float) -> NDArray[np.bool_]:
+    """Return which known cells are held out of the training, (N, C); see :func:`heldout_mask`."""
+    return np.asarray((snapshot.states != 0) & heldout_mask(snapshot, share))
+
+
+def trained_states(states: NDArray[np.int8], heldout: NDArray[np.bool_]) -> NDArray[np.int8]:
+    """Return the states that are trained on: what is known and not held out; 0 elsewhere. All of one shape."""
+    return np.where(heldout, 0, states).astype(np.int8)
 
 
 def training_rows(snapshot: Snapshot) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ from logicmix_studio.images.cache import PixelCache
 from logicmix_studio.losses import AsymmetricSettings, decoupled_partial_asymmetric_loss
 from logicmix_studio.mixing import Normalisation, Output, or_states
 from logicmix_studio.training.config import FullSettings
-from logicmix_studio.training.distributed import World
+from logicmix_studio.training.distributed import ProcessGroup
 from logicmix_studio.training.draws import (
     Batch,
     StepDraw,
@@ -93,7 +93,7 @@ class Engine:
     scaler: torch.amp.GradScaler
     precision: Precision
     device: torch.device
-    world: World
+    processes: ProcessGroup
     cache: PixelCache
     cache_rows: Tensor
     """(T,) where each training image stands in the cache."""
@@ -132,7 +132,7 @@ class Engine:
         divisor = self._divisor(draw, states)
         taken = epoch * self.plan.steps_per_epoch + step
         rate = set_rate(self.optimizer, self.plan, taken)
-        mine = draw.select(torch.arange(self.world.rank, len(draw), self.world.size))
+        mine = draw.select(torch.arange(self.processes.rank, len(draw), self.processes.size))
         while not self._accumulate(
             mine, len(draw), states, divisor, step_seed(self.seed, epoch, step), meter
         ):
@@ -148,14 +148,14 @@ class Engine:
     ) -> bool:
         """Add up the gradients of a step; return False, with none, where memory ran out."""
         torch.manual_seed(seed)
-        parts = _num_parts(num_anchors, self.world.size, self.micro_batch)
+        parts = _num_parts(num_anchors, self.processes.size, self.micro_batch)
         losses: list[tuple[Tensor, Tensor]] = []
         try:
             for number, batch in enumerate(self._batches(draw, parts, states, meter)):
                 with self._without_sync() if number < parts - 1 else nullcontext():
                     losses.append((self._backward(batch, divisor), batch.mixed))
         except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error) or self.world.size > 1:
+            if not is_out_of_memory(error) or self.processes.size > 1:
                 raise
             self.optimizer.zero_grad(set_to_none=True)
             return False
@@ -169,7 +169,7 @@ class Engine:
         states = batch.states.to(logits.device, non_blocking=True)
         cells = cell_losses(logits, states, batch.mixed, self.settings.loss)
         # The processes' gradients are averaged, so each one counts as many times as there are processes.
-        loss = cells.sum() * (self.world.size / divisor)
+        loss = cells.sum() * (self.processes.size / divisor)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return cells.detach().sum(1)
 

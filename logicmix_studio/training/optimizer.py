@@ -9,13 +9,7 @@ from torch import Tensor, nn
 
 
 def make_optimizer(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.Adam:
-    """Return Adam; biases, norms and other vectors have no weight decay.
-
-    Args:
-        model: Whose parameters are trained.
-        learning_rate: Set anew at each step by the schedule.
-        weight_decay: Of matrices and filters.
-    """
+    """Return Adam; biases, norms and other vectors have no weight decay."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
@@ -35,12 +29,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back what :func:`optimizer_tensors` returned.
-
-    Args:
-        optimizer: Made for the same model.
-        tensors: By parameter number and kind.
-    """
+    """Put back what :func:`optimizer_tensors` returned."""
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         number, kind = name.split(".", 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.training.calibrate import Calibration, apply_calibration, read_calibration
+from logicmix_studio.files import read_json, write_json
+from logicmix_studio.training.calibrate import Calibration, apply_calibration
 from logicmix_studio.training.heldout import cell_fractions
 from logicmix_studio.training.metrics import Metrics, measure
-from logicmix_studio.training.run_folder import RunFolder, Snapshot, load_array, save_array, write_json
+from logicmix_studio.training.run_folder import RunFolder, Snapshot, save_array
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,13 @@ class Outcome:
 def write_outcome(folder: RunFolder, snapshot: Snapshot, outcome: Outcome) -> dict[str, Any]:
     """Write all files of a finished run; ``result.json`` comes last.
 
-    Args:
-        folder: The run; its ``model.safetensors`` is there already.
-        snapshot: What it was trained on.
-        outcome: What came out.
-
     Returns:
         The content of ``result.json``.
     """
     save_array(folder.features_file, outcome.features.astype(np.float16))
     save_array(folder.scores_file, outcome.scores.astype(np.float16))
     save_array(folder.heldout_file, outcome.heldout)
-    outcome.calibration.save(folder.calibration_file)
+    write_json(folder.calibration_file, outcome.calibration.as_dict())
     measured = np.where(outcome.heldout, snapshot.states, 0).astype(np.int8)
     metrics = measure_calibrated(outcome.scores, measured, outcome.calibration)
     names = snapshot.class_names.tolist()
@@ -79,11 +75,6 @@ def measure_calibrated(
 
 def compare_with_best(folder: RunFolder, snapshot: Snapshot, outcome: Outcome) -> dict[str, Any] | None:
     """Compare a run with the best earlier one, on the known cells that both held out.
-
-    Args:
-        folder: The run; earlier runs lie beside it.
-        snapshot: What it was trained on.
-        outcome: What came out.
 
     Returns:
         The best earlier run, both mAPs on the same cells, which is better and why; nothing where no earlier
@@ -119,11 +110,11 @@ def _earlier(folder: RunFolder) -> dict[int, RunFolder]:
 def _compare(earlier: RunFolder, snapshot: Snapshot, outcome: Outcome) -> tuple[float, float] | None:
     try:
         theirs = earlier.snapshot()
-        scores, share = load_array(earlier.scores_file), earlier.config().settings.selection.heldout_share
+        scores, share = earlier.scores(), earlier.config().settings.selection.heldout_share
     except StudioError:
         return None  # a run half deleted or of another version compares with nothing
-    rows = _positions(theirs.image_ids.tolist(), snapshot.image_ids.tolist())
-    columns = _positions(theirs.class_names.tolist(), snapshot.class_names.tolist())
+    rows = positions(theirs.image_ids.tolist(), snapshot.image_ids.tolist())
+    columns = positions(theirs.class_names.tolist(), snapshot.class_names.tolist())
     # A cell counts where the earlier run would have held it out whatever was known then.
     fractions = cell_fractions(snapshot.image_ids.tolist(), snapshot.class_names.tolist())
     was_heldout = (fractions < share) | np.isin(snapshot.splits, ("val", "test"))[:, None]
@@ -131,11 +122,11 @@ def _compare(earlier: RunFolder, snapshot: Snapshot, outcome: Outcome) -> tuple[
     states = np.where(shared, snapshot.states, 0).astype(np.int8)
     aligned = scores[np.ix_(np.maximum(rows, 0), np.maximum(columns, 0))].astype(np.float32)
     ours = measure_calibrated(outcome.scores, states, outcome.calibration).map
-    other = measure_calibrated(aligned, states, read_calibration(earlier.calibration_file)).map
+    other = measure_calibrated(aligned, states, read_json(earlier.calibration_file)).map
     return None if np.isnan(ours) or np.isnan(other) else (ours, other)
 
 
-def _positions(names: list[str], wanted: list[str]) -> NDArray[np.int64]:
+def positions(names: Sequence[str], wanted: Sequence[str]) -> NDArray[np.int64]:
     """Return where each wanted name stands among the names, -1 where it does not."""
     place = {name: position for position, name in enumerate(names)}
-    return np.array([place.get(name, -1) for name in wanted], dtype=np.int64)
+    return np.fromiter((place.get(name, -1) for name in wanted), dtype=np.int64, count=len(wanted))

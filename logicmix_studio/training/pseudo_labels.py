@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-
-@dataclass(frozen=True)
-class PseudoCounts:
-    """How many pseudo-labels there are, and how many differ from those before."""
-
-    positive: NDArray[np.int64]
-    """(C,)."""
-    negative: NDArray[np.int64]
-    """(C,)."""
-    changed: int
-    """Cells whose pseudo-label appeared, vanished or turned."""
 
 
 def pseudo_states(
@@ -39,20 +27,21 @@ def pseudo_states(
     return np.where(known == 0, claimed, 0).astype(np.int8)
 
 
-def count_pseudo(now: NDArray[np.int8], before: NDArray[np.int8]) -> PseudoCounts:
-    """Count the pseudo-labels of an epoch against those of the epoch before; both (N, C)."""
-    return PseudoCounts((now > 0).sum(0), (now < 0).sum(0), int((now != before).sum()))
+def count_pseudo(
+    now: NDArray[np.int8], before: NDArray[np.int8], class_names: Sequence[str]
+) -> dict[str, Any]:
+    """Return the counts of an epoch's pseudo-labels for an event; ``changed`` are those unlike the epoch before.
 
-
-def describe_counts(counts: PseudoCounts, class_names: list[str]) -> dict[str, Any]:
-    """Return the counts for an event, per class by name."""
-    per_class = {
-        name: [int(positive), int(negative)]
-        for name, positive, negative in zip(class_names, counts.positive, counts.negative, strict=True)
-    }
+    Args:
+        now: (N, C).
+        before: (N, C), of the epoch before.
+        class_names: C names.
+    """
+    positive, negative = (now > 0).sum(0), (now < 0).sum(0)
+    per_class = zip(class_names, np.stack([positive, negative], 1).tolist(), strict=True)
     return {
-        "positive": int(counts.positive.sum()),
-        "negative": int(counts.negative.sum()),
-        "per_class": per_class,
-        "changed": counts.changed,
+        "positive": int(positive.sum()),
+        "negative": int(negative.sum()),
+        "per_class": dict(per_class),
+        "changed": int((now != before).sum()),
     }

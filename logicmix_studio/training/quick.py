@@ -20,9 +20,9 @@ from logicmix_studio.training.head import HeadData, HeadFit, fit_head
 from logicmix_studio.training.heldout import cell_folds, choose_heldout, training_rows
 from logicmix_studio.training.metrics import Metrics
 from logicmix_studio.training.outcome import Outcome, write_outcome
+from logicmix_studio.training.run_context import RunContext
 from logicmix_studio.training.run_folder import RunFolder, Snapshot
 from logicmix_studio.training.settings import HeadSettings
-from logicmix_studio.training.workplace import Workplace
 
 NUM_FOLDS = 5
 """Heads beside the first that cross-fit the calibration where held-out cells are few."""
@@ -31,13 +31,8 @@ ENOUGH_HELDOUT_POSITIVES = 400
 """With this many held-out positives no cross-fitting is needed."""
 
 
-def run_quick(config: RunConfig, snapshot: Snapshot, place: Workplace) -> dict[str, Any]:
+def run_quick(config: RunConfig, snapshot: Snapshot, context: RunContext) -> dict[str, Any]:
     """Embed what is new, train the head, write all files of the run.
-
-    Args:
-        config: The run's.
-        snapshot: What may be known.
-        place: Where it works.
 
     Returns:
         The content of ``result.json``.
@@ -47,23 +42,23 @@ def run_quick(config: RunConfig, snapshot: Snapshot, place: Workplace) -> dict[s
         Stopped: If somebody asked for it.
     """
     began = time.monotonic()
-    settings, reporter = config.settings, place.reporter
+    settings, reporter = config.settings, context.reporter
     reporter.stage("loading the backbone", 0.0, 0.02)
-    net = prepare_net(config, snapshot, place)
+    net = prepare_net(config, snapshot, context)
     embedding = time.monotonic()
-    features = embed_snapshot(config, snapshot, net, place, until=0.8)
+    features = embed_snapshot(config, snapshot, net, context, until=0.8)
     embed_seconds = time.monotonic() - embedding
     heldout = choose_heldout(snapshot, settings.selection.heldout_share)
     reporter.stage("training the head", 0.8, 0.95)
-    fit, known = train_on_features(snapshot, features, heldout, settings.head, config.seed, place)
+    fit, known = train_on_features(snapshot, features, heldout, settings.head, config.seed, context)
     with torch.no_grad():
         net.head.weight.copy_(fit.weight)
         net.head.bias.copy_(fit.bias)
         values = torch.from_numpy(features.values).float()
         scores = torch.sigmoid(values @ fit.weight.T + fit.bias).numpy()
     reporter.stage("writing the scores", 0.95, 1.0)
-    place.control.check()
-    save_net(place.folder.model_file, net.state_dict(), settings.backbone, config.class_names)
+    context.control.check()
+    save_net(context.folder.model_file, net.state_dict(), settings.backbone, config.class_names)
     scores[~features.is_readable] = np.nan
     facts = {
         "recipe": config.recipe,
@@ -72,16 +67,18 @@ def run_quick(config: RunConfig, snapshot: Snapshot, place: Workplace) -> dict[s
         "seconds": round(time.monotonic() - began, 2),
         "num_embedded": features.num_embedded,
         "embed_seconds": round(embed_seconds, 2),
-        "device": str(place.device),
+        "device": str(context.device),
         "precision": "float32",
     }
-    calibration = fit_calibration(fit.fair_scores, known, loss_shape(settings.head))
+    head = settings.head
+    shape = LossShape(head.gamma_positive, head.gamma_negative, head.shift)
+    calibration = fit_calibration(fit.fair_scores, known, shape)
     return write_outcome(
-        place.folder, snapshot, Outcome(scores, features.values, heldout, calibration, facts)
+        context.folder, snapshot, Outcome(scores, features.values, heldout, calibration, facts)
     )
 
 
-def prepare_net(config: RunConfig, snapshot: Snapshot, place: Workplace) -> MultiLabelNet:
+def prepare_net(config: RunConfig, snapshot: Snapshot, context: RunContext) -> MultiLabelNet:
     """Return the network on its device, with an earlier run's weights where the run starts from one.
 
     Raises:
@@ -90,46 +87,38 @@ def prepare_net(config: RunConfig, snapshot: Snapshot, place: Workplace) -> Mult
     settings = config.settings.backbone
     net = create_net(settings, len(config.class_names), config.seed)
     if config.init_from is not None:
-        earlier = RunFolder(place.folder.path.parent / config.init_from)
+        earlier = RunFolder(context.folder.path.parent / config.init_from)
         new = load_into(net, earlier.model_file, settings, config.class_names)
-        place.reporter.message(f"starting from the weights of run {config.init_from}")
+        context.reporter.message(f"starting from the weights of run {config.init_from}")
         if new:
-            place.reporter.message(f"classes that run {config.init_from} did not know: {', '.join(new)}")
-    return net.to(place.device).to(memory_format=torch.channels_last)
+            context.reporter.message(f"classes that run {config.init_from} did not know: {', '.join(new)}")
+    return net.to(context.device).to(memory_format=torch.channels_last)
 
 
 def embed_snapshot(
-    config: RunConfig, snapshot: Snapshot, net: MultiLabelNet, place: Workplace, *, until: float
+    config: RunConfig, snapshot: Snapshot, net: MultiLabelNet, context: RunContext, *, until: float
 ) -> Features:
-    """Return the features of all images of the snapshot, and say which could not be read.
-
-    Args:
-        config: The run's.
-        snapshot: The images.
-        net: The network.
-        place: Where it works.
-        until: Share of the run that is done afterwards.
-    """
+    """Return the features of all images of the snapshot, and say which could not be read."""
     files = look_at_files(Path(config.root), snapshot.image_ids.tolist(), snapshot.paths.tolist())
-    place.reporter.stage("embedding the images", 0.02, until)
+    context.reporter.stage("embedding the images", 0.02, until)
 
     def progress(done: int, total: int) -> None:
-        place.control.check()
-        place.reporter.progress(done, total, f"embedding the images, {done:,} of {total:,}")
+        context.control.check()
+        context.reporter.progress(done, total, f"embedding the images, {done:,} of {total:,}")
 
     features = embed_all(
         net,
         files,
         config.settings.backbone,
         normalisation_of(config.settings.backbone),
-        place.cache,
-        device=place.device,
+        context.cache,
+        device=context.device,
         batch_size=config.settings.compute.scoring_batch,
         progress=progress,
     )
-    missing = describe_missing(files, features.is_readable)
+    missing = describe_missing([file.path for file in files], features.is_readable)
     if missing:
-        place.reporter.message(missing, "warning")
+        context.reporter.message(missing, "warning")
     return features
 
 
@@ -139,7 +128,7 @@ def train_on_features(
     heldout: NDArray[np.bool_],
     settings: HeadSettings,
     seed: int,
-    place: Workplace,
+    context: RunContext,
     *,
     is_told: bool = True,
 ) -> tuple[HeadFit, NDArray[np.int8]]:
@@ -151,7 +140,7 @@ def train_on_features(
         heldout: (N, C) cells to leave out.
         settings: Of the head.
         seed: Of the run.
-        place: Where it works.
+        context: Where it works.
         is_told: Whether the checks are events of the run.
 
     Returns:
@@ -174,19 +163,14 @@ def train_on_features(
     folds = cell_folds(ids, names, max(1, num_folds))
 
     def on_check(epoch: int, epochs: int, loss: float, metrics: Metrics) -> None:
-        place.control.check()
-        place.reporter.progress(epoch, epochs)
+        context.control.check()
+        context.reporter.progress(epoch, epochs)
         if not is_told:
             return
         ap = dict(zip(names, metrics.average_precision.tolist(), strict=True))
-        place.reporter.event(
+        context.reporter.event(
             "epoch", epoch=epoch, epochs=epochs, loss_original=loss, loss_mixed=None, map=metrics.map, ap=ap
         )
 
     data = HeadData(features.values, states, checked, folds, num_folds)
     return fit_head(data, settings, seed, on_check), checked
-
-
-def loss_shape(settings: HeadSettings) -> LossShape:
-    """Return the shape of the head's loss, from which the calibration's prior follows."""
-    return LossShape(settings.gamma_positive, settings.gamma_negative, settings.shift)

@@ -1,11 +1,12 @@
-"""How the trainer says what it does: events, state and progress."""
+"""How the trainer says what it does: events, state, progress, and lines of the log."""
 
 from __future__ import annotations
 
+import math
 import os
 import time
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 import psutil
 
@@ -18,13 +19,7 @@ Level = Literal["info", "warning", "error"]
 
 
 class Reporter:
-    """Writes ``events.jsonl`` and ``state.json`` of one run.
-
-    Args:
-        folder: The run.
-        is_silent: Write nothing; for the processes beside the first one.
-        clock: Monotonic seconds.
-    """
+    """Writes ``events.jsonl`` and ``state.json`` of one run, and prints what a person should find in its log."""
 
     def __init__(
         self, folder: RunFolder, *, is_silent: bool = False, clock: Callable[[], float] = time.monotonic
@@ -32,6 +27,7 @@ class Reporter:
         self._folder = folder
         self._clock = clock
         self._events = None if is_silent else EventWriter(folder.events_file)
+        self._warnings = folder.state().warnings
         self._process_started = float(psutil.Process().create_time())
         self._low, self._high = 0.0, 1.0
         self._fraction = 0.0
@@ -43,10 +39,15 @@ class Reporter:
         """Append one event."""
         if self._events is not None:
             self._events.write(event, **values)
+        if event == "epoch":
+            self._print(_epoch_words(values))
 
     def message(self, text: str, level: Level = "info") -> None:
-        """Say something that a person should read."""
+        """Say something that a person should read; a warning stays with the run."""
         self.event("message", level=level, text=text)
+        self._print(text if level == "info" else f"{level}: {text}")
+        if level == "warning" and text not in self._warnings:
+            self._warnings = (*self._warnings, text)
 
     def stage(self, text: str, low: float, high: float) -> None:
         """Begin a part of the work.
@@ -57,6 +58,7 @@ class Reporter:
             high: Share that is done when it ends.
         """
         self.event("stage", text=text)
+        self._print(text)
         self._message, self._low, self._high = text, low, high
         self._fraction = low
         self.state("running")
@@ -85,13 +87,25 @@ class Reporter:
                 eta_s=self._eta() if status == "running" else None,
                 pid=os.getpid(),
                 process_started=self._process_started,
+                warnings=self._warnings,
             )
         )
+
+    def end(self, status: Status, text: str) -> None:
+        """Say how the run ended, and close its files."""
+        self.event("end", status=status, text=text)
+        self._print(text)
+        self.state(status, text)
+        self.close()
 
     def close(self) -> None:
         """Close the events."""
         if self._events is not None:
             self._events.close()
+
+    def _print(self, text: str) -> None:
+        if self._events is not None:
+            print(time.strftime("%H:%M:%S"), text, flush=True)  # the process's output is the log
 
     def _eta(self) -> float | None:
         if self._first is None:
@@ -101,3 +115,13 @@ class Reporter:
         if done < _MIN_FRACTION:
             return None
         return round((self._clock() - since) / done * (1.0 - self._fraction), 1)
+
+
+def _epoch_words(values: Mapping[str, Any]) -> str:
+    numbers = {"loss": values.get("loss_original"), "mAP": values.get("map")}
+    known = [
+        f"{name} {value:.4g}"
+        for name, value in numbers.items()
+        if value is not None and not math.isnan(value)
+    ]
+    return f"epoch {values['epoch']} of {values['epochs']}: {', '.join(known) or 'nothing measured'}"

@@ -8,33 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import time
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.files import plain, read_json, replacing, write_json
 from logicmix_studio.training.config import RunConfig
-
-__all__ = [
-    "TERMINAL",
-    "EventWriter",
-    "RunFolder",
-    "RunState",
-    "Snapshot",
-    "Status",
-    "Want",
-    "read_events",
-    "write_atomically",
-    "write_json",
-]
 
 Status = Literal["queued", "running", "finished", "failed", "cancelled", "paused", "died"]
 """Where a run stands; ``died`` is concluded by whoever finds the process gone, never written."""
@@ -74,7 +59,7 @@ class Snapshot:
 
     def save(self, path: Path) -> None:
         """Write the snapshot as an npz file, by atomic rename."""
-        with write_atomically(path) as file:
+        with replacing(path) as file:
             np.savez_compressed(
                 file,
                 states=self.states.astype(np.int8),
@@ -116,6 +101,18 @@ class RunState:
     """When that process started, so that a pid used again is not mistaken for it."""
     updated: float = 0.0
     """When this was written, in seconds since 1970."""
+    warnings: tuple[str, ...] = ()
+    """What a person should know of it: images that were left out, memory that ran out."""
+
+
+class _File:
+    """A file of a run, as an attribute of its folder."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, folder: RunFolder, owner: type[RunFolder]) -> Path:
+        return folder.path / self._name
 
 
 @dataclass(frozen=True)
@@ -129,75 +126,34 @@ class RunFolder:
         """Number of the run; 0 where the folder's name is none."""
         return int(self.path.name) if self.path.name.isdigit() else 0
 
-    @property
-    def config_file(self) -> Path:
-        """Recipe and every hyper-parameter."""
-        return self.path / "config.json"
-
-    @property
-    def snapshot_file(self) -> Path:
-        """What the trainer may know."""
-        return self.path / "snapshot.npz"
-
-    @property
-    def events_file(self) -> Path:
-        """What happened, one object a line."""
-        return self.path / "events.jsonl"
-
-    @property
-    def state_file(self) -> Path:
-        """Where the run stands."""
-        return self.path / "state.json"
-
-    @property
-    def control_file(self) -> Path:
-        """What a person wants of it."""
-        return self.path / "control.json"
-
-    @property
-    def log_file(self) -> Path:
-        """What the process printed."""
-        return self.path / "log.txt"
-
-    @property
-    def checkpoint_file(self) -> Path:
-        """Weights, moving average, optimiser and where it stood, in one file."""
-        return self.path / "checkpoint.safetensors"
-
-    @property
-    def model_file(self) -> Path:
-        """The weights that made the scores."""
-        return self.path / "model.safetensors"
-
-    @property
-    def features_file(self) -> Path:
-        """float16 (N, D)."""
-        return self.path / "features.npy"
-
-    @property
-    def scores_file(self) -> Path:
-        """float16 (N, C), uncalibrated probabilities."""
-        return self.path / "scores.npy"
-
-    @property
-    def heldout_file(self) -> Path:
-        """Bool (N, C)."""
-        return self.path / "heldout.npy"
-
-    @property
-    def calibration_file(self) -> Path:
-        """How scores become probabilities."""
-        return self.path / "calibration.json"
-
-    @property
-    def result_file(self) -> Path:
-        """Metrics, epochs, seconds."""
-        return self.path / "result.json"
-
-    @property
-    def meta_file(self) -> Path:
-        """Name, note and star, written by the studio."""
-        return self.path / "meta.json"
+    config_file = _File("config.json")
+    """Recipe and every hyper-parameter."""
+    snapshot_file = _File("snapshot.npz")
+    """What the trainer may know."""
+    events_file = _File("events.jsonl")
+    """What happened, one object a line."""
+    state_file = _File("state.json")
+    """Where the run stands."""
+    control_file = _File("control.json")
+    """What a person wants of it."""
+    log_file = _File("log.txt")
+    """What the process printed."""
+    checkpoint_file = _File("checkpoint.safetensors")
+    """Weights, moving average, optimiser and where it stood, in one file."""
+    model_file = _File("model.safetensors")
+    """The weights that made the scores."""
+    features_file = _File("features.npy")
+    """float16 (N, D)."""
+    scores_file = _File("scores.npy")
+    """float16 (N, C), uncalibrated probabilities."""
+    heldout_file = _File("heldout.npy")
+    """Bool (N, C)."""
+    calibration_file = _File("calibration.json")
+    """How scores become probabilities."""
+    result_file = _File("result.json")
+    """Metrics, epochs, seconds."""
+    meta_file = _File("meta.json")
+    """Name, note and star, written by the studio."""
 
     def config(self) -> RunConfig:
         """Return the run's configuration.
@@ -218,7 +174,8 @@ class RunFolder:
         """Return where the run stands; a run without a state file is queued."""
         read = read_json(self.state_file)
         names = {field.name for field in dataclasses.fields(RunState)}
-        return RunState(**{name: value for name, value in (read or {}).items() if name in names})
+        known = {name: value for name, value in (read or {}).items() if name in names}
+        return RunState(**{**known, "warnings": tuple(known.get("warnings", ()))})
 
     def write_state(self, state: RunState) -> None:
         """Write where the run stands, stamped with the time."""
@@ -242,7 +199,11 @@ class RunFolder:
         Raises:
             StudioError: If the run has none yet.
         """
-        return cast("NDArray[np.float16]", load_array(self.scores_file))
+        try:
+            return cast("NDArray[np.float16]", np.load(self.scores_file, allow_pickle=False))
+        except (OSError, ValueError) as error:
+            hint = "Let the run finish, or start a new one."
+            raise StudioError(f"{self.scores_file} cannot be read: {error}", hint) from error
 
     def result(self) -> dict[str, Any] | None:
         """Return the metrics, once there are any."""
@@ -267,7 +228,7 @@ class EventWriter:
     def write(self, event: str, **values: object) -> None:
         """Append one event; ``nan`` and infinity become ``null``."""
         line = {"event": event, "time": round(self._clock(), 3), **values}
-        self._file.write(json.dumps(_finite(line), ensure_ascii=False) + "\n")
+        self._file.write(json.dumps(plain(line), ensure_ascii=False) + "\n")
 
     def close(self) -> None:
         """Close the file."""
@@ -276,10 +237,6 @@ class EventWriter:
 
 def read_events(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
     """Read the events written since the last look.
-
-    Args:
-        path: ``events.jsonl``; a missing file has no events.
-        offset: Where the last reading ended, in bytes.
 
     Returns:
         The events and the offset for the next reading. A line not yet ended is left for the next reading; a
@@ -295,64 +252,10 @@ def read_events(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]
     return events, offset + end
 
 
-@contextmanager
-def write_atomically(path: Path) -> Iterator[IO[bytes]]:
-    """Give a file to write that takes its name only when complete.
-
-    Args:
-        path: The final name. Its folder must exist.
-    """
-    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON by atomic rename; ``nan`` and infinity become ``null``."""
-    text = json.dumps(_finite(content), indent=2, ensure_ascii=False)
-    with write_atomically(path) as file:
-        file.write(text.encode())
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Return a JSON object, or nothing where the file is missing.
-
-    Raises:
-        StudioError: If the file is broken.
-    """
-    try:
-        return cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise StudioError(f"{path} is broken: {error}", "Delete the run and start a new one.") from error
-
-
 def save_array(path: Path, array: NDArray[Any]) -> None:
     """Write an array by atomic rename, never pickled."""
-    with write_atomically(path) as file:
+    with replacing(path) as file:
         np.save(file, array, allow_pickle=False)
-
-
-def load_array(path: Path) -> NDArray[Any]:
-    """Read an array that :func:`save_array` wrote.
-
-    Raises:
-        StudioError: If it is missing or broken.
-    """
-    try:
-        return cast("NDArray[Any]", np.load(path, allow_pickle=False))
-    except (OSError, ValueError) as error:
-        raise StudioError(
-            f"{path} cannot be read: {error}", "Let the run finish, or start a new one."
-        ) from error
 
 
 def _parse_line(line: bytes) -> dict[str, Any] | None:
@@ -361,17 +264,3 @@ def _parse_line(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return event if isinstance(event, dict) else None
-
-
-def _finite(value: object) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, np.ndarray):
-        return _finite(value.tolist())
-    if isinstance(value, np.generic):
-        return _finite(value.item())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

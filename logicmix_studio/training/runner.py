@@ -13,21 +13,18 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.training.config import QuickSettings, RunConfig
 from logicmix_studio.training.control import Control, Stopped
 from logicmix_studio.training.device import allow_tf32, choose_device, wait_for_device
-from logicmix_studio.training.distributed import join_world, leave_world
+from logicmix_studio.training.distributed import join_processes, leave_processes
 from logicmix_studio.training.full import run_full
 from logicmix_studio.training.quick import run_quick
 from logicmix_studio.training.reporter import Reporter
+from logicmix_studio.training.run_context import RunContext
 from logicmix_studio.training.run_folder import TERMINAL, RunFolder, Snapshot, Status
-from logicmix_studio.training.workplace import Workplace
 
 CACHE_NAME = "cache"
 
 
 def run_here(folder: RunFolder) -> int:
     """Run or resume a run in this process, which may be one of several that ``torchrun`` started.
-
-    Args:
-        folder: The run.
 
     Returns:
         The process's exit code: 0 when it finished or was stopped on request, 1 when it failed.
@@ -58,20 +55,20 @@ def _run(folder: RunFolder, reporter: Reporter, control: Control) -> dict[str, A
     _check(config, snapshot)
     device = choose_device(config.settings.compute.device)
     allow_tf32(config.settings.compute.has_tf32)
-    world = join_world(os.environ, device)
-    holder = f"run {folder.number} in {folder.path.parent}"
+    processes = join_processes(os.environ, device)
+    holder = f"run {folder.number} of {config.root}"
     # Processes on the CPU share one device, whose lock the first one takes for all.
-    needs_lock = world.is_first or device.type == "cuda"
+    needs_lock = processes.is_first or device.type == "cuda"
     lock = wait_for_device(device, holder, reporter, control) if needs_lock else nullcontext()
     try:
         with lock:
             reporter.event("start", recipe=config.recipe, seed=config.seed, device=str(device))
-            place = Workplace(folder, _cache(folder, config), device, reporter, control)
+            context = RunContext(folder, _cache(folder, config), device, reporter, control)
             if isinstance(config.settings, QuickSettings):
-                return run_quick(config, snapshot, place)
-            return run_full(config, snapshot, place, world)
+                return run_quick(config, snapshot, context)
+            return run_full(config, snapshot, context, processes)
     finally:
-        leave_world(world)
+        leave_processes(processes)
 
 
 def _check(config: RunConfig, snapshot: Snapshot) -> None:
@@ -88,7 +85,5 @@ def _cache(folder: RunFolder, config: RunConfig) -> Path:
 
 
 def _end(reporter: Reporter, status: Status, text: str) -> int:
-    reporter.event("end", status=status, text=text)
-    reporter.state(status, text)
-    reporter.close()
+    reporter.end(status, text)
     return 1 if status == "failed" else 0

@@ -85,13 +85,7 @@ def one_cycle(step: int, total_steps: int, warmup_share: float, peak: float) -> 
 
 
 def set_rate(optimizer: Optimizer, plan: Plan, step: int) -> float:
-    """Set the optimiser to the learning rate and beta of a step, and return the rate.
-
-    Args:
-        optimizer: Adam.
-        plan: Of the run.
-        step: Optimiser steps taken so far.
-    """
+    """Set the optimiser to the learning rate and beta of a step, and return the rate."""
     rate, beta = one_cycle(step, plan.schedule_steps, plan.warmup_share, plan.peak)
     for group in optimizer.param_groups:
         group["lr"] = rate

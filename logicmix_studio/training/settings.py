@@ -9,7 +9,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.training.fields import check_field, fields_of, setting
+from logicmix_studio.training.fields import check_field, fields_of, label_of, setting
+
+GROUP_TITLES = {
+    "backbone": "Network",
+    "warm": "Warm start of the last layer",
+    "head": "Last layer",
+    "augment": "Augmentation",
+    "mixing": "LogicMix",
+    "loss": "Loss (DP-ASL)",
+    "optimizer": "Optimiser",
+    "schedule": "Schedule",
+    "ema": "Moving average",
+    "pseudo": "Pseudo-labels in training",
+    "selection": "Selection",
+    "compute": "Computing",
+}
+"""The groups on screen."""
+
+
+def setting_words(name: str) -> str:
+    """Return a setting's dotted name for a person; other names stay as they are.
+
+    Example:
+        >>> setting_words("optimizer.weight_decay"), setting_words("ema.has_warmup"), setting_words("seed")
+        ('Optimiser: weight decay', 'Moving average: warmup', 'seed')
+    """
+    group, dot, rest = name.partition(".")
+    return f"{GROUP_TITLES[group]}: {label_of(rest)}" if dot else name
 
 
 @dataclass(frozen=True)
@@ -227,8 +254,6 @@ class ComputeSettings(Group):
     """Processes that train together, one for each GPU."""
     precision: str = setting("auto", choices=("auto", "float32", "bfloat16", "float16"))
     """auto takes bfloat16 where a GPU has it, else float16; on a CPU a short trial decides."""
-    is_channels_last: bool = setting(True, source="measured")
-    """Keep images with channels last in memory; faster for convolutions."""
     is_compiled: bool = setting(False, source="measured")
     """Compile the model first; pays for long runs on a GPU."""
     has_tf32: bool = setting(True)

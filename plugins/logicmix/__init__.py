@@ -7,14 +7,12 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from logicmix_studio.plugin_door import open_door, workspace_of
 from logicmix_studio.store import Decision
+from logicmix_studio.training.config import RECIPES
+
+from .client import connect, workspace_of
 
 ALL_CLASSES = "all classes"
-RECIPES = {
-    "quick": "Quick: a linear head on frozen features, seconds",
-    "2wayaug-pl": "2WayAug-PL: fine-tuning with LogicMix and pseudo-labels, better and slower",
-}
 
 
 class _AnswerPseudoLabels(foo.Operator):
@@ -67,12 +65,12 @@ class _AnswerPseudoLabels(foo.Operator):
                 "cells": 0,
                 "skipped": 0,
             }
-        with open_door(workspace_of(ctx.dataset.info)) as door:
-            answered = door.decide(decisions, run)
+        with connect(workspace_of(ctx.dataset.info)) as client:
+            cells, skipped = client.decide(decisions, run)
         ctx.ops.reload_dataset()
-        skipped = f", {answered.skipped} had been settled meanwhile" if answered.skipped else ""
-        message = f"{answered.cells} pseudo-labels {self.answer}ed{skipped}."
-        return {"message": message, "cells": answered.cells, "skipped": answered.skipped}
+        settled = f", {skipped} had been settled meanwhile" if skipped else ""
+        message = f"{cells} pseudo-labels {self.answer}ed{settled}."
+        return {"message": message, "cells": cells, "skipped": skipped}
 
     def resolve_output(self, ctx: Any) -> types.Property:
         """Return how the result is shown."""
@@ -133,15 +131,15 @@ class Train(foo.Operator):
         """Return the form."""
         inputs = types.Object()
         choices = types.RadioGroup()
-        for name, label in RECIPES.items():
-            choices.add_choice(name, label=label)
+        for name, recipe in RECIPES.items():
+            choices.add_choice(name, label=recipe.title, description=recipe.words)
         inputs.enum("recipe", choices.values(), default="quick", required=True, label="Recipe", view=choices)
         return types.Property(inputs, view=types.View(label="Train on what is known"))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Forward what the form says."""
-        with open_door(workspace_of(ctx.dataset.info)) as door:
-            run = door.train(ctx.params.get("recipe", "quick"))
+        with connect(workspace_of(ctx.dataset.info)) as client:
+            run = client.train(ctx.params.get("recipe", "quick"))
         return {"message": f"Run {run} has started; watch it in the studio's Train tab.", "run": run}
 
     def resolve_output(self, ctx: Any) -> types.Property:

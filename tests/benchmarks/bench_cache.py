@@ -20,7 +20,7 @@ from torchvision import transforms
 
 from logicmix_studio.images.augment import augment, draw_augmentation
 from logicmix_studio.images.cache import CacheEntry, PixelCache, build_cache
-from logicmix_studio.images.decode import find_images
+from logicmix_studio.images.decode import scan_images
 from logicmix_studio.images.pixels import load_pixels
 from logicmix_studio.labels import image_id
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    paths = find_images(options.folder)[: options.images]
+    paths = scan_images(options.folder).images[: options.images]
     entries = [CacheEntry(image_id(path.name), path) for path in paths]
     with tempfile.TemporaryDirectory() as folder:
         start = time.process_time()

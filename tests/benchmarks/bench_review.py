@@ -19,27 +19,21 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from logicmix_studio.review import (
-    ORDERS,
     AuditSpec,
-    Calibration,
-    CellView,
     Coverage,
     Evidence,
-    Queue,
-    QueueSpec,
-    Thresholds,
-    apply_calibration,
-    blend_difference,
-    build_queue,
     count_bands,
-    find_conflicts,
     lower_bounds,
-    open_cells,
     plan_audit,
-    propose,
     solve_thresholds,
 )
-from logicmix_studio.review.calibration import Line
+from logicmix_studio.review.calibration import Calibration, Line, apply_calibration
+from logicmix_studio.review.cells import CellView
+from logicmix_studio.review.conflicts import find_conflicts
+from logicmix_studio.review.proposals import Thresholds, open_cells, propose
+from logicmix_studio.review.queue import Queue, build_queue
+from logicmix_studio.review.queue_spec import ORDERS, QueueSpec
+from logicmix_studio.review.what_if import blend_difference
 
 AIM_QUEUE_MS = 1000.0
 AIM_PAGE_MS = 20.0
@@ -67,7 +61,7 @@ def make_view(num_images: int, num_classes: int) -> CellView:
         splits=splits,
         shown=np.zeros(shape, dtype=np.bool_),
         unsure_run=np.full(shape, -1, dtype=np.int32),
-        kept=np.zeros(shape, dtype=np.bool_),
+        dismissed=np.zeros(shape, dtype=np.bool_),
         run=1,
     )
 

@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from logicmix_studio.importing import store_tables
 from logicmix_studio.labels import LabelTable
+from logicmix_studio.review.queue_spec import ORDERS
 from logicmix_studio.store import locate_workspace
 from logicmix_studio.training.config import RunConfig
 from logicmix_studio.training.run_folder import RunFolder, RunState, Snapshot
@@ -40,7 +41,6 @@ from tests.review_server import ServerProcess
 NUM_PICTURES = 200
 PICTURE_SIZE = (640, 480)
 THINK_MS = 150
-ORDERS = ("uncertain", "useful", "confident", "rarest", "class", "random", "conflicts", "flipped")
 BUSY = """
 import numpy as np
 a = np.random.rand(512, 512).astype(np.float32)
@@ -59,12 +59,12 @@ const painted = (start, list, isReady) => {
 };
 window.lmPainted = painted;
 const stageReady = () => {
-  const stage = document.querySelector('.lm-screen-stream .lm-stage');
+  const stage = document.querySelector('#review-stream .stage');
   return stage && stage.dataset.state === 'ready' && stage.querySelector('img')?.complete;
 };
 window.lmStageReady = stageReady;
 window.lmTilesReady = () => {
-  const all = [...document.querySelectorAll('.lm-tile img')];
+  const all = [...document.querySelectorAll('#review-grid .tile img')];
   return all.length > 0 && all.every((image) => image.complete);
 };
 document.addEventListener('keydown', (event) => {
@@ -74,9 +74,9 @@ const plain = window.fetch.bind(window);
 window.fetch = async (...given) => {
   const start = performance.now();
   const reply = await plain(...given);
-  const path = String(given[0]);
-  if (path.includes('/api/review/answer')) window.lmTimes.answer.push(performance.now() - start);
-  if (path.includes('/api/review/queue')) window.lmTimes.queue.push(performance.now() - start);
+  const called = /"fn_name":"(answer|next_cards)"/.exec(String(given[1]?.body))?.[1];
+  if (called === 'answer') window.lmTimes.answer.push(performance.now() - start);
+  if (called === 'next_cards') window.lmTimes.queue.push(performance.now() - start);
   return reply;
 };
 """
@@ -155,55 +155,51 @@ def busy_process(is_wanted: bool) -> Iterator[None]:
 
 def measure_stream(page: Page, url: str, keys: int) -> None:
     """Answer so many cards at a pace no person keeps up."""
-    page.goto(f"{url}/#/review?screen=stream&order=uncertain")
+    page.goto(f"{url}/?tab=review")
     page.wait_for_function("() => window.lmStageReady()")
     page.wait_for_timeout(1500)
     for number in range(keys):
         page.keyboard.press("yn"[number % 2])
         page.wait_for_timeout(THINK_MS)
     page.wait_for_function("(count) => window.lmTimes.paint.length >= count", arg=keys)
-    page.wait_for_function("() => document.querySelector('.lm-outbox').dataset.kind === 'saved'")
+    page.wait_for_function("() => document.querySelector('#review-stream .saved').dataset.kind === 'saved'")
 
 
 def measure_orders(page: Page) -> list[float]:
     """Change the order and wait for the first card of the new queue; return milliseconds."""
     times = []
-    for order in ORDERS[1:]:
-        page.wait_for_timeout(300)
-        times.append(
-            page.evaluate(
-                """async (order) => {
-                  const before = window.lmTimes.queue.length;
-                  const start = performance.now();
-                  const select = document.querySelector('.lm-screen-stream select[name=order]');
-                  select.value = order;
-                  select.dispatchEvent(new Event('change'));
-                  const times = [];
-                  window.lmPainted(start, times, () => window.lmTimes.queue.length > before && window.lmStageReady());
-                  while (!times.length) await new Promise((done) => setTimeout(done, 5));
-                  return times[0];
-                }""",
-                order,
-            )
+    for order in list(ORDERS.values())[1:]:
+        page.get_by_label("Order").click()
+        option = page.get_by_role("option", name=order)
+        option.wait_for()
+        page.evaluate(
+            """() => {
+              const before = window.lmTimes.queue.length;
+              window.lmFound = [];
+              document.addEventListener('mousedown', (event) => window.lmPainted(event.timeStamp, window.lmFound,
+                () => window.lmTimes.queue.length > before && window.lmStageReady()), {once: true, capture: true});
+            }"""
         )
+        option.click()
+        page.wait_for_function("() => window.lmFound.length")
+        times.append(page.evaluate("() => window.lmFound[0]"))
     return times
 
 
 def measure_pages(page: Page, url: str, pages: int) -> list[float]:
     """Turn pages of 24 tiles; return milliseconds until all tiles are painted."""
-    page.goto(f"{url}/#/review?screen=grid&size=24&sign=1")
-    ready = "() => window.lmTilesReady()"
-    page.wait_for_function(ready)
+    page.goto(f"{url}/?tab=review&screen=grid")
+    page.wait_for_function("() => window.lmTilesReady()")
     times = []
     for _ in range(pages):
         page.wait_for_timeout(1500)
         times.append(
             page.evaluate(
                 """async () => {
-                  const first = () => document.querySelector('.lm-tile')?.dataset.cell;
+                  const first = () => document.querySelector('#review-grid .tile')?.dataset.key;
                   const before = first();
                   const start = performance.now();
-                  document.dispatchEvent(new KeyboardEvent('keydown', {key: '.', bubbles: true}));
+                  [...document.querySelectorAll('button')].find((one) => one.textContent === 'Leave undecided').click();
                   const times = [];
                   window.lmPainted(start, times, () => first() !== before && window.lmTilesReady());
                   while (!times.length) await new Promise((done) => setTimeout(done, 5));
@@ -236,13 +232,13 @@ def measure(root: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.add_init_script(WATCH)
         opened = time.perf_counter()
-        page.goto(f"{server.url}/#/review?screen=stream&order=uncertain")
+        page.goto(f"{server.url}/?tab=review")
         page.wait_for_function("() => window.lmStageReady()")
         rows.append(row("page open to first card", [(time.perf_counter() - opened) * 1000], 5000))
         measure_stream(page, server.url, args.keys)
         times = page.evaluate("() => window.lmTimes")
         rows.append(row("key to next picture painted", times["paint"], 100))
-        rows.append(row("answer acknowledged (on disk)", times["answer"], 50))
+        rows.append(row("answer acknowledged (on disk)", times["answer"], 100))
         rows.append(row("new order to first card", measure_orders(page), 1000))
         rows.append(row("grid page of 24 changed", measure_pages(page, server.url, args.pages), 400))
         browser.close()

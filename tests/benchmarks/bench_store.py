@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from logicmix_studio.labels import LabelTable
-from logicmix_studio.review import Thresholds, propose
+from logicmix_studio.review.proposals import Thresholds, propose
 from logicmix_studio.store import Decision, Journal, Ledger
-from logicmix_studio.store.fiftyone.sync_worker import Mirror, connect
 from logicmix_studio.store.fiftyone.mongod import Mongod
+from logicmix_studio.store.fiftyone.sync_worker import Mirror, connect
 from tests.store.conftest import DATABASE, make_dataset
 
 KNOWN_PROPORTION = 0.1

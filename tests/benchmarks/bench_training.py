@@ -26,7 +26,7 @@ from logicmix_studio.labels import image_id
 from logicmix_studio.training.backbone import create_net, normalisation_of
 from logicmix_studio.training.config import FullSettings, RunConfig
 from logicmix_studio.training.device import allow_tf32
-from logicmix_studio.training.distributed import World
+from logicmix_studio.training.distributed import ProcessGroup
 from logicmix_studio.training.draws import epoch_steps
 from logicmix_studio.training.ema import WeightAverage
 from logicmix_studio.training.loop import Engine, LossMeter
@@ -175,7 +175,7 @@ def make_engine(
         scaler=torch.amp.GradScaler(device.type, enabled=precision.needs_scaler),
         precision=precision,
         device=device,
-        world=World(),
+        processes=ProcessGroup(),
         cache=cache,
         cache_rows=torch.arange(len(states)),
         normalisation=normalisation,

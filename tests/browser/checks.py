@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 GRAVE = ("serious", "critical")
+TABS = ("overview", "browse", "blend", "review", "label", "train")
 
 
 def assert_accessible(page: Page) -> None:
@@ -26,9 +27,29 @@ def assert_accessible(page: Page) -> None:
     assert not grave, "\n".join(grave)
 
 
-def wait_for_tab(page: Page, name: str) -> None:
-    """Wait until a tab's script has drawn it."""
-    page.wait_for_selector(f'[data-lm-tab="{name}"] > .lm-tab-body:only-child')
+def go_to_tab(page: Page, name: str) -> None:
+    """Press a tab and wait until it is the one that is looked at."""
+    page.locator(f'[role=tab][data-tab-id="{name}"]').click()
+    expect_tab(page, name)
+
+
+def expect_tab(page: Page, name: str) -> None:
+    """Wait until a tab is the one that is looked at."""
+    expect(page.locator(f'[role=tab][data-tab-id="{name}"]')).to_have_attribute("aria-selected", "true")
+    expect(page.locator(f"#tab-{name}")).to_be_visible()
+
+
+def wait_until_quiet(page: Page) -> None:
+    """Wait until no event is on its way and every picture that can be seen is there."""
+    page.wait_for_function(
+        """() => {
+          const seen = node => node.checkVisibility() && node.getBoundingClientRect().bottom > 0
+            && node.getBoundingClientRect().top < innerHeight;
+          const waits = [...document.querySelectorAll('.generating, .pending, .eta-bar, [aria-busy=true]')].some(seen);
+          const pictures = [...document.images].filter(seen).every(image => image.complete);
+          return !waits && pictures;
+        }"""
+    )
 
 
 def keep_picture(page: Page, name: str) -> None:

@@ -1,188 +1,223 @@
+"""Browse in a real Chromium: filters in the address, one image by keys, many at once, a stale page, strange names."""
+
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 
+import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.checks import assert_accessible, keep_picture, wait_for_tab
+from logicmix_studio.studio import Studio
+from tests.browser.checks import assert_accessible, go_to_tab, keep_picture, wait_until_quiet
 from tests.browser.conftest import Served
-from tests.browser.live_runs import make_live, write_progress
-from tests.workspaces import add_run
 
 pytestmark = pytest.mark.browser
 
+TILE = "#browse-grid .tile"
+ACTIVE = "#browse-image .row[aria-selected=true]"
+
 
 @pytest.fixture
-def page(studio_page: Page) -> Page:
-    studio_page.click("[data-tab-id=browse]")
-    wait_for_tab(studio_page, "browse")
-    expect(studio_page.locator(".lm-br-tile img").first).to_be_visible()
-    return studio_page
+def open_browse(open_page: Callable[..., Page]) -> Callable[..., Page]:
+    """Open Browse with filters, and wait for what it finds."""
+
+    def open_it(served: Served, *, until: str = TILE, scheme: str = "light", **filters: str) -> Page:
+        query = "&".join(f"{name}={value}" for name, value in {"tab": "browse", **filters}.items())
+        page = open_page(served.url, f"?{query}", scheme=scheme, size=(1400, 900), until=until)
+        wait_until_quiet(page)
+        return page
+
+    return open_it
 
 
-def test_the_grid_in_light_and_dark(open_page: Callable[..., Page], server_url: str, scheme: str) -> None:
-    page = open_page(server_url, "#/browse", scheme=scheme)
-    expect(page.locator(".lm-br-tile img").first).to_be_visible()
-    expect(page.locator(".lm-br-count")).to_contain_text("24 images")
+def _state(studio: Studio, image_id: str, class_name: str) -> int:
+    return studio.ledger.value(*studio.ledger.position(image_id, class_name)).state
+
+
+def _count(page: Page) -> Locator:
+    return page.locator("#browse-grid .count")
+
+
+def _tile(page: Page, image_id: str) -> Locator:
+    return page.locator(f"{TILE}[data-key='{image_id}']")
+
+
+def test_filters_are_combined_and_stand_in_the_address(
+    served: Served, open_browse: Callable[..., Page], scheme: str
+) -> None:
+    studio, page = served.studio, open_browse(served, scheme=scheme)
+    expect(_count(page)).to_have_text("24 images")
+    expect(page.locator("#browse-grid .note")).to_contain_text("2 of them test images")
     assert_accessible(page)
     keep_picture(page, f"browse-{scheme}")
-
-
-def test_filters_are_combined_and_stand_in_the_address(page: Page, served: Served) -> None:
-    studio = served.studio
-    page.get_by_label("Class", exact=True).fill("star")
-    expect(page).to_have_url(re.compile("class=star"))
-    page.get_by_role("radio", name=re.compile("^positive")).click()
-    expect(page).to_have_url(re.compile("class=star&state=positive"))
-    column = studio.class_names.index("star")
-    wanted = int((studio.states[:, column] == 1).sum())
-    expect(page.locator(".lm-br-count b")).to_have_text(str(wanted))
+    page.get_by_label("Class", exact=True).fill("sta")
+    page.get_by_role("option", name="star", exact=True).click()
+    page.get_by_role("radio", name=re.compile("● positive")).click()
     page.get_by_label("Text in the path").fill("part1")
-    in_part = sum(
-        studio.states[row, column] == 1 and "part1" in path for row, path in enumerate(studio.table.paths)
-    )
-    expect(page.locator(".lm-br-count b")).to_have_text(str(in_part))
-    address = page.url
+    stars = studio.states[:, studio.class_names.index("star")] == 1
+    wanted = int((stars & np.array(["part1" in path for path in studio.table.paths])).sum())
+    expect(_count(page)).to_have_text(re.compile(f"^{wanted} image"))
+    expect(page).to_have_url(re.compile("class_name=star&state=positive&path=part1"))
     page.reload()
-    expect(page.locator(".lm-br-count b")).to_have_text(str(in_part))
-    assert page.url == address
-    page.get_by_role("button", name="Clear filters").click()
-    expect(page.locator(".lm-br-count b")).to_have_text("24")
-
-
-def test_nothing_found_offers_a_way_back(page: Page) -> None:
+    expect(_count(page)).to_have_text(re.compile(f"^{wanted} image"))
+    expect(page.get_by_label("Class", exact=True)).to_have_value("star")
     page.get_by_label("Text in the path").fill("no such path")
     expect(page.get_by_text("No image fits these filters")).to_be_visible()
-    page.get_by_role("button", name="Show all images").click()
-    expect(page.locator(".lm-br-tile").first).to_be_visible()
+    page.get_by_role("button", name="Clear the filters").click()
+    expect(_count(page)).to_have_text("24 images")
+    expect(page).to_have_url(re.compile(r"\?tab=browse$"))
 
 
-def test_one_image_is_edited_by_keys(page: Page, served: Served, scheme: str) -> None:
+def test_one_image_is_answered_by_keys(served: Served, open_browse: Callable[..., Page], scheme: str) -> None:
     studio = served.studio
-    page.emulate_media(color_scheme=scheme)
-    image = studio.image_ids[0]
-    page.locator(".lm-br-tile").first.click()
-    dialog = page.get_by_role("dialog", name="Image")
-    expect(dialog.locator(".lm-bi-row")).to_have_count(6)
+    row, column = np.argwhere(studio.proposed.array() == 1)[0]
+    image, name = studio.image_ids[row], studio.class_names[column]
+    page = open_browse(served, scheme=scheme, class_name=name)
+    _tile(page, image).click()
+    expect(page.locator(ACTIVE)).to_contain_text(name)
     expect(page).to_have_url(re.compile(f"image={image}"))
-    expect(dialog.locator(".lm-bi-strip img").first).to_be_visible()
+    expect(page.locator("#browse-image .tiles img").first).to_be_visible()
+    expect(page.locator("#browse-image .story")).to_contain_text("suggests positive")
+    wait_until_quiet(page)
     assert_accessible(page)
     keep_picture(page, f"browse-image-{scheme}")
-    name = dialog.locator(".lm-bi-active .lm-bi-class").get_attribute("title")
-    assert name is not None
-    row, column = studio.ledger.position(image, name)
-    before = studio.ledger.value(row, column)
-    page.keyboard.press("n")
-    expect(dialog.locator(".lm-bi-history")).to_contain_text("ada")
-    assert studio.ledger.value(row, column).state == -1
-    page.keyboard.press("z")
-    expect(page.locator(".lm-toast")).to_contain_text("Undone")
-    assert studio.ledger.value(row, column) == before
-    page.keyboard.press("ArrowRight")
-    expect(page).to_have_url(re.compile(f"image={studio.image_ids[1]}"))
-    page.keyboard.press("Escape")
-    expect(dialog).to_have_count(0)
-    expect(page).not_to_have_url(re.compile("image="))
-
-
-def test_an_accepted_pseudo_label_is_journalled_as_such(page: Page, served: Served) -> None:
-    studio = served.studio
-    row = int((studio.proposals_array() != 0).any(axis=1).nonzero()[0][0])
-    page.goto(page.url.split("#")[0] + f"#/browse?image={studio.image_ids[row]}")
-    dialog = page.get_by_role("dialog", name="Image")
-    expect(dialog.locator(".lm-bi-active .lm-mark-pseudo").first).to_be_visible()
     page.keyboard.press("a")
-    expect(dialog.locator(".lm-bi-history")).to_contain_text("accepted")
+    expect(page.locator("#browse-image .saved")).to_have_text("All answers saved")
     cell = studio.ledger.lines[-1].cells[0]
-    assert cell.answer == "accept"
-    assert studio.ledger.lines[-1].run == 1
-    assert cell.score is not None
-
-
-def test_many_cells_are_one_line_and_one_undo(page: Page, served: Served) -> None:
-    studio = served.studio
-    before = studio.states.copy()
-    page.get_by_label("Class", exact=True).fill("ring")
-    expect(page).to_have_url(re.compile("class=ring"))
-    expect(page.locator(".lm-br-grid[aria-busy]")).to_have_count(0)
-    page.get_by_role("button", name="Select all").click()
-    bar = page.get_by_role("region", name="Selected images")
-    expect(bar).to_contain_text("24 selected")
-    bar.get_by_role("button", name="negative").click()
-    expect(page.locator(".lm-toast")).to_contain_text("“ring” is negative in 24 images")
-    assert studio.ledger.seq == 1
-    assert (studio.states[:, studio.class_names.index("ring")] == -1).all()
-    page.locator(".lm-toast").get_by_role("button", name="Undo").click()
-    expect(page.locator(".lm-toast").last).to_contain_text("Undone")
-    assert (studio.states == before).all()
-
-
-def test_the_grid_is_walked_and_selected_by_keys(page: Page) -> None:
-    page.locator(".lm-br-grid").focus()
+    assert (cell.class_name, cell.answer, studio.ledger.lines[-1].run) == (name, "accept", 1)
+    expect(page.locator(ACTIVE)).not_to_contain_text(name)
+    expect(_tile(page, image).locator(".chip").first).to_have_class(re.compile("positive"))
+    page.keyboard.press("z")
+    expect(page.locator(ACTIVE)).to_contain_text(name)
+    expect(page.locator("#browse-image .story")).to_contain_text("took back line 1")
+    assert _state(studio, image, name) == 0
     page.keyboard.press("ArrowRight")
-    page.keyboard.press("Shift+ArrowRight")
-    page.keyboard.press("Shift+ArrowRight")
-    expect(page.get_by_role("region", name="Selected images")).to_contain_text("3 selected")
+    expect(page).to_have_url(re.compile(f"image={studio.image_ids[row + 1]}"))
+    page.keyboard.press("e")
+    expect(page.locator("#browse-image dialog img")).to_be_visible()
     page.keyboard.press("Escape")
-    expect(page.get_by_role("region", name="Selected images")).to_be_hidden()
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog", name="Image")).to_be_visible()
+    expect(page.locator("#browse-image dialog")).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(page.locator("#browse-image .view")).to_be_hidden()
+    expect(page).not_to_have_url(re.compile("image="))
+    expect(_tile(page, studio.image_ids[row + 1])).to_be_focused()
 
 
-def test_a_run_in_progress_leaves_the_selection_alone(page: Page, served: Served) -> None:
-    page.locator(".lm-br-grid").focus()
-    for key in ("ArrowRight", "Shift+ArrowRight"):
-        page.keyboard.press(key)
-    folder = make_live(served)
-    expect(page.get_by_text("Run 2 is training")).to_be_visible()
-    bar = page.get_by_role("region", name="Selected images")
-    for step in (0.5, 0.6):
-        with page.expect_response("**/api/session/pulse"):
-            write_progress(folder, step)
-            served.studio.refresh()
-    expect(bar).to_contain_text("2 selected")
-    add_run(served.studio.workspace, served.studio.table, served.studio.states, run=3)
-    served.studio.refresh()
-    page.get_by_role("button", name="Out of date: refresh").click()
-    expect(bar).to_be_hidden()
-
-
-def test_names_made_of_html_are_text(
-    serve_studio: Callable[..., Served], open_page: Callable[..., Page]
+def test_many_are_set_and_known_ones_only_when_told_to(
+    served: Served, open_browse: Callable[..., Page]
 ) -> None:
-    evil = "<img src=x onerror=document.title='owned'>"
-    served = serve_studio(
-        class_names=[evil, "🦊 fox"], paths=["<b>bold.jpg", "🦊.jpg", "a#b?c.jpg"], num_images=3
+    studio, page = served.studio, open_browse(served, class_name="ring")
+    before = studio.states[:, 5].copy()
+    unknown, positive = int((before == 0).sum()), int((before == 1).sum())
+    page.get_by_role("button", name="Select all that are seen").click()
+    expect(page.get_by_text("24 selected")).to_be_visible()
+    page.get_by_role("button", name="○ negative").click()
+    expect(page.get_by_text(f"24 selected: {unknown} unknown will be set to negative")).to_be_visible()
+    keep_picture(page, "browse-many-light")
+    page.get_by_role("button", name=f"Set the {unknown} unknown").click()
+    expect(page.get_by_text(f"{unknown} set to negative")).to_be_visible()
+    assert studio.states[:, 5].tolist() == np.where(before == 0, -1, before).tolist()
+    assert studio.ledger.seq == 1
+    expect(page.locator(f"{TILE}[aria-selected=true]")).to_have_count(0)
+    page.get_by_role("button", name="Select all that are seen").click()
+    page.get_by_role("button", name="○ negative").click()
+    page.get_by_role("button", name=f"Change the {positive} known").click()
+    expect(page.get_by_text(f"{positive} set to negative")).to_be_visible()
+    assert (studio.states[:, 5] == -1).all()
+    page.locator(TILE).first.focus()
+    for _ in range(2):
+        page.keyboard.press("z")
+    page.wait_for_function("() => document.querySelectorAll('#browse-grid .chip.negative').length < 24")
+    expect(page.locator("#browse-grid .chip:first-child.negative")).to_have_count(int((before == -1).sum()))
+    assert studio.states[:, 5].tolist() == before.tolist()
+
+
+def test_a_stale_page_does_not_overwrite_what_was_answered_since(
+    served: Served, open_browse: Callable[..., Page]
+) -> None:
+    studio, page = served.studio, open_browse(served, class_name="circle", state="open")
+    page.get_by_role("button", name="Select all that are seen").click()
+    expect(page.get_by_text(re.compile(r"\d+ selected"))).to_be_visible()
+    image = page.locator(TILE).first.get_attribute("data-key")
+    assert image is not None
+    studio.decide(image, "circle", 1)
+    page.get_by_role("button", name="○ negative").click()
+    page.get_by_role("button", name=re.compile("Set the .* unknown")).click()
+    expect(page.get_by_text("set to negative. Undo")).to_be_visible()
+    assert _state(studio, image, "circle") == 1
+    expect(page.get_by_role("button", name="Labels have changed")).to_be_visible()
+    page.get_by_role("button", name="Labels have changed").click()
+    expect(page.get_by_text("No image fits these filters")).to_be_visible()
+
+
+def test_the_grid_is_walked_selected_and_answered_by_keys(
+    served: Served, open_browse: Callable[..., Page]
+) -> None:
+    studio = served.studio
+    page = open_browse(served, class_name="star", state="open")
+    page.locator(TILE).first.focus()
+    for key in ("ArrowRight", "Shift+ArrowRight", "Shift+ArrowRight"):
+        page.keyboard.press(key)
+    expect(page.get_by_text("3 selected")).to_be_visible()
+    chosen = page.locator(f"{TILE}[aria-selected=true]").evaluate_all(
+        "all => all.map(one => one.dataset.key)"
     )
-    page = open_page(served.url, "#/overview")
-    expect(page.get_by_text(evil).first).to_be_visible()
-    page.goto(f"{served.url}#/browse")
-    expect(page.locator(".lm-br-tile img").first).to_be_visible()
-    expect(page.get_by_text("<b>bold.jpg").first).to_be_visible()
-    page.locator(".lm-br-tile").first.click()
-    expect(page.get_by_role("dialog", name="Image").get_by_text(evil).first).to_be_visible()
-    assert page.evaluate("document.title") != "owned"
+    page.keyboard.press("y")
+    expect(page.get_by_text("3 set to positive")).to_be_visible()
+    assert [_state(studio, image, "star") for image in chosen] == [1, 1, 1]
+    page.keyboard.press(" ")
+    expect(page.get_by_text("1 selected")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("1 selected")).to_be_hidden()
+    page.keyboard.press("Enter")
+    expect(page.locator("#browse-image .view")).to_be_visible()
 
 
-def test_a_broken_picture_keeps_its_labels(served: Served, open_page: Callable[..., Page]) -> None:
+def test_pages_of_sixty_and_a_neighbour_on_the_next_page(
+    serve_studio: Callable[..., Served], open_browse: Callable[..., Page]
+) -> None:
+    served = serve_studio(num_images=130, draw_every=130, runs=0, side=32)
+    page = open_browse(served)
+    expect(_count(page)).to_have_text("1–60 of 130 images")
+    page.locator(TILE).last.click()
+    expect(page.locator("#browse-image h2")).to_have_text("image-00059.jpg")
+    expect(page.get_by_text("After the first run, the images")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#browse-image h2")).to_have_text("image-00060.jpg")
+    expect(_count(page)).to_have_text("61–120 of 130 images")
+    page.get_by_role("button", name="Next page").click()
+    expect(_count(page)).to_have_text("121–130 of 130 images")
+    expect(page.locator(TILE)).to_have_count(10)
+    expect(page.get_by_role("button", name="Next page")).to_be_hidden()
+
+
+def test_filters_stay_while_another_tab_is_looked_at(
+    served: Served, open_browse: Callable[..., Page]
+) -> None:
+    page = open_browse(served, class_name="star")
+    go_to_tab(page, "train")
+    go_to_tab(page, "browse")
+    expect(page).to_have_url(re.compile("tab=browse&class_name=star"))
+    expect(page.locator("#browse-grid .chip:first-child").first).to_contain_text("star")
+
+
+def test_strange_names_are_text_and_a_broken_picture_keeps_its_labels(
+    serve_studio: Callable[..., Served], open_browse: Callable[..., Page]
+) -> None:
+    evil = "<img src=x onerror=document.title='owned'>${alert(1)}`{{x}}"
+    served = serve_studio(
+        class_names=[evil, "🦊 fox", "כלב"], paths=["<b>bold.jpg", "🦊.jpg", "a#b?c.jpg"], num_images=3
+    )
     studio = served.studio
     studio.image_path(studio.image_ids[0]).write_bytes(b"broken")
-    page = open_page(served.url, f"#/browse?image={studio.image_ids[0]}")
-    dialog = page.get_by_role("dialog", name="Image")
-    expect(dialog.get_by_text("This image can't be shown")).to_be_visible()
-    expect(dialog.locator(".lm-bi-row")).to_have_count(6)
-
-
-def test_a_long_list_holds_only_what_is_seen(
-    serve_studio: Callable[..., Served], open_page: Callable[..., Page]
-) -> None:
-    served = serve_studio(num_images=3000, draw_every=3000, runs=0, side=32)
-    page = open_page(served.url, "#/browse", size=(1100, 700))
-    expect(page.locator(".lm-br-tile img").first).to_be_visible()
-    assert page.locator(".lm-br-tile").count() < 80
-    page.locator(".lm-br-grid").evaluate("grid => { grid.scrollTop = grid.scrollHeight; }")
-    expect(page.get_by_text("image-02999.jpg")).to_be_visible()
-    assert page.locator(".lm-br-tile").count() < 80
-    keep_picture(page, "browse-end-small")
+    page = open_browse(served, image=studio.image_ids[0])
+    expect(page.get_by_text("This image can't be shown")).to_be_visible()
+    expect(page.locator("#browse-image .name")).to_have_count(3)
+    expect(page.locator("#browse-image .name", has_text=evil)).to_be_visible()
+    expect(page.locator("#browse-image h2")).to_have_text("<b>bold.jpg")
+    page.locator("#browse-image .row", has_text=evil).get_by_role("button", name="positive").click()
+    expect(page.locator("#browse-image .saved")).to_have_text("All answers saved")
+    assert _state(studio, studio.image_ids[0], evil) == 1
+    assert page.title() != "owned"

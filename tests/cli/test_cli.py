@@ -1,12 +1,16 @@
 import json
 import resource
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from logicmix_studio import __version__, cli
+from logicmix_studio import __version__
+from logicmix_studio.cli.main import main
 from logicmix_studio.store import WorkspaceLock, locate_workspace
+from logicmix_studio.training.run_folder import RunFolder
 from tests.workspaces import make_workspace
 
 COMMANDS = ("launch", "demo", "import", "train", "export", "status", "rebuild", "fiftyone", "stop", "doctor")
@@ -19,7 +23,7 @@ def run(monkeypatch, capsys):
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["logicmix-studio", *map(str, arguments)])
         try:
-            cli.main()
+            main()
             code = 0
         except SystemExit as ended:
             code = int(ended.code or 0)
@@ -134,6 +138,27 @@ def test_status_counts(run, dataset):
     assert status["server"] is None
 
 
+def test_status_tells_what_a_run_warned_of(run, dataset):
+    folder = RunFolder(locate_workspace(dataset).runs / "0001")
+    folder.write_state(replace(folder.state(), warnings=("2 images cannot be read and are grey",)))
+    assert "! 2 images cannot be read and are grey" in run("status", dataset)[1]
+    assert json.loads(run("status", dataset, "--json")[1])["runs"][0]["warnings"] == [
+        "2 images cannot be read and are grey"
+    ]
+
+
+@pytest.mark.parametrize("command", [["status"], ["export", "out.csv"], ["train"]])
+def test_commands_that_need_an_import_make_none(run, tmp_path, command):
+    folder = make_workspace(tmp_path / "photos", num_images=2).root
+    shutil.rmtree(folder / ".logicmix")
+    before = sorted(folder.rglob("*"))
+    name, *more = command
+    code, _, err = run(name, folder, *(tmp_path / one for one in more))
+    assert code == 1
+    assert "logicmix-studio import" in err
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_status_works_while_a_studio_is_open(run, dataset):
     lock = WorkspaceLock(locate_workspace(dataset))
     code, out, _ = run("status", dataset)
@@ -146,7 +171,7 @@ def test_export_says_what_is_lost(run, dataset, tmp_path):
     code, out, _ = run("export", dataset, tmp_path / "labels.csv", "--format", "csv-wide")
     assert code == 0
     assert (tmp_path / "labels.csv").read_text().startswith("image,")
-    assert "not kept:" in out
+    assert "not in the file:" in out
 
 
 def test_export_to_an_unknown_format(run, dataset, tmp_path):

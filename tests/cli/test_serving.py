@@ -3,10 +3,10 @@ import sys
 
 import pytest
 
-from logicmix_studio.errors import StudioError
 from logicmix_studio.cli.serving import Serving
+from logicmix_studio.errors import StudioError
 
-HEAVY = ("torch", "fiftyone", "gradio", "timm", "sklearn", "pandas")
+HEAVY = ("torch", "fiftyone", "gradio", "timm", "sklearn")
 
 
 def test_a_launch_waits_for_no_heavy_import() -> None:
@@ -20,3 +20,9 @@ def test_a_launch_waits_for_no_heavy_import() -> None:
 def test_an_empty_host_is_not_every_address() -> None:
     with pytest.raises(StudioError, match="host to listen on is empty"):
         Serving(host=" ")
+
+
+def test_assistants_need_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(StudioError, match=r"(?s)not installed.*logicmix-studio\[mcp\]"):
+        Serving(mcp=True)

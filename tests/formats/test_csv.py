@@ -97,7 +97,7 @@ def test_wide__skip_bad_keeps_the_rest(make_dataset) -> None:
     result = read_dataset(root, skip_bad=True)
     assert result.table.states.tolist() == [[0, -1], [0, -1]]
     assert len(result.problems) == 4
-    assert "4 problems passed over (--skip-bad)." in result.notes
+    assert "Problems passed over (--skip-bad): 4." in result.notes
 
 
 def test_wide__broken_quotes_and_encoding(make_dataset) -> None:
@@ -138,7 +138,7 @@ def test_long(make_dataset) -> None:
     assert result.table.class_names == ("cat", "dog", "emu")
     assert result.table.states.tolist() == [[1, -1, 0], [0, 0, 0]]
     assert result.table.splits == ("", "test")
-    assert "labels.csv holds 1 pseudo-label: such cells stay unknown." in result.notes
+    assert "Pseudo-labels in labels.csv: 1; such cells stay unknown." in result.notes
 
 
 def test_long__contradiction_and_wrong_value(make_dataset) -> None:
@@ -169,7 +169,7 @@ def test_list__absent_is_unknown_unless_told(make_dataset) -> None:
     assert default.table.class_names == ("emu", "dog", "cat")
     assert default.table.states.tolist() == [[0, 1, 1], [0, 0, 0], [0, 0, 0]]
     assert any("stays unknown" in note and "--exhaustive" in note for note in default.notes)
-    assert "Cells of 1 image without a row in labels.csv are unknown." in default.notes
+    assert "Images without a row in labels.csv: 1; their cells are unknown." in default.notes
     told = read_dataset(root, exhaustive=True)
     assert told.table.states.tolist() == [[-1, 1, 1], [-1, -1, -1], [0, 0, 0]]
     assert read_dataset(root, exhaustive=False).table == default.table

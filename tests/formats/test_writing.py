@@ -43,7 +43,7 @@ def test_long(tmp_path: Path) -> None:
         "b.jpg,cat,1,pseudo,0.9700,test",
         "b.jpg,dog,0,imported,,test",
     ]
-    assert report.lines == ("1 image without a known cell: no row, and unknown when read again.",)
+    assert report.lines == ("Images without a known cell: 1; no row, and unknown when read again.",)
     assert read_again(file, TABLE) == TABLE
 
 
@@ -52,7 +52,7 @@ def test_long__names_classes_that_are_lost(tmp_path: Path) -> None:
     report = write_cells(tmp_path / "out.csv", "csv-long", table)
     assert (tmp_path / "out.csv").read_text() == "image,class,value,source,score\na.jpg,cat,1,,\n"
     assert report.lines == (
-        "1 class without a known cell: no row for dog. Keep the list of classes to get them back.",
+        "Classes without a known cell: 1; no row for dog. Keep the list of classes to get them back.",
     )
 
 
@@ -66,7 +66,7 @@ def test_wide(tmp_path: Path) -> None:
         "sub/c.jpg,,,",
     ]
     assert len(report.lines) == 3
-    assert "2 pseudo-labels left out; csv-long holds them." in report.lines
+    assert "Pseudo-labels left out: 2; csv-long holds them." in report.lines
     assert read_again(file, TABLE) == TABLE
     assert write_cells(file, "csv-wide", TABLE).lines == ()
 

@@ -2,15 +2,18 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from logicmix_studio.environment import prepare_environment
 
 
-def main(uri: str, server_file: str, workspace: str) -> None:
+def main(uri: str, root: str) -> None:
     prepare_environment(database_uri=uri)
     import fiftyone as fo
     import fiftyone.operators as foo
+
+    from tests.review_server import ServerProcess
 
     dataset = fo.load_dataset(fo.list_datasets()[0])
     answer: dict[str, Any] = {"operators": sorted(o.uri for o in foo.list_operators() if "logicmix" in o.uri)}
@@ -19,9 +22,9 @@ def main(uri: str, server_file: str, workspace: str) -> None:
         context = {"dataset": dataset, "selected": selected or [], "params": params}
         return foo.execute_operator(f"@logicmix/studio/{name}", context)
 
-    def refused(name: str, **params: Any) -> str:
+    def refused(name: str, selected: list[str] | None = None, **params: Any) -> str:
         try:
-            call(name, **params)
+            call(name, selected, **params)
         except Exception as error:
             return str(error)
         return ""
@@ -30,14 +33,18 @@ def main(uri: str, server_file: str, workspace: str) -> None:
         pairs = zip(*dataset.values(["id", "pseudo.classifications.label"]), strict=True)
         return {image_id: sorted(names or ()) for image_id, names in pairs}
 
+    def choices(name: str, field: str) -> list[str]:
+        form = foo.get_operator(f"@logicmix/studio/{name}").resolve_input(None).to_json()
+        return [choice["label"] for choice in form["type"]["properties"][field]["view"]["choices"]]
+
     ids = dataset.values("id")
     answer["before"] = pseudo()
+    answer["recipes"] = choices("train", "recipe")
     answer["nothing"] = refused("accept_pseudo_labels", class_name="all classes")
     answer["accepted"] = call("accept_pseudo_labels", ids[:2], class_name="dog").result
     answer["after_accept"] = pseudo()
-    answer["rejected"] = call(
-        "reject_pseudo_labels", ids, class_name="all classes", min_confidence=0.985
-    ).result
+    rejected = call("reject_pseudo_labels", ids, class_name="all classes", min_confidence=0.985)
+    answer["rejected"] = rejected.result
     answer["after_reject"] = pseudo()
     shown = call("unknown_of_class", class_name="cat")
     answer["unknown"] = shown.result
@@ -53,13 +60,10 @@ def main(uri: str, server_file: str, workspace: str) -> None:
     requests = call("logicmix_status", **panel).executor.to_json()["requests"]
     answer["panel"] = json.dumps(requests, default=str)
 
-    with open(server_file, encoding="utf-8") as file:
-        server = file.read()
-    with open(f"{workspace}/server.json", "w", encoding="utf-8") as file:
-        file.write(server)
-    answer["over_http"] = call("accept_pseudo_labels", ids, class_name="all classes").result
-    answer["trained"] = call("train", recipe="quick").result
-    answer["refusal"] = refused("train", recipe="2wayaug-pl")
+    with ServerProcess(Path(root)):
+        answer["through_server"] = call("accept_pseudo_labels", ids, class_name="all classes").result
+        answer["refusal"] = refused("accept_pseudo_labels", ids, class_name="all classes", min_confidence=2.0)
+        answer["trained"] = call("train", recipe="quick").result
     print(json.dumps(answer))
 
 

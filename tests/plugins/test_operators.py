@@ -1,86 +1,55 @@
-"""The plugin's operators in a real FiftyOne, without a browser: first with no server, then with one."""
+"""The plugin's operators in a real FiftyOne, without a browser: first with no server, then with a real one."""
 
 import json
 import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import psutil
 import pytest
 
 from logicmix_studio.environment import prepare_environment
-from logicmix_studio.labels import LabelTable
-from logicmix_studio.store import Workspace, read_journal, save_table, write_json
+from logicmix_studio.runs import Jobs
+from logicmix_studio.store import load_table, read_journal, save_table
 from logicmix_studio.store.fiftyone.attach import attach
 from logicmix_studio.store.fiftyone.mongod import Mongod
+from logicmix_studio.training.config import RECIPES
+from tests.workspaces import make_workspace
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SESSION = Path(__file__).with_name("operators_session.py")
-
-
-class _Server(BaseHTTPRequestHandler):
-    """Stands for the studio's server: notes what it was asked."""
-
-    asked: list[tuple[str, str | None, dict]] = []  # noqa: RUF012  # one server a module
-
-    def do_POST(self) -> None:
-        content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.asked.append((self.path, self.headers["X-LogicMix-Token"], content))
-        status, answer = 200, {"cells": len(content.get("cells", ())), "skipped": [], "seq": 9, "run": 7}
-        if content.get("recipe") == "2wayaug-pl":
-            status, answer = 409, {"error": "run 7 is on its way", "hint": "wait"}
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory):
     root = tmp_path_factory.mktemp("photos") / "pets"
-    root.mkdir()
-    workspace = Workspace(root=root, folder=root / ".logicmix")
+    names = ["a.jpg", "b.jpg", "c.jpg"]
+    workspace = make_workspace(root, num_images=3, class_names=["dog", "cat"], paths=names, runs=0)
     states = np.array([[0, 0], [0, 0], [0, -1]], dtype=np.int8)
-    table = LabelTable.build(["a.jpg", "b.jpg", "c.jpg"], ["dog", "cat"], states)
+    table = replace(load_table(workspace.labels_file), states=states)
     save_table(workspace.labels_file, table)
-    write_json(workspace.info_file, {"format": 1, "name": "pets", "root": str(root)})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Server)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    me = psutil.Process()
-    told = {"pid": me.pid, "process_started": me.create_time(), "token": "secret"}
-    server_file = root.parent / "server.json"
-    write_json(server_file, {**told, "url": f"http://127.0.0.1:{server.server_port}"})
     with Mongod(workspace.database, environ={}) as mongod:
-        mirror = attach(workspace, table, mongod)
-        mirror.start()
+        worker = attach(workspace, table, mongod)
+        worker.start()
         proposals = np.array([[1, -1], [1, 1], [-1, 0]], dtype=np.int8)
         scores = np.array([[0.96, 0.01], [0.97, 0.98], [0.01, 0.5]])
-        mirror.write_proposals(3, proposals, scores)
-        assert mirror.close(20)
-        environ = dict(os.environ)
+        worker.write_proposals(3, proposals, scores)
+        assert worker.close(20)
+        environ = {**os.environ, "PYTHONPATH": os.getcwd()}
         prepare_environment(environ, database_uri=mongod.ensure())
-        done = subprocess.run(
-            [sys.executable, str(SESSION), mongod.ensure(), str(server_file), str(workspace.folder)],
-            env=environ,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    server.shutdown()
-    server.server_close()
+        command = [sys.executable, str(SESSION), mongod.ensure(), str(root)]
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout.strip().splitlines()[-1])
+    jobs = Jobs(workspace.runs)
+    for info in jobs.list():
+        jobs.cancel(info.run)
+        jobs.wait(info.run, timeout_s=60)
     lines = list(read_journal(workspace.journal_file))
-    return SimpleNamespace(**answer, ids=table.image_ids, lines=lines, asked=_Server.asked, table=table)
+    return SimpleNamespace(**answer, ids=table.image_ids, lines=lines, runs=jobs.list())
 
 
 def test_the_plugin_is_found_by_its_folder(session):
@@ -108,7 +77,8 @@ def test_reject_sets_the_opposite_from_a_confidence_on(session):
 
 
 def test_answers_stand_in_the_journal_as_one_action_each(session):
-    assert [(line.origin, line.run, len(line.cells)) for line in session.lines] == [("fiftyone", 3, 2)] * 2
+    facts = [(line.origin, line.run, len(line.cells)) for line in session.lines]
+    assert facts == [("fiftyone", 3, 2), ("fiftyone", 3, 2), ("fiftyone", 3, 1)]
     accepted = session.lines[0].cells
     assert [(cell.class_name, cell.answer, cell.after.state) for cell in accepted] == [
         ("dog", "accept", 1)
@@ -128,17 +98,22 @@ def test_the_panel_counts(session):
     assert "run 3" in session.panel
 
 
+def test_recipes_have_the_names_of_the_page(session):
+    assert session.recipes == [recipe.title for recipe in RECIPES.values()]
+
+
 def test_a_running_server_is_asked_instead(session):
-    (decide, token, content), (train, _, recipe), _ = session.asked
-    assert (decide, token) == ("/api/cells/decide", "secret")
-    assert content["origin"] == "fiftyone"
-    assert content["run"] == 3
-    assert content["cells"] == [[session.ids[1], "cat", 1, "accept", 0.98]]
-    assert len(content["id"]) >= 8
-    assert session.over_http["cells"] == 1
-    assert (train, recipe) == ("/api/train/start", {"recipe": "quick"})
-    assert session.trained["run"] == 7
+    assert session.through_server["cells"] == 1
+    (cell,) = session.lines[2].cells
+    assert (cell.image_id, cell.class_name, cell.answer, cell.score) == (
+        session.ids[1],
+        "cat",
+        "accept",
+        0.98,
+    )
+    assert session.trained["run"] == 1
+    assert [info.recipe for info in session.runs] == ["quick"]
 
 
-def test_a_refusal_is_shown_in_its_own_words(session):
-    assert "run 7 is on its way" in session.refusal
+def test_a_wrong_form_is_refused(session):
+    assert "min_confidence" in session.refusal

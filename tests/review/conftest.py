@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from logicmix_studio.review import CellView, Thresholds, propose
+from logicmix_studio.review.cells import CellView
+from logicmix_studio.review.proposals import Thresholds, propose
 
 MakeView = Callable[..., CellView]
 
@@ -40,7 +41,7 @@ def make_view() -> MakeView:
             splits=splits,
             shown=rng.random(shape) < 0.3,
             unsure_run=unsure,
-            kept=rng.random(shape) < 0.1,
+            dismissed=rng.random(shape) < 0.1,
             run=2,
         )
 

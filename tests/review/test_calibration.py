@@ -2,8 +2,13 @@ import numpy as np
 import pytest
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.review import Calibration, apply_calibration, calibrate, reliability_curve
-from logicmix_studio.review.calibration import Line
+from logicmix_studio.review.calibration import (
+    Calibration,
+    Line,
+    apply_calibration,
+    calibrate,
+    reliability_curve,
+)
 from logicmix_studio.review.score_bits import score_values
 from logicmix_studio.training.calibrate import apply_calibration as trainer_apply
 
@@ -88,23 +93,23 @@ def test_reliability_counts_known_cells_by_bin():
     scores = np.array([0.05, 0.05, 0.95, 0.95, 1.0, 0.5])
     states = np.array([-1, 1, 1, 1, -1, 0], dtype=np.int8)
     curve = reliability_curve(scores, states)
-    assert curve.claimed == pytest.approx([0.05, 2.9 / 3])
-    assert curve.observed == pytest.approx([0.5, 2 / 3])
-    assert curve.total.tolist() == [2, 3]
+    assert curve.claimed.tolist() == pytest.approx([0.05, 2.9 / 3])
+    assert curve.observed.tolist() == pytest.approx([0.5, 2 / 3])
+    assert curve.cells.tolist() == [2, 3]
     assert (curve.lower < curve.observed).all()
     assert (curve.upper > curve.observed).all()
-    assert curve.error == pytest.approx((2 * 0.45 + 3 * 0.3) / 5)
 
 
 def test_reliability_of_nothing_known():
     curve = reliability_curve(np.array([0.5]), np.array([0], dtype=np.int8))
-    assert len(curve.total) == 0
-    assert curve.error == 0.0
+    assert curve.columns.tolist() == ["claimed", "observed", "lower", "upper", "cells"]
+    assert curve.empty
 
 
-def test_a_calibrated_model_has_a_small_error():
+def test_a_calibrated_model_is_on_the_line():
     rng = np.random.default_rng(0)
     truth = rng.random(50_000)
     states = np.where(rng.random(50_000) < truth, 1, -1).astype(np.int8)
-    assert reliability_curve(truth, states).error < 0.01
-    assert reliability_curve(truth**3, states).error > 0.1
+    good, bad = reliability_curve(truth, states), reliability_curve(truth**3, states)
+    assert (good.claimed - good.observed).abs().max() < 0.02
+    assert (bad.claimed - bad.observed).abs().max() > 0.1

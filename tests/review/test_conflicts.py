@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from logicmix_studio.review import confident_thresholds, conflict_mask, find_conflicts
+from logicmix_studio.review.conflicts import confident_thresholds, conflict_mask, find_conflicts
 
 
 def arrays(states, scores):
@@ -52,7 +52,7 @@ def test_kept_cells_and_test_images_are_left_out():
     excluded = np.array([True, False, False, False, False])
     assert find_conflicts(states, scores, excluded_rows=excluded).cells.tolist() == [1]
     kept = np.array([[False], [True], [False], [False], [False]])
-    assert find_conflicts(states, scores, kept=kept).cells.tolist() == [0]
+    assert find_conflicts(states, scores, dismissed=kept).cells.tolist() == [0]
 
 
 def test_conflicts_agree_with_the_naive_loop():

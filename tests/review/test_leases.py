@@ -4,7 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from logicmix_studio.review import LeaseTable
+from logicmix_studio.review.leases import LeaseTable
 
 
 def test_nobody_gets_the_same_item():

@@ -5,8 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.review import (
-    Coverage,
+from logicmix_studio.review.proposals import (
     Thresholds,
     changes,
     confidences,
@@ -52,13 +51,9 @@ def test_propose_and_coverage_agree_with_the_naive_loop(
     found = propose(scores, states, thresholds, excluded, unsure_run, run=1)
     assert found.dtype == np.int8
     assert (found == expected).all()
-    coverage = Coverage(scores, open_cells(states, excluded, unsure_run, run=1))
-    for counts in (coverage.count(thresholds), count_proposals(found)):
-        assert counts[0].tolist() == (expected == 1).sum(axis=0).tolist()
-        assert counts[1].tolist() == (expected == -1).sum(axis=0).tolist()
-    for index in range(SHAPE[1]):
-        assert coverage.count_class(index, 1, positive[index]) == (expected[:, index] == 1).sum()
-        assert coverage.count_class(index, -1, negative[index]) == (expected[:, index] == -1).sum()
+    counts = count_proposals(found)
+    assert counts[0].tolist() == (expected == 1).sum(axis=0).tolist()
+    assert counts[1].tolist() == (expected == -1).sum(axis=0).tolist()
 
 
 def test_propose_never_touches_a_known_cell():
@@ -70,9 +65,6 @@ def test_propose_never_touches_a_known_cell():
 def test_propose_without_images():
     empty = np.zeros((0, 2))
     assert propose(empty.astype(np.float16), empty.astype(np.int8), Thresholds.constant(2)).shape == (0, 2)
-    assert Coverage(empty.astype(np.float16), empty.astype(np.bool_)).count(Thresholds.constant(2))[
-        0
-    ].tolist() == [0, 0]
 
 
 def test_unsure_cells_come_back_with_the_next_run():

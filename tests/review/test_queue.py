@@ -4,21 +4,17 @@ import numpy as np
 import pytest
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.review import (
-    ORDERS,
-    CellView,
-    QueueSpec,
-    answer_gains,
-    build_queue,
-    changes,
-    conflict_mask,
-    find_conflicts,
-)
+from logicmix_studio.review.cells import CellView
+from logicmix_studio.review.conflicts import conflict_mask, find_conflicts
+from logicmix_studio.review.proposals import changes
+from logicmix_studio.review.queue import build_queue
+from logicmix_studio.review.queue_spec import ORDERS, QueueSpec
+from logicmix_studio.review.usefulness import answer_gains
 
 
 def naive_members(view, spec):
     """Say of every cell whether it belongs to the queue, one after the other."""
-    conflict = conflict_mask(view.states, view.scores, view.splits == "test", view.kept)
+    conflict = conflict_mask(view.states, view.scores, view.splits == "test", view.dismissed)
     changed = changes(view.previous, view.proposals, view.states)
     narrow = spec.only_proposals
     if narrow is None:
@@ -70,7 +66,7 @@ SPECS = [
 ]
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=[str(spec.to_query()) for spec in SPECS])
+@pytest.mark.parametrize("spec", SPECS, ids=str)
 def test_a_queue_holds_the_cells_that_the_spec_describes(make_view, spec):
     view = make_view(150, 5, seed=4)
     queue = build_queue(view, spec)
@@ -122,7 +118,7 @@ def test_conflicts_come_first_and_as_ranked(make_view):
     states = view.states.ravel()[queue.cells]
     known = states != 0
     allowed = view.unsure_run.ravel() != view.run
-    ranked = find_conflicts(view.states, view.scores, view.excluded_rows, view.kept)
+    ranked = find_conflicts(view.states, view.scores, view.excluded_rows, view.dismissed)
     expected = ranked.self_confidence[allowed[ranked.cells]]
     assert known[: known.sum()].all()
     assert set(queue.cells[known].tolist()) == set(ranked.cells[allowed[ranked.cells]].tolist())
@@ -207,7 +203,7 @@ def test_next_cells_passes_over_what_was_settled_kept_unsure_or_leased():
     assert position == 704
     kept = np.zeros((1000, 1), dtype=np.bool_)
     kept[999] = True
-    cells, _ = queue.next_cells(0, 1, dataclasses.replace(now, kept=kept))
+    cells, _ = queue.next_cells(0, 1, dataclasses.replace(now, dismissed=kept))
     assert cells.tolist() == [queue.cells[701]]
     rest, end = queue.next_cells(position, 10_000, now)
     assert rest.tolist() == queue.cells[704:].tolist()
@@ -245,7 +241,7 @@ def test_an_unknown_class_is_named(view):
         build_queue(view, QueueSpec(class_names=("unicorn",)))
 
 
-@pytest.mark.parametrize("name", ["scores", "proposals", "previous", "shown", "unsure_run", "kept"])
+@pytest.mark.parametrize("name", ["scores", "proposals", "previous", "shown", "unsure_run", "dismissed"])
 def test_a_view_of_unlike_arrays_is_refused(view, name):
     with pytest.raises(StudioError, match=name):
         dataclasses.replace(view, **{name: getattr(view, name)[:-1]})

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.review.bands import BAND_EDGES, NUM_BANDS, band_bounds, band_of_bits
 from logicmix_studio.review.score_bits import (
     LAST_BIT,
     certainty_ranks,
@@ -53,16 +52,3 @@ def test_certainty_ranks_order_by_distance_from_one_half():
     assert ((np.diff(ranks[order]) == 0) == (np.diff(distance[order]) == 0)).all()
     assert ranks.min() == 0
     assert ranks.max() <= LAST_BIT
-
-
-def test_bands_agree_with_their_bounds():
-    bands, values = band_of_bits(), score_values()
-    for band in range(NUM_BANDS):
-        low, high = band_bounds(band)
-        for confidence, on_side in ((values, values > 0.5), (1 - values, values < 0.5)):
-            inside = on_side & (confidence >= low) & ((confidence < high) | (high == 1.0))
-            assert (bands[inside] == band).all()
-            assert inside.any()
-    assert (bands == -1).sum() == 1
-    assert values[bands == -1][0] == 0.5
-    assert band_bounds(0) == (BAND_EDGES[0], BAND_EDGES[1])

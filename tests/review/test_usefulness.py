@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from logicmix_studio.labels import kleene_or
-from logicmix_studio.review import answer_gains, usefulness
 from logicmix_studio.review.score_bits import score_bits
+from logicmix_studio.review.usefulness import answer_gains, usefulness
 
 
 def settled_by_brute_force(column, row, answer, num_sources):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from logicmix_studio.labels import kleene_or
-from logicmix_studio.review import blend_difference, label_difference, training_set
+from logicmix_studio.review.what_if import blend_difference, label_difference, training_set
 
 
 def test_cells_are_counted_by_sign_and_source():

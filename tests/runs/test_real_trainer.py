@@ -57,7 +57,6 @@ def test_kill_9_in_mid_epoch_then_resume_ends_with_the_same_weights(real_jobs, n
 
     server_after_restart = Jobs(real_jobs.runs_dir, locks_dir=real_jobs._locks_dir)
     server_after_restart.resume(broken)
-    assert [info.run for info in real_jobs.adopt()] in ([broken], [])
     assert server_after_restart.wait(broken, timeout_s=200).status == "finished"
 
     first, second = (load_file(real_jobs.folder(run) / "model.safetensors") for run in (whole, broken))

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from bson import ObjectId
 from pymongo.database import Database
@@ -14,8 +15,9 @@ from logicmix_studio.labels import LabelTable
 from logicmix_studio.store import Journal, Ledger, read_journal
 from logicmix_studio.store.fiftyone.documents import FORMAT, META
 from logicmix_studio.store.fiftyone.images import synchronise_images
-from logicmix_studio.store.fiftyone.sync_worker import Mirror, connect
 from logicmix_studio.store.fiftyone.mongod import Mongod
+from logicmix_studio.store.fiftyone.sync_worker import SyncWorker, connect
+from tests.store.stored_states import stored_states
 
 DATABASE = "fiftyone"
 
@@ -58,13 +60,13 @@ def make_dataset(database: Database[Any], table: LabelTable) -> str:
     return workspace_id
 
 
-class Desk(SimpleNamespace):
-    """A ledger whose lines go into a mirror, and what stands in the database."""
+class Synced(SimpleNamespace):
+    """A ledger whose lines go into a data set, and what stands in the database."""
 
     workspace_id: str
     table: LabelTable
     ledger: Ledger
-    mirror: Mirror
+    worker: SyncWorker
     journal_file: Path
     database: Database[Any]
 
@@ -73,54 +75,58 @@ class Desk(SimpleNamespace):
         meta = self.database[META].find_one({"_id": self.workspace_id})
         return {str(one["_id"]): one for one in self.database[f"samples.{meta['dataset_id']}"].find()}
 
+    def states(self) -> npt.NDArray[np.int8]:
+        """(N, C) states as the data set has them."""
+        return stored_states(self.database, self.workspace_id, self.table)
+
     def labels(self, row: int, field: str = "known") -> dict[str, str]:
         """State by class name in one field of one image."""
         document = self.samples()[self.table.image_ids[row]]
         return {entry["label"]: entry["state"] for entry in document[field]["classifications"]}
 
-    def reopened(self, uri: str, **options: Any) -> Mirror:
-        """Another mirror on the same data set, started, with the tail of the journal handed in."""
-        mirror = Mirror(uri, self.workspace_id, self.table, **options)
-        mirror.start()
-        mirror.replay(read_journal(self.journal_file))
-        return mirror
+    def reopened(self, uri: str, **options: Any) -> SyncWorker:
+        """Another sync worker on the same data set, started, with the tail of the journal handed in."""
+        worker = SyncWorker(uri, self.workspace_id, self.table, **options)
+        worker.start()
+        worker.replay(read_journal(self.journal_file))
+        return worker
 
 
 @pytest.fixture
-def desk_of(tmp_path) -> Iterator[Callable[..., Desk]]:
-    """Make desks; their mirrors are closed at the end."""
-    mirrors: list[Mirror] = []
+def make_synced(tmp_path) -> Iterator[Callable[..., Synced]]:
+    """Make ledgers with a data set behind them; they are closed at the end."""
+    workers: list[SyncWorker] = []
     journals: list[Journal] = []
 
-    def make(uri: str, database: Database[Any], table: LabelTable, **options: Any) -> Desk:
+    def make(uri: str, database: Database[Any], table: LabelTable, **options: Any) -> Synced:
         workspace_id = make_dataset(database, table)
         path = tmp_path / f"{workspace_id}.jsonl"
         journal = Journal(path)
         ledger = Ledger(table, journal=journal)
-        mirror = Mirror(uri, workspace_id, table, **options)
-        mirror.start()
-        ledger.listen(mirror.submit)
-        mirrors.append(mirror)
+        worker = SyncWorker(uri, workspace_id, table, **options)
+        worker.start()
+        ledger.listen(worker.submit)
+        workers.append(worker)
         journals.append(journal)
-        return Desk(
+        return Synced(
             workspace_id=workspace_id,
             table=table,
             ledger=ledger,
-            mirror=mirror,
+            worker=worker,
             journal_file=path,
             database=database,
         )
 
     yield make
-    for mirror in mirrors:
-        mirror.close(0)
+    for worker in workers:
+        worker.close(0)
     for journal in journals:
         journal.close()
 
 
 @pytest.fixture
-def desk(desk_of, mongod, database, table) -> Desk:
-    return desk_of(mongod.ensure(), database, table)
+def synced(make_synced, mongod, database, table) -> Synced:
+    return make_synced(mongod.ensure(), database, table)
 
 
 @pytest.fixture(autouse=True)

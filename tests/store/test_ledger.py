@@ -128,7 +128,7 @@ def test_revert_leaves_cells_that_changed_later(ledger):
     ledger.decide([Decision(C, "dog", 1), Decision(C, "cat", 1)], who="ann", origin="grid")
     ledger.decide([Decision(C, "cat", -1)], who="bob", origin="browse")
     receipt = ledger.undo("carl", of=1)
-    assert [cell.class_name for cell in receipt.kept] == ["cat"]
+    assert [cell.class_name for cell in receipt.left_alone] == ["cat"]
     assert ledger.states[2].tolist() == [0, -1]
     with pytest.raises(StudioError, match="line 1 is undone already"):
         ledger.undo("ann", of=1)

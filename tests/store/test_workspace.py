@@ -70,12 +70,6 @@ def test_info_of_a_later_format(tmp_path):
         place.info()
 
 
-def test_broken_json_names_file_and_line(tmp_path):
-    (tmp_path / "x.json").write_text('{\n"a": }')
-    with pytest.raises(StudioError, match=r"x\.json:2: not valid JSON"):
-        read_json(tmp_path / "x.json")
-
-
 def test_lock_is_for_one(tmp_path):
     place = locate_workspace(tmp_path)
     lock = WorkspaceLock(place)
@@ -132,7 +126,8 @@ def test_settings_are_kept(tmp_path):
     settings = Settings(tmp_path / "settings.json")
     settings.update({"keys": {"accept": "a"}, "chosen_run": 3})
     settings.update({"chosen_run": None})
-    assert Settings(tmp_path / "settings.json").all() == {"keys": {"accept": "a"}}
+    again = Settings(tmp_path / "settings.json")
+    assert (again.get("keys"), again.get("chosen_run")) == ({"accept": "a"}, None)
     assert settings.version == 2
     assert json.loads((tmp_path / "settings.json").read_text()) == {"keys": {"accept": "a"}}
 

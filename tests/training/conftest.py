@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from logicmix_studio.files import replacing
 from logicmix_studio.training.config import RunConfig
 from logicmix_studio.training.control import Control
 from logicmix_studio.training.reporter import Reporter
-from logicmix_studio.training.run_folder import RunFolder, Snapshot, write_atomically
-from logicmix_studio.training.workplace import Workplace
+from logicmix_studio.training.run_context import RunContext
+from logicmix_studio.training.run_folder import RunFolder, Snapshot
 from tests.tiny_runs import TINY, TINY_FULL, paint_images
 
 
@@ -55,7 +56,7 @@ def make_run(tmp_path: Path, snapshot: Snapshot) -> Callable[..., RunFolder]:
             root=str(tmp_path / "images"),
             class_names=what.class_names.tolist(),
         )
-        with write_atomically(folder.config_file) as file:
+        with replacing(folder.config_file) as file:
             file.write(config.to_json().encode())
         what.save(folder.snapshot_file)
         return folder
@@ -64,14 +65,14 @@ def make_run(tmp_path: Path, snapshot: Snapshot) -> Callable[..., RunFolder]:
 
 
 @pytest.fixture
-def workplace() -> Iterator[Callable[[RunFolder], Workplace]]:
+def run_context() -> Iterator[Callable[[RunFolder], RunContext]]:
     """Return where a run works in this process."""
     reporters: list[Reporter] = []
 
-    def at(folder: RunFolder) -> Workplace:
+    def at(folder: RunFolder) -> RunContext:
         cache = folder.path.parent.parent / "cache"
         reporters.append(Reporter(folder))
-        return Workplace(folder, cache, torch.device("cpu"), reporters[-1], Control(folder))
+        return RunContext(folder, cache, torch.device("cpu"), reporters[-1], Control(folder))
 
     yield at
     for reporter in reporters:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from logicmix_studio.files import read_json, write_json
 from logicmix_studio.review import calibration as review
 from logicmix_studio.training.calibrate import (
     Calibration,
@@ -10,7 +11,6 @@ from logicmix_studio.training.calibrate import (
     fit_calibration,
     prior_from_loss,
     raw_logits,
-    read_calibration,
 )
 
 ASL = LossShape(0.0, 4.0, 0.05)
@@ -41,7 +41,7 @@ def test_fitted_scores_mean_what_they_say_for_both_signs():
 def test_fit_finds_the_bend():
     fitted = fit_calibration(*distorted(40_000), ASL)
 
-    assert fitted.knot == pytest.approx(1.4, abs=0.15)
+    assert fitted.breakpoint == pytest.approx(1.4, abs=0.15)
     assert fitted.slope_positive == pytest.approx(1 / 0.8, rel=0.15)
     assert fitted.slope_negative == pytest.approx(1 / 0.4, rel=0.15)
     assert fitted.ece_after < fitted.ece_before
@@ -51,9 +51,9 @@ def test_fit_finds_the_bend():
 def test_few_cells_stay_near_the_prior(states):
     scores = np.full(len(states), 0.5)
     fitted = fit_calibration(scores, states, ASL)
-    knot, _, _ = prior_from_loss(ASL)
+    bend, _, _ = prior_from_loss(ASL)
 
-    assert abs(fitted.knot - knot) < 1.5
+    assert abs(fitted.breakpoint - bend) < 1.5
     assert np.isfinite([fitted.slope_positive, fitted.slope_negative]).all()
     assert fitted.num_cells == sum(state != 0 for state in states)
 
@@ -63,35 +63,35 @@ def test_prior_of_plain_cross_entropy_changes_nothing():
 
 
 def test_prior_of_the_asymmetric_loss_lies_above_an_even_score():
-    knot, slope_positive, slope_negative = prior_from_loss(ASL)
+    bend, slope_positive, slope_negative = prior_from_loss(ASL)
 
     # (p - 0.05)^4 p / (1.05 - p) = 1 has its root at p = 0.799.
-    assert 1 / (1 + np.exp(-knot)) == pytest.approx(0.799, abs=0.003)
+    assert 1 / (1 + np.exp(-bend)) == pytest.approx(0.799, abs=0.003)
     assert slope_negative > slope_positive
 
 
 def test_apply_is_increasing_and_half_at_the_knot():
-    calibration = Calibration(knot=1.0, slope_positive=2.0, slope_negative=0.5)
+    calibration = Calibration(breakpoint=1.0, slope_positive=2.0, slope_negative=0.5)
     scores = np.linspace(0, 1, 1001)
     calibrated = apply_calibration(scores, calibration)
 
     sigmoid = lambda logit: 1 / (1 + np.exp(-logit))  # noqa: E731
     assert (np.diff(calibrated) >= 0).all()
-    # Raw logits 1, 2 and 0: at the knot, one above it times 2, one below it times a half.
+    # Raw logits 1, 2 and 0: at the breakpoint, one above it times 2, one below it times a half.
     found = apply_calibration([sigmoid(1.0), sigmoid(2.0), sigmoid(0.0)], calibration)
     np.testing.assert_allclose(found, [0.5, sigmoid(2.0), sigmoid(-0.5)], atol=1e-6)
 
 
 def test_apply_takes_what_is_on_disk(tmp_path):
-    calibration = Calibration(knot=1.0, slope_positive=2.0, slope_negative=0.5)
+    calibration = Calibration(breakpoint=1.0, slope_positive=2.0, slope_negative=0.5)
     path = tmp_path / "calibration.json"
 
-    assert read_calibration(path) is None
-    calibration.save(path)
+    assert read_json(path) is None
+    write_json(path, calibration.as_dict())
     scores = np.array([[0.1, 0.9], [0.0, 1.0]])
 
     np.testing.assert_allclose(
-        apply_calibration(scores, read_calibration(path)), apply_calibration(scores, calibration)
+        apply_calibration(scores, read_json(path)), apply_calibration(scores, calibration)
     )
 
 

@@ -1,9 +1,10 @@
 import dataclasses
+import json
 
 import pytest
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.training.config import RECIPES, FullSettings, RunConfig, describe, recipe_help
+from logicmix_studio.training.config import RECIPES, FullSettings, RunConfig, describe, recipe_name
 from logicmix_studio.training.settings import MixingSettings, OptimizerSettings
 
 
@@ -11,8 +12,9 @@ from logicmix_studio.training.settings import MixingSettings, OptimizerSettings
 def test_describe_names_every_setting_with_help(recipe):
     fields = describe(recipe)
 
-    groups = dataclasses.fields(RECIPES[recipe])
-    count = sum(len(dataclasses.fields(getattr(RECIPES[recipe], group.name))) for group in groups)
+    settings = RECIPES[recipe].settings
+    groups = dataclasses.fields(settings)
+    count = sum(len(dataclasses.fields(getattr(settings, group.name))) for group in groups)
     assert len({field.name for field in fields}) == len(fields) == count
     for field in fields:
         assert len(field.help) > 10, field.name
@@ -30,7 +32,7 @@ def test_describe_shows_the_recipe_s_own_default():
 
 
 def test_released_values_of_the_method():
-    settings = RECIPES["2wayaug-pl"]
+    settings = RECIPES["2wayaug-pl"].settings
 
     assert isinstance(settings, FullSettings)
     loss = settings.loss
@@ -98,12 +100,30 @@ def test_create_refuses(overrides, message):
 def test_create_refuses_an_unknown_recipe():
     with pytest.raises(StudioError, match="there is no recipe 'slow'"):
         RunConfig.create("slow")
-    with pytest.raises(StudioError, match="there is no recipe 'slow'"):
-        recipe_help("slow")
+
+
+def test_a_recipe_is_called_by_its_name_or_its_title():
+    for name, recipe in RECIPES.items():
+        assert recipe_name(name) == recipe_name(recipe.title) == name
+        assert RunConfig.create(recipe.title).recipe == name
 
 
 def test_quick_says_what_it_is_not():
-    assert "not LogicMix" in recipe_help("quick")
+    assert "not LogicMix" in RECIPES["quick"].words
+
+
+def test_a_setting_of_an_earlier_version_is_passed_over():
+    saved = json.loads(RunConfig.create("quick").to_json())
+    saved["settings"]["compute"]["is_channels_last"] = False
+
+    assert RunConfig.from_json(json.dumps(saved)) == RunConfig.create("quick")
+
+
+def test_a_setting_is_told_in_words():
+    field = next(field for field in describe("thorough") if field.name == "optimizer.weight_decay")
+
+    assert (field.group, field.label) == ("optimizer", "weight decay")
+    assert field.facts == "default 1e-4 · 0 to 1 · released settings"
 
 
 def test_groups_refuse_contradictions_without_a_recipe():

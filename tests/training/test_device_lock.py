@@ -55,7 +55,7 @@ def test_the_folder_can_be_named():
     assert locks_folder({}).name == f"logicmix-studio-locks-{os.getuid()}"
 
 
-def test_waiting_is_told_and_can_be_cancelled(tmp_path, make_run, workplace, monkeypatch):
+def test_waiting_is_told_and_can_be_cancelled(tmp_path, make_run, run_context, monkeypatch):
     import torch
 
     from logicmix_studio.training.control import Stopped
@@ -63,14 +63,14 @@ def test_waiting_is_told_and_can_be_cancelled(tmp_path, make_run, workplace, mon
 
     monkeypatch.setenv("LOGICMIX_LOCKS", str(tmp_path / "locks"))
     folder = make_run()
-    place = workplace(folder)
+    context = run_context(folder)
     with DeviceLock("cpu") as held:
         assert held.acquire("run 3 in elsewhere")
         looks = iter([None, "cancel"])
-        monkeypatch.setattr(place.control, "want", lambda: next(looks))
+        monkeypatch.setattr(context.control, "want", lambda: next(looks))
         monkeypatch.setattr(time, "sleep", lambda seconds: None)
         with pytest.raises(Stopped):
-            wait_for_device(torch.device("cpu"), "run 1", place.reporter, place.control)
+            wait_for_device(torch.device("cpu"), "run 1", context.reporter, context.control)
 
     assert folder.state().status == "queued"
     assert folder.state().message == "waiting for run 3 in elsewhere to leave cpu"

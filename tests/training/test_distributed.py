@@ -7,23 +7,23 @@ import torch
 
 from logicmix_studio.training.__main__ import _torchrun, prepare_process
 from logicmix_studio.training.checkpoint import load_checkpoint
-from logicmix_studio.training.distributed import World
+from logicmix_studio.training.distributed import ProcessGroup
 from logicmix_studio.training.full import run_full
 from logicmix_studio.training.loop import _num_parts
 from logicmix_studio.training.run_folder import RunFolder
 
 
 def test_a_world_of_one_answers_for_itself():
-    world, device = World(), torch.device("cpu")
+    processes, device = ProcessGroup(), torch.device("cpu")
 
-    assert world.rows(5).tolist() == [0, 1, 2, 3, 4]
-    assert world.agree("pause", device) == "pause"
-    assert world.agree(None, device) is None
-    np.testing.assert_array_equal(world.join(np.ones((2, 1), np.float32), device), np.ones((2, 1)))
+    assert processes.rows(5).tolist() == [0, 1, 2, 3, 4]
+    assert processes.agree("pause", device) == "pause"
+    assert processes.agree(None, device) is None
+    np.testing.assert_array_equal(processes.join(np.ones((2, 1), np.float32), device), np.ones((2, 1)))
 
 
 def test_rows_are_disjoint_and_complete():
-    rows = [World(rank, 3).rows(10).tolist() for rank in range(3)]
+    rows = [ProcessGroup(rank, 3).rows(10).tolist() for rank in range(3)]
 
     assert sorted(row for part in rows for row in part) == list(range(10))
 
@@ -77,11 +77,11 @@ def test_several_devices_are_started_by_torchrun(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_same_pseudo_labels_as_one(make_run, workplace, tmp_path, monkeypatch):
+def test_two_processes_give_the_same_pseudo_labels_as_one(make_run, run_context, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("LOGICMIX_LOCKS", str(tmp_path / "locks"))
     one, two = make_run("2wayaug-pl", number=1), make_run("2wayaug-pl", number=2)
-    run_full(one.config(), one.snapshot(), workplace(one), World())
+    run_full(one.config(), one.snapshot(), run_context(one), ProcessGroup())
     train_together(two.path, 2)
     first, second = (load_checkpoint(folder.checkpoint_file).groups for folder in (one, two))
 

@@ -63,10 +63,10 @@ def test_broken_and_missing_images_are_left_out_by_name(tmp_path, snapshot, embe
 
     assert np.flatnonzero(~features.is_readable).tolist() == [0, 5]
     assert not features.values[0].any()
-    text = describe_missing(files, features.is_readable)
+    text = describe_missing([file.path for file in files], features.is_readable)
     assert text.startswith("2 of 40 images are missing or unreadable")
     assert snapshot.paths[5] in text
-    assert describe_missing(files, np.ones(40, bool)) == ""
+    assert describe_missing([file.path for file in files], np.ones(40, bool)) == ""
 
 
 def test_a_stop_keeps_what_is_done(embed, monkeypatch):

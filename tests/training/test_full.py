@@ -8,15 +8,15 @@ from safetensors.torch import load_file
 from logicmix_studio.errors import StudioError
 from logicmix_studio.training.checkpoint import load_checkpoint
 from logicmix_studio.training.control import Stopped
-from logicmix_studio.training.distributed import World
+from logicmix_studio.training.distributed import ProcessGroup
 from logicmix_studio.training.full import run_full
 from logicmix_studio.training.loop import Engine, cell_losses
 from logicmix_studio.training.metrics import measure
 from logicmix_studio.training.run_folder import read_events
 
 
-def run(folder, workplace):
-    return run_full(folder.config(), folder.snapshot(), workplace(folder), World())
+def run(folder, run_context):
+    return run_full(folder.config(), folder.snapshot(), run_context(folder), ProcessGroup())
 
 
 def count_steps(monkeypatch):
@@ -36,9 +36,9 @@ def events_of(folder, kind):
     return [event for event in read_events(folder.events_file)[0] if event["event"] == kind]
 
 
-def test_a_run_writes_every_file_of_the_contract(make_run, workplace, snapshot):
+def test_a_run_writes_every_file_of_the_contract(make_run, run_context, snapshot):
     folder = make_run("2wayaug-pl")
-    result = run(folder, workplace)
+    result = run(folder, run_context)
 
     assert folder.scores().shape == snapshot.states.shape
     assert np.isfinite(folder.scores()).all()
@@ -53,9 +53,9 @@ def test_a_run_writes_every_file_of_the_contract(make_run, workplace, snapshot):
     assert {"loss_original", "loss_mixed", "lr", "images_per_s", "memory_mb"} <= set(step)
 
 
-def test_pseudo_labels_begin_with_epoch_e_and_only_where_nobody_knows(make_run, workplace, snapshot):
+def test_pseudo_labels_begin_with_epoch_e_and_only_where_nobody_knows(make_run, run_context, snapshot):
     folder = make_run("2wayaug-pl", overrides={"pseudo.start_share": 0.67})
-    run(folder, workplace)
+    run(folder, run_context)
     pseudo = load_checkpoint(folder.checkpoint_file).groups["pseudo"]["states"].numpy()
     rows = np.flatnonzero(snapshot.splits != "test")
     heldout = np.load(folder.heldout_file)[rows]
@@ -69,17 +69,17 @@ def test_pseudo_labels_begin_with_epoch_e_and_only_where_nobody_knows(make_run, 
     assert counts["negative"] == (pseudo < 0).sum()
 
 
-def test_resume_ends_with_the_same_bits_as_a_run_without_a_break(make_run, workplace, monkeypatch):
+def test_resume_ends_with_the_same_bits_as_a_run_without_a_break(make_run, run_context, monkeypatch):
     whole, broken = make_run("2wayaug-pl", number=1), make_run("2wayaug-pl", number=2)
-    run(whole, workplace)
-    place = workplace(broken)
+    run(whole, run_context)
+    context = run_context(broken)
     taken = count_steps(monkeypatch)
-    monkeypatch.setattr(place.control, "want", lambda: "pause" if len(taken) >= 4 else None)
+    monkeypatch.setattr(context.control, "want", lambda: "pause" if len(taken) >= 4 else None)
     with pytest.raises(Stopped):
-        run_full(broken.config(), broken.snapshot(), place, World())
+        run_full(broken.config(), broken.snapshot(), context, ProcessGroup())
     position = load_checkpoint(broken.checkpoint_file).position
     assert (position.epoch, position.step) == (1, 1)
-    result = run(broken, workplace)
+    result = run(broken, run_context)
 
     first, second = load_file(whole.model_file), load_file(broken.model_file)
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -91,31 +91,31 @@ def test_resume_ends_with_the_same_bits_as_a_run_without_a_break(make_run, workp
 
 
 @pytest.mark.parametrize("calls_before", range(1, 6))
-def test_a_stop_anywhere_leaves_a_checkpoint_that_goes_on(make_run, workplace, monkeypatch, calls_before):
+def test_a_stop_anywhere_leaves_a_checkpoint_that_goes_on(make_run, run_context, monkeypatch, calls_before):
     folder = make_run("2wayaug-pl", overrides={"warm.should_train_head_first": False, "schedule.epochs": 1})
-    place = workplace(folder)
+    context = run_context(folder)
     calls = iter(range(1000))
-    monkeypatch.setattr(place.control, "want", lambda: "cancel" if next(calls) >= calls_before else None)
+    monkeypatch.setattr(context.control, "want", lambda: "cancel" if next(calls) >= calls_before else None)
 
     with pytest.raises(Stopped):
-        run_full(folder.config(), folder.snapshot(), place, World())
+        run_full(folder.config(), folder.snapshot(), context, ProcessGroup())
 
-    assert run(folder, workplace)["epochs"] == 1
+    assert run(folder, run_context)["epochs"] == 1
 
 
-def test_a_checkpoint_of_other_labels_is_not_used(make_run, workplace, snapshot):
+def test_a_checkpoint_of_other_labels_is_not_used(make_run, run_context, snapshot):
     folder = make_run("2wayaug-pl", overrides={"schedule.epochs": 1})
-    run(folder, workplace)
+    run(folder, run_context)
     other = snapshot.states.copy()
     other[0] = 1
     dataclasses.replace(snapshot, states=other).save(folder.snapshot_file)
-    run(folder, workplace)
+    run(folder, run_context)
 
     assert any("training from the start" in event["text"] for event in events_of(folder, "message"))
     assert [event["epoch"] for event in events_of(folder, "epoch")] == [1, 1]
 
 
-def test_early_stopping_does_not_fire_before_pseudo_labels(make_run, workplace, monkeypatch):
+def test_early_stopping_does_not_fire_before_pseudo_labels(make_run, run_context, monkeypatch):
     overrides = {
         "schedule.epochs": 6,
         "selection.patience": 1,
@@ -125,13 +125,13 @@ def test_early_stopping_does_not_fire_before_pseudo_labels(make_run, workplace, 
     }
     monkeypatch.setattr("logicmix_studio.training.full.measure", falling_metrics())
     folder = make_run("2wayaug-pl", overrides=overrides)
-    result = run(folder, workplace)
+    result = run(folder, run_context)
     assert result["epochs"] == 4
     assert result["best_epoch"] == 1
 
     monkeypatch.setattr("logicmix_studio.training.full.measure", falling_metrics())
     slip = make_run("2wayaug-pl", number=2, overrides={**overrides, "selection.can_stop_before_pseudo": True})
-    assert run(slip, workplace)["epochs"] == 2
+    assert run(slip, run_context)["epochs"] == 2
 
 
 def falling_metrics():
@@ -139,42 +139,42 @@ def falling_metrics():
     return lambda scores, states: dataclasses.replace(measure(scores, states), map=float(next(values)))
 
 
-def test_the_released_recipe_runs_with_its_slips(make_run, workplace):
+def test_the_released_recipe_runs_with_its_slips(make_run, run_context):
     folder = make_run("2wayaug-pl-released", overrides={"schedule.epochs": 2, "optimizer.micro_batch": 2})
-    run(folder, workplace)
+    run(folder, run_context)
     rates = [event["lr"] for event in events_of(folder, "step")]
 
     assert np.load(folder.features_file).shape == (40, 256)
     assert rates == sorted(rates)
 
 
-def test_starting_from_an_earlier_run_with_a_new_class(make_run, workplace, snapshot):
+def test_starting_from_an_earlier_run_with_a_new_class(make_run, run_context, snapshot):
     first = make_run("2wayaug-pl", number=1, overrides={"schedule.epochs": 1})
-    run(first, workplace)
+    run(first, run_context)
     grown = dataclasses.replace(
         snapshot,
         states=np.concatenate([snapshot.states, snapshot.states[:, :1]], axis=1),
         class_names=np.array(["red", "green", "blue", "warm"]),
     )
     second = make_run("2wayaug-pl", number=2, of=grown, init_from=1, overrides={"schedule.epochs": 1})
-    result = run(second, workplace)
+    result = run(second, run_context)
 
     assert second.scores().shape == (40, 4)
     assert result["comparison"]["best_run"] == 1
     assert not [event for event in events_of(second, "stage") if "head first" in event["text"]]
 
 
-def test_bfloat16_runs_on_the_cpu(make_run, workplace):
+def test_bfloat16_runs_on_the_cpu(make_run, run_context):
     folder = make_run("2wayaug-pl", overrides={"compute.precision": "bfloat16", "schedule.epochs": 1})
 
-    assert run(folder, workplace)["precision"] == "bfloat16"
+    assert run(folder, run_context)["precision"] == "bfloat16"
     assert np.isfinite(folder.scores()).all()
 
 
-def test_a_loss_that_is_no_number_is_told(make_run, workplace, monkeypatch):
+def test_a_loss_that_is_no_number_is_told(make_run, run_context, monkeypatch):
     monkeypatch.setattr(
         "logicmix_studio.training.loop.cell_losses", lambda *arguments: cell_losses(*arguments) * float("nan")
     )
 
     with pytest.raises(StudioError, match="the loss is no number"):
-        run(make_run("2wayaug-pl"), workplace)
+        run(make_run("2wayaug-pl"), run_context)

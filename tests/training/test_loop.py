@@ -4,7 +4,7 @@ from torch import nn
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.training.config import RunConfig
-from logicmix_studio.training.distributed import World
+from logicmix_studio.training.distributed import ProcessGroup
 from logicmix_studio.training.draws import epoch_steps
 from logicmix_studio.training.ema import WeightAverage
 from logicmix_studio.training.loop import Engine, LossMeter, cell_losses
@@ -68,7 +68,7 @@ def make_engine(model, micro_batch=8, **overrides):
         scaler=torch.amp.GradScaler("cpu", enabled=False),
         precision=Precision(),
         device=torch.device("cpu"),
-        world=World(),
+        processes=ProcessGroup(),
         cache=Pixels(),
         cache_rows=torch.arange(NUM_IMAGES),
         normalisation=None,

@@ -1,6 +1,6 @@
 import numpy as np
 
-from logicmix_studio.training.pseudo_labels import count_pseudo, describe_counts, pseudo_states
+from logicmix_studio.training.pseudo_labels import count_pseudo, pseudo_states
 
 
 def test_only_sure_logits_of_unknown_cells():
@@ -14,7 +14,7 @@ def test_counts():
     now = np.array([[1, -1], [1, 0]], np.int8)
     before = np.array([[1, 1], [0, 0]], np.int8)
 
-    assert describe_counts(count_pseudo(now, before), ["a", "b"]) == {
+    assert count_pseudo(now, before, ["a", "b"]) == {
         "positive": 2,
         "negative": 1,
         "per_class": {"a": [2, 0], "b": [0, 1]},

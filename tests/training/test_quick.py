@@ -10,13 +10,13 @@ from logicmix_studio.training.quick import run_quick
 from logicmix_studio.training.run_folder import read_events
 
 
-def run(folder, workplace):
-    return run_quick(folder.config(), folder.snapshot(), workplace(folder))
+def run(folder, run_context):
+    return run_quick(folder.config(), folder.snapshot(), run_context(folder))
 
 
-def test_a_round_writes_every_file_of_the_contract(make_run, workplace, snapshot):
+def test_a_round_writes_every_file_of_the_contract(make_run, run_context, snapshot):
     folder = make_run()
-    result = run(folder, workplace)
+    result = run(folder, run_context)
 
     scores, heldout = folder.scores(), np.load(folder.heldout_file)
     assert scores.shape == snapshot.states.shape
@@ -32,9 +32,9 @@ def test_a_round_writes_every_file_of_the_contract(make_run, workplace, snapshot
     assert set([event for event in events if event["event"] == "epoch"][-1]["ap"]) == {"red", "green", "blue"}
 
 
-def test_it_learns_the_colours(make_run, workplace, snapshot):
+def test_it_learns_the_colours(make_run, run_context, snapshot):
     folder = make_run()
-    run(folder, workplace)
+    run(folder, run_context)
     train = snapshot.splits != "test"
     scores = folder.scores().astype(float)
     known = snapshot.states != 0
@@ -44,28 +44,28 @@ def test_it_learns_the_colours(make_run, workplace, snapshot):
     assert positive.mean() > negative.mean() + 0.05
 
 
-def test_same_seed_same_scores(make_run, workplace):
+def test_same_seed_same_scores(make_run, run_context):
     first, second = make_run(number=1), make_run(number=2)
-    run(first, workplace)
-    run(second, workplace)
+    run(first, run_context)
+    run(second, run_context)
 
     np.testing.assert_array_equal(first.scores(), second.scores())
     assert second.result()["num_embedded"] == 0
 
 
-def test_the_test_split_changes_nothing(make_run, workplace, snapshot):
+def test_the_test_split_changes_nothing(make_run, run_context, snapshot):
     other = snapshot.states.copy()
     other[snapshot.splits == "test"] *= -1
     first, second = make_run(number=1), make_run(number=2, of=dataclasses.replace(snapshot, states=other))
-    run(first, workplace)
-    run(second, workplace)
+    run(first, run_context)
+    run(second, run_context)
 
     np.testing.assert_array_equal(first.scores(), second.scores())
 
 
-def test_new_images_and_a_new_class_between_rounds(make_run, workplace, snapshot, tmp_path, paint):
+def test_new_images_and_a_new_class_between_rounds(make_run, run_context, snapshot, tmp_path, paint):
     first = make_run(number=1)
-    run(first, workplace)
+    run(first, run_context)
     more = paint(tmp_path / "images", 10, seed=1)
     joined = {
         name: np.concatenate([getattr(snapshot, name), getattr(more, name)])
@@ -76,7 +76,7 @@ def test_new_images_and_a_new_class_between_rounds(make_run, workplace, snapshot
         snapshot, **joined, class_names=np.array([*snapshot.class_names.tolist(), "warm"])
     )
     second = make_run(number=2, of=grown, init_from=1)
-    result = run(second, workplace)
+    result = run(second, run_context)
 
     assert second.scores().shape == (50, 4)
     assert result["num_embedded"] == 10
@@ -85,10 +85,10 @@ def test_new_images_and_a_new_class_between_rounds(make_run, workplace, snapshot
     assert "classes that run 0001 did not know: warm" in messages
 
 
-def test_a_run_is_compared_with_the_best_earlier_one(make_run, workplace, snapshot):
+def test_a_run_is_compared_with_the_best_earlier_one(make_run, run_context, snapshot):
     first, second = make_run(number=1), make_run(number=2)
-    assert run(first, workplace)["comparison"] is None
-    comparison = run(second, workplace)["comparison"]
+    assert run(first, run_context)["comparison"] is None
+    comparison = run(second, run_context)["comparison"]
 
     assert comparison["best_run"] == 1
     assert comparison["map"] == comparison["best_map"]
@@ -96,10 +96,10 @@ def test_a_run_is_compared_with_the_best_earlier_one(make_run, workplace, snapsh
     assert "same held-out known cells" in comparison["why"]
 
 
-def test_an_image_that_vanished_has_no_scores(make_run, workplace, snapshot, tmp_path):
+def test_an_image_that_vanished_has_no_scores(make_run, run_context, snapshot, tmp_path):
     (tmp_path / "images" / snapshot.paths[0]).unlink()
     folder = make_run()
-    run(folder, workplace)
+    run(folder, run_context)
 
     assert np.isnan(folder.scores()[0]).all()
     assert np.isfinite(folder.scores()[1:]).all()
@@ -107,17 +107,17 @@ def test_an_image_that_vanished_has_no_scores(make_run, workplace, snapshot, tmp
     assert snapshot.paths[0] in warnings[0]["text"]
 
 
-def test_nothing_known_is_told(make_run, workplace, snapshot):
+def test_nothing_known_is_told(make_run, run_context, snapshot):
     folder = make_run(of=dataclasses.replace(snapshot, states=np.zeros_like(snapshot.states)))
 
     with pytest.raises(StudioError, match="no cell is known to learn from"):
-        run(folder, workplace)
+        run(folder, run_context)
 
 
-def test_a_request_to_cancel_is_heard(make_run, workplace):
+def test_a_request_to_cancel_is_heard(make_run, run_context):
     folder = make_run()
     folder.ask("cancel")
 
     with pytest.raises(Stopped, match="cancel"):
-        run(folder, workplace)
+        run(folder, run_context)
     assert not folder.result_file.exists()

@@ -48,13 +48,15 @@ def test_the_time_left_follows_from_the_pace(tmp_path, reporter, clock):
     assert RunFolder(tmp_path).state().eta_s == pytest.approx(70.0)
 
 
-def test_a_silent_reporter_writes_nothing(tmp_path):
+def test_a_silent_reporter_writes_nothing(tmp_path, capsys):
     reporter = Reporter(RunFolder(tmp_path), is_silent=True)
     reporter.stage("training", 0.0, 1.0)
     reporter.event("step")
-    reporter.close()
+    reporter.message("careful", "warning")
+    reporter.end("finished", "done")
 
     assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().out == ""
 
 
 def test_messages_and_the_end(tmp_path, reporter):
@@ -64,3 +66,30 @@ def test_messages_and_the_end(tmp_path, reporter):
     assert read_events(RunFolder(tmp_path).events_file)[0][0]["level"] == "warning"
     state = RunFolder(tmp_path).state()
     assert (state.status, state.fraction, state.eta_s) == ("finished", 1.0, None)
+
+
+def test_the_log_holds_stages_warnings_and_epochs(tmp_path, reporter, capsys):
+    reporter.stage("embedding the images", 0.0, 1.0)
+    reporter.message("3 of 40 images are left out", "warning")
+    reporter.event("epoch", epoch=1, epochs=6, loss_original=0.25, map=float("nan"))
+    reporter.event("step", step=1)
+    reporter.end("finished", "done")
+
+    lines = [line.partition(" ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "embedding the images",
+        "warning: 3 of 40 images are left out",
+        "epoch 1 of 6: loss 0.25",
+        "done",
+    ]
+
+
+def test_warnings_stay_with_the_run_when_it_goes_on(tmp_path, reporter):
+    reporter.message("careful", "warning")
+    reporter.end("paused", "on request")
+    again = Reporter(RunFolder(tmp_path))
+    again.message("careful", "warning")
+    again.message("slower", "warning")
+    again.end("finished", "done")
+
+    assert RunFolder(tmp_path).state().warnings == ("careful", "slower")

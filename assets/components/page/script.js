@@ -33,6 +33,8 @@ window.lm = (() => {
     close: ["Escape", "Close, or clear the selection"],
     select: [" ", "Select"],
     enlarge: ["e", "Enlarge the picture"],
+    suggestion: ["p", "Pseudo-label hidden, shown, with score"],
+    next_class: ["c", "Next class"],
     draw: ["d", "Draw the next blend"],
     find: ["/", "Find a class"],
     help: ["?", "Show all keys"],
@@ -57,7 +59,7 @@ window.lm = (() => {
   const isPressable = (target) => target.closest?.("button, a[href], summary, [role=button], [role=tab], input");
   const isVisible = (element) => element.isConnected && element.checkVisibility() && !element.closest("[inert]");
 
-  /** Let a component answer keys while it can be seen; the newest component comes first. */
+  /** Let a component answer keys while it can be seen; the one with the focus comes first, then the newest. */
   function keys(element, actions) {
     handlers.push([element, actions]);
   }
@@ -69,7 +71,8 @@ window.lm = (() => {
     if (key.startsWith("Arrow") && event.target.matches?.("input, [role=tab]")) return;
     const top = document.querySelector("dialog[open]");
     const seen = handlers.filter(([element]) => isVisible(element) && (!top || top.contains(element) || element.contains(top)));
-    for (const [, actions] of seen.reverse()) {
+    seen.reverse().sort(([one], [other]) => other.contains(event.target) - one.contains(event.target)); // the focus comes first
+    for (const [, actions] of seen) {
       if (actions.any?.(key, event)) return event.preventDefault();
       for (const [name, run] of Object.entries(actions)) {
         if (name === "any" || keyOf(name) !== key) continue;
@@ -108,8 +111,9 @@ window.lm = (() => {
     setTimeout(() => message.remove(), kind === "error" ? 8000 : 3500);
   }
 
-  /** What a server function answered, or an error that says it in words. */
+  /** What a server function answered, or an error that says it in words; Gradio answers nothing where a call failed. */
   function checked(reply) {
+    if (reply === undefined || reply === null) throw new Error("The server cannot be reached");
     if (reply?.error) throw Object.assign(new Error(reply.error), { hint: reply.hint, isFinal: true });
     return reply;
   }
@@ -171,8 +175,11 @@ window.lm = (() => {
 
   // the address --------------------------------------------------------------------------------------------------
 
-  /** Keep the tab and its filters in the address, so that a reload or a link shows the same. */
-  function address(tab, filters = {}) {
+  /** Keep the tab and its filters in the address, so that a reload or a link shows the same; without filters, its last. */
+  const lastFilters = {};
+  function address(tab, filters = lastFilters[tab]) {
+    if (!filters && new URLSearchParams(location.search).get("tab") === tab) return;
+    lastFilters[tab] = filters ??= {};
     const query = new URLSearchParams({ tab });
     for (const [name, value] of Object.entries(filters)) if (value !== null && value !== undefined && value !== "" && value !== false) query.set(name, value);
     history.replaceState(null, "", `?${query}`);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ def custom(
         part: (folder / part).read_text(encoding="utf-8") if (folder / part).exists() else ""
         for part in ("template.html", "style.css", "script.js")
     }
-    return gr.HTML(
+    component = gr.HTML(
         value,
         html_template=texts["template.html"],
         css_template=texts["style.css"],
@@ -56,6 +57,10 @@ def custom(
         apply_default_css=False,
         **options,
     )
+    if component.props and component.js_on_load:
+        # An update that leaves the value out (gr.skip) wipes the properties of a component that is not mounted yet.
+        component.js_on_load = f"Object.assign(props, {json.dumps(component.props)});\n{component.js_on_load}"
+    return component
 
 
 def safe(text: str) -> str:

@@ -39,7 +39,8 @@ def image_grid(
     every tile was on screen. Marks survive a reload.
 
     - ``.submit``: ``{"id": action id, "marked": [key, ...], "unsure": [key, ...], "keys": [every key], "ms": int}``;
-      answer with another value. ``confirm`` in the value is the words of its button ("Confirm the rest" otherwise).
+      answer with another value. The keys of undo and redo: as with ``answers``.
+      ``confirm`` in the value is the words of its button ("Confirm the rest" otherwise).
 
     Args:
         value: What it shows; None for nothing.

@@ -1,12 +1,256 @@
-"""The browse tab."""
+"""Browse: every image, found by what is known of it; answered in place, one or many at a time."""
 
 from __future__ import annotations
 
-import gradio as gr
+import json
+from collections.abc import Iterator
+from html import escape
+from typing import Any, Final
 
+import gradio as gr
+import numpy as np
+
+from logicmix_studio.app.components.image_cells import image_cells
+from logicmix_studio.app.components.image_grid import image_grid
 from logicmix_studio.app.page import Page
+from logicmix_studio.app.session import event, person
+from logicmix_studio.app.tabs.browse_api import browse_api, fiftyone_address, server_functions
+from logicmix_studio.app.tabs.browse_values import (
+    DEFAULTS,
+    any_of,
+    grid_value,
+    image_value,
+    query_of,
+    similar_values,
+    state_choices,
+)
+from logicmix_studio.errors import StudioError
+from logicmix_studio.explore.image_query import SORTS, SOURCES
+from logicmix_studio.explore.images import PAGE
+from logicmix_studio.labels import STATE_NAMES
+from logicmix_studio.studio import Studio
+
+Shown = dict[Any, Any]
+"""New values of components; those that are left out stay."""
+PRIVATE: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+LAST: Final[dict[str, Any]] = {**PRIVATE, "trigger_mode": "always_last"}
+IN_TURN: Final[dict[str, Any]] = {**PRIVATE, "queue": True, "trigger_mode": "multiple"}
+"""Of events that carry data: none is left out, none overtakes another, and what they say is shown."""
+SMALL: Final[dict[str, Any]] = {"size": "md", "scale": 0}
+LOOK_S: Final = 3.0
+"""How often the tab looks whether somebody else has changed labels."""
+ANSWERS: Final = {"yes": 1, "no": -1, "unsure": 0}
+FIFTYONE_IMAGES: Final = 20_000
+ADDRESS: Final = f"""(...values) => {{ const image = values.pop(), defaults = {json.dumps(DEFAULTS)};
+const chosen = Object.keys(defaults).map((name, at) => [name, values[at] === defaults[name] ? "" : values[at]]);
+lm.address("browse", {{ ...Object.fromEntries(chosen), image: image?.id }}); }}"""
+OPEN: Final = """(url) => { const page = window.open(url, "_blank"); if (page) page.opener = null;
+lm.say(`FiftyOne is ready at ${url}`); }"""
 
 
 def browse_tab(page: Page) -> None:
     """Lay out the tab, then wire it."""
-    gr.Markdown("browse")
+    studio = page.studio
+    filters = list(_filters(studio))
+    class_name, state, *_, someone, _, run = filters
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            with gr.Row():
+                clear = gr.Button("Clear the filters", min_width=150, **SMALL)
+                fiftyone = gr.Button("Open in FiftyOne", min_width=150, **SMALL)
+                anew = gr.Button("Labels have changed: find anew", min_width=260, visible=False, **SMALL)
+            grid = image_grid(answers=True, elem_id="browse-grid")
+            with gr.Row(elem_classes="lm-bottom"):
+                before = gr.Button("‹ Page before", min_width=130, visible=False, **SMALL)
+                after = gr.Button("Next page ›", min_width=130, visible=False, **SMALL)
+            with gr.Row(visible=False, elem_classes="lm-bottom") as bulk:
+                said = gr.Markdown()
+                bulk_class = gr.Dropdown(list(studio.class_names), label="Class to set", min_width=150)
+                words = ("● positive", "○ negative", "◌ unknown")
+                yes, no, unknown = (gr.Button(word, min_width=110, **SMALL) for word in words)
+            with gr.Row(visible=False, elem_classes="lm-bottom") as question:
+                asked = gr.Markdown()
+                rest = gr.Button(variant="primary", min_width=170, **SMALL)
+                every = gr.Button(variant="stop", min_width=310, **SMALL)
+                cancel = gr.Button("Cancel", min_width=90, **SMALL)
+        with gr.Column(scale=3, min_width=340, elem_id="browse-image"):
+            picture = image_cells(*server_functions(studio), store=f"browse:{studio.name}")
+            alike_words, alike = gr.Markdown(), image_grid(strip=True)
+    view, plan, link = gr.State({}), gr.State(None), gr.Textbox(visible="hidden")
+    parts = [*filters, view, grid, picture, anew, before, after]
+    parts += [bulk, said, bulk_class, question, asked, rest, every, plan]
+    nothing: Shown = {view: gr.skip()}
+
+    def show(at: dict[str, Any], **changes: Any) -> Shown:
+        """Show a view: labels as they are now, the list as it was found, unless ``seq=None`` asks for a new one."""
+        start: dict[str, Any] = {
+            "query": query_of({}),
+            "seq": None,
+            "start": 0,
+            "image": None,
+            "selected": [],
+            "cleared": 0,
+        }
+        at = {**start, **at, **changes}
+        at["cleared"] += changes.get("selected") == []
+        version, is_new, query = studio.proposed.version, at["seq"] is None, at["query"]
+        found = studio.images.find(query, seq=at["seq"])
+        at["start"] = at["start"] if at["start"] < len(found.rows) else 0
+        at |= {"seq": found.seq, "seen": version, "found": version if is_new else at["found"]}
+        return {
+            view: at,
+            grid: {**grid_value(studio, found, at["start"]), "cleared": at["cleared"]},
+            picture: image_value(studio, at["image"], found) if at["image"] else None,
+            state: gr.Radio(state_choices(found.counts, query.state), value=query.state),
+            someone: gr.Dropdown(any_of("Anybody", studio.images.people), value=query.person),
+            run: gr.Dropdown(
+                any_of("Current run", map(str, studio.proposed.runs())), value=str(query.run or "")
+            ),
+            **(
+                {class_name: gr.Dropdown(any_of("Any class", studio.class_names), value=query.class_name)}
+                if is_new
+                else {}
+            ),
+            **({} if at["selected"] else {bulk: gr.Row(visible=False), question: gr.Row(visible=False)}),
+            anew: gr.Button(visible=at["found"] != version),
+            before: gr.Button(visible=at["start"] > 0),
+            after: gr.Button(visible=at["start"] + PAGE < len(found.rows)),
+        }
+
+    @event
+    def search(at: dict[str, Any], *values: Any) -> Shown:
+        query = query_of(dict(zip(DEFAULTS, values, strict=True)))
+        shown = show(at, query=query, seq=None, start=0, image=None, selected=[])
+        return {**shown, bulk_class: query.class_name or None}
+
+    @event
+    def arrive(at: dict[str, Any], target: dict[str, Any]) -> Shown:
+        if target.get("tab") != "browse":
+            return nothing
+        values = [target.get(name, plain) for name, plain in DEFAULTS.items()]
+        shown = search({**at, "target": target.get("at")}, *values)
+        if target.get("image"):
+            shown |= show(shown[view], image=target["image"])
+        return {**dict(zip(filters, values, strict=True)), **shown}
+
+    @event
+    def look(at: dict[str, Any], target: dict[str, Any]) -> Shown:
+        is_arriving = target.get("tab") == "browse" and target.get("at") != at.get("target")
+        return nothing if is_arriving else show(at, seq=None)
+
+    def follow(at: dict[str, Any]) -> Shown:
+        return show(at) if at and at["seen"] != studio.proposed.version else nothing
+
+    def turn(at: dict[str, Any], told: gr.EventData) -> Shown:
+        by = PAGE if told.target._id == after._id else -PAGE
+        return show(at, start=at["start"] + by, selected=[])
+
+    @event
+    def open_image(at: dict[str, Any], told: gr.EventData) -> Shown:
+        image_id, found = told._data["id"], studio.images.find(at["query"], seq=at["seq"])
+        places = np.flatnonzero(found.rows == studio.dataset.row_of(image_id))
+        start = int(places[0]) // PAGE * PAGE if len(places) else at["start"]
+        if start != at["start"]:
+            return show(at, image=image_id, start=start, selected=[])
+        value = image_value(studio, image_id, found, told._data.get("class_name", ""))
+        return {view: {**at, "image": image_id}, picture: value}
+
+    def close_image(at: dict[str, Any]) -> Shown:
+        return {view: {**at, "image": None}, picture: None}
+
+    def find_similar(at: dict[str, Any]) -> tuple[Any, ...]:
+        return similar_values(studio, at["image"]) if at.get("image") else (gr.skip(), gr.skip())
+
+    def select(at: dict[str, Any], told: gr.EventData) -> Shown:
+        ids = told._data["ids"]
+        rows = {bulk: gr.Row(visible=bool(ids)), question: gr.Row(visible=False)}
+        return {view: {**at, "selected": ids}, said: f"**{len(ids):,}** selected. Set them to:", **rows}
+
+    def ask(at: dict[str, Any], ids: list[str], name: str | None, value: int, who: str) -> Shown:
+        """Set cells at once where nothing known is touched; else say how many are, and ask."""
+        if not name:
+            raise StudioError("no class is chosen", "choose one in the filter, or beside the selection")
+        wanted = studio.images.plan_set(ids, name, value, at["seen"][1])
+        if not (wanted.known or wanted.changed):
+            return settle(at, wanted, who, overwrite=False)
+        num, known, word = len(wanted.unknown), len(wanted.known), STATE_NAMES[value]
+        rows = {bulk: gr.Row(visible=False), question: gr.Row(visible=True)}
+        more = f"Change the {known:,} known to {word}, too"
+        buttons = {
+            rest: gr.Button(f"Set the {num:,} unknown", visible=num > 0),
+            every: gr.Button(more, visible=known > 0),
+        }
+        return {plan: wanted, asked: f"{wanted.words}.", **rows, **buttons}
+
+    def settle(at: dict[str, Any], wanted: Any, who: str, *, overwrite: bool) -> Shown:
+        line = studio.images.set_cells(wanted, who=who, overwrite=overwrite)[1].line
+        num = len(line.cells) if line else 0
+        gr.Info(
+            f"{escape(wanted.class_name)}: {num:,} set to {STATE_NAMES[wanted.state]}. Undo takes it back."
+        )
+        return show(at, selected=[])
+
+    @event
+    def press(at: dict[str, Any], name: str | None, told: gr.EventData, request: gr.Request) -> Shown:
+        key, who = told._data["answer"], person(studio, request)
+        if key in ANSWERS:
+            return ask(at, told._data["ids"], name or at["query"].class_name, ANSWERS[key], who)
+        (studio.ledger.undo if key == "undo" else studio.ledger.redo)(who)
+        return show(at)
+
+    @event
+    def set_selected(at: dict[str, Any], name: str | None, told: gr.EventData, request: gr.Request) -> Shown:
+        value = {yes._id: 1, no._id: -1, unknown._id: 0}[told.target._id]
+        return ask(at, at["selected"], name, value, person(studio, request))
+
+    @event
+    def confirm(at: dict[str, Any], wanted: Any, told: gr.EventData, request: gr.Request) -> Shown:
+        return settle(at, wanted, person(studio, request), overwrite=told.target._id == every._id)
+
+    @event
+    def open_fiftyone(at: dict[str, Any]) -> str:
+        rows = studio.images.find(at["query"], seq=at["seq"]).rows
+        some = rows[:FIFTYONE_IMAGES].tolist() if len(rows) < studio.table.num_images else []
+        return fiftyone_address(studio, at["selected"] or [studio.image_ids[row] for row in some] or None)
+
+    looked, similar = page.shown["browse"].select, [alike_words, alike]
+    gr.on([part.input for part in filters], search, [view, *filters], parts, **LAST)
+    page.target.change(arrive, [view, page.target], parts, **PRIVATE).then(
+        find_similar, view, similar, **LAST
+    )
+    looked(look, [view, page.target], parts, **PRIVATE)
+    page.timer("browse", LOOK_S).tick(follow, view, parts, **PRIVATE)
+    clear.click(lambda at: arrive(at, {"tab": "browse", "at": at.get("target")}), view, parts, **PRIVATE)
+    anew.click(lambda at: show(at, seq=None), view, parts, **PRIVATE)
+    gr.on([before.click, after.click], turn, view, parts, **PRIVATE)
+    opened = gr.on([grid.select, picture.select, alike.select], open_image, view, parts, **IN_TURN)
+    opened.then(find_similar, view, similar, **LAST)
+    picture.input(follow, view, parts, **LAST)
+    picture.clear(close_image, view, parts, **PRIVATE)
+    grid.input(select, view, parts, **IN_TURN)
+    grid.submit(press, [view, bulk_class], parts, **IN_TURN)
+    gr.on([yes.click, no.click, unknown.click], set_selected, [view, bulk_class], parts, **IN_TURN)
+    gr.on([rest.click, every.click], confirm, [view, plan], parts, **IN_TURN)
+    cancel.click(show, view, parts, **PRIVATE)
+    went = fiftyone.click(open_fiftyone, view, link, show_progress="hidden", api_visibility="private")
+    went.success(None, link, None, js=OPEN)
+    gr.on([grid.change, picture.change, looked], None, [*filters, picture], None, js=ADDRESS)
+    browse_api(page)
+
+
+def _filters(studio: Studio) -> Iterator[Any]:
+    """Lay the filters out, in the order of `DEFAULTS`."""
+    splits = sorted({name or "none" for name in studio.table.splits})
+    sorts = [(words, name) for name, words in SORTS.items()]
+    with gr.Row(equal_height=True):
+        yield gr.Dropdown(any_of("Any class", studio.class_names), value="", label="Class", min_width=150)
+        yield gr.Radio(state_choices({}, ""), value="", label="State", scale=6, min_width=420)
+        yield gr.Textbox(label="Text in the path", min_width=130)
+        yield gr.Dropdown(sorts, value="name", label="Order", min_width=150)
+    with gr.Accordion("More filters", open=False), gr.Row(equal_height=True):
+        yield gr.Number(0, label="Score from", minimum=0, maximum=1, step=0.05, min_width=90)
+        yield gr.Number(1, label="to", minimum=0, maximum=1, step=0.05, min_width=90)
+        yield gr.Dropdown(any_of("Any split", splits), value="", label="Split", min_width=120)
+        yield gr.Dropdown(any_of("Anybody", []), value="", label="Answered by", min_width=120)
+        yield gr.Dropdown(any_of("Any source", SOURCES), value="", label="Known from", min_width=120)
+        yield gr.Dropdown(any_of("Current run", []), value="", label="Scores of", min_width=120)

@@ -1,12 +1,153 @@
-"""The label tab."""
+"""Label: one photograph at a time with all its classes."""
 
 from __future__ import annotations
 
+import json
+from typing import Any, Final
+
 import gradio as gr
 
+from logicmix_studio.app.api import receipt_facts
+from logicmix_studio.app.components.label_image import as_json, label_image
 from logicmix_studio.app.page import Page
+from logicmix_studio.app.session import event, person
+from logicmix_studio.explore.labelling import ORDERS
+
+SUGGESTIONS: Final = ("hidden", "shown", "filled in")
+THRESHOLD: Final = 0.9
+"""The score from which suggestions are filled in, until a person moves it."""
+PRIVATE: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+ADDRESS: Final = """(order, class_name, nothing_known, suggestions, threshold) =>
+    document.querySelector("#tab-label")?.checkVisibility() && lm.address("label",
+    { order, class_name: order === "like these" && class_name, nothing_known, suggestions, threshold })"""
+
+REORDER: Final = "document.dispatchEvent(new Event('lm-pinned'))"
 
 
 def label_tab(page: Page) -> None:
     """Lay out the tab, then wire it."""
-    gr.Markdown("label")
+    names = list(page.studio.class_names)
+    name = next(iter(names), None)
+    with gr.Row(equal_height=True):
+        order = gr.Dropdown(list(ORDERS), value=ORDERS[0], label="Order", filterable=False, min_width=130)
+        alike = gr.Dropdown(names, value=name, label="Like those that show", visible=False, min_width=130)
+        nothing_known = gr.Checkbox(label="Only with nothing known", min_width=130)
+        suggestions = gr.Dropdown(
+            list(SUGGESTIONS),
+            value="shown",
+            label="Suggestions of the model",
+            filterable=False,
+            min_width=130,
+        )
+        threshold = gr.Slider(0.5, 1, THRESHOLD, step=0.01, label="from score", visible=False, min_width=130)
+    begin: dict[str, Any] = {"name": page.studio.name, "query": None, "suggestions": "shown"}
+    photograph = label_image(page, begin)
+    with gr.Accordion("What a class means, and which classes come first", open=False), gr.Row():
+        described = gr.Dropdown(names, value=name, label="Class")
+        meaning = gr.Textbox(
+            label="What it means", lines=2, scale=3, placeholder="What counts, what does not"
+        )
+        save = gr.Button("Save what it means", scale=0, min_width=160)
+        pinned = gr.Dropdown(
+            names, value=[], multiselect=True, label="First in my list, keys 1 to 9", scale=3
+        )
+    key = json.dumps(f"lm-pinned:{page.studio.name}")
+    filters = [order, alike, nothing_known, suggestions, threshold]
+    parts = [photograph, *filters]
+
+    @event
+    def show(value: dict[str, Any], *given: Any) -> tuple[Any, ...]:
+        order, alike, nothing_known, suggestions, threshold = given
+        is_alike, is_filled = order == "like these", suggestions == "filled in"
+        query = {"order": order, "class_name": alike if is_alike else None, "nothing_known": nothing_known}
+        more = {"query": query, "suggestions": suggestions, "threshold": threshold}
+        classes = gr.Dropdown(list(page.studio.class_names), value=alike, visible=is_alike)
+        cut = gr.Slider(value=threshold, visible=is_filled)
+        return {**value, **more}, order, classes, nothing_known, suggestions, cut
+
+    @event
+    def arrive(value: dict[str, Any], target: dict[str, Any]) -> tuple[Any, ...]:
+        if target.get("tab") != "label":
+            return (gr.skip(),) * len(parts)
+        names = page.studio.class_names
+        order, name, shown = (target.get(key) for key in ("order", "class_name", "suggestions"))
+        order, shown = order if order in ORDERS else ORDERS[0], shown if shown in SUGGESTIONS else "shown"
+        name = name if name in names else next(iter(names), None)
+        is_bare = str(target.get("nothing_known")).lower() == "true"
+        cut = float(target.get("threshold", THRESHOLD))
+        return show({**value, "came": target["at"]}, order, name, is_bare, shown, cut)
+
+    @event
+    def look(value: dict[str, Any], *given: Any) -> tuple[Any, ...]:
+        *values, target, described = given
+        names = list(page.studio.class_names)
+        is_coming = target.get("tab") == "label" and target["at"] != value.get("came")  # `arrive` shows it
+        shown = (gr.skip(),) * len(parts) if is_coming else show(value, *values)
+        return *shown, gr.Dropdown(names), gr.Dropdown(names), meaning_of(described)
+
+    @event
+    def meaning_of(class_name: str | None) -> str:
+        return page.studio.labelling.about(class_name)[0] if class_name else ""
+
+    @event
+    def describe_class(class_name: str, text: str) -> None:
+        """Keep in words what a class means: what counts and what does not. An empty text removes it."""
+        page.studio.labelling.describe(class_name, text)
+        gr.Info(f"Saved what {class_name} means.")
+
+    address: dict[str, Any] = {"fn": None, "inputs": filters, "js": ADDRESS}
+    page.target.change(arrive, [photograph, page.target], parts, **PRIVATE).then(**address)
+    looked, shown = [*parts, described, pinned, meaning], page.shown["label"]
+    shown.select(look, [*parts, page.target, described], looked, **PRIVATE).then(**address)
+    moved = [order.input, alike.input, nothing_known.input, suggestions.input, threshold.release]
+    gr.on(moved, show, parts, parts, **PRIVATE).then(**address)
+    shown.select(None, None, pinned, js=f"() => lm.remember({key}) ?? []")
+    pinned.input(None, pinned, None, js=f"names => {{ lm.remember({key}, names); {REORDER} }}")
+    described.change(meaning_of, described, meaning, **PRIVATE)
+    saved = save.click(describe_class, [described, meaning], None, api_name="describe_class")
+    saved.then(show, parts, parts, **PRIVATE)
+    _api(page)
+
+
+def _api(page: Page) -> None:
+    """Let programs do what the tab does."""
+
+    @event
+    def label_queue(
+        order: str = ORDERS[0],
+        class_name: str = "",
+        nothing_known: bool = False,
+        limit: int = 10,
+        request: gr.Request | None = None,
+    ) -> list[dict[str, Any]]:
+        """List the next images to label with their states (+1, 0, -1), pseudo-labels and scores by class.
+
+        They are the caller's for five minutes. Split test comes last, complete images never. Orders: in order, at
+        random, most uncertain, like these (most like those known to show ``class_name``).
+        """
+        studio, who, name = page.studio, person(page.studio, request), class_name or None
+        batch = studio.labelling.next(order, name, nothing_known, who=who, holder="program", want=limit)
+        return [as_json(studio, image) for image in batch.images]
+
+    @event
+    def label_image(
+        image_id: str,
+        present: list[str],
+        rest: str = "absent",
+        absent: list[str] | None = None,
+        change_known: bool = False,
+        action_id: str | None = None,
+        request: gr.Request | None = None,
+    ) -> dict[str, Any]:
+        """Say which classes an image shows: one journal line, one undo.
+
+        ``rest`` (absent or unknown) is what becomes of unknown classes that are not named. Named classes that are known
+        otherwise are left alone and reported as skipped, unless ``change_known``.
+        """
+        who, others = person(page.studio, request), absent or []
+        changed, label = [*present, *others] if change_known else [], page.studio.labelling.label
+        receipt = label(image_id, present, rest, who=who, absent=others, changed=changed, action_id=action_id)
+        return receipt_facts(receipt)
+
+    gr.api(label_queue, api_name="label_queue", queue=False)
+    gr.api(label_image, api_name="label_image", queue=False)

@@ -1,12 +1,52 @@
-"""The review tab."""
+"""The Review tab: its views."""
 
 from __future__ import annotations
+
+from typing import Any, Final
 
 import gradio as gr
 
 from logicmix_studio.app.page import Page
+from logicmix_studio.app.session import event
+from logicmix_studio.app.tabs.review_api import review_api
+from logicmix_studio.app.tabs.review_audits import audits_part
+from logicmix_studio.app.tabs.review_filters import QUICK
+from logicmix_studio.app.tabs.review_grid import grid_part
+from logicmix_studio.app.tabs.review_history import history_part
+from logicmix_studio.app.tabs.review_stream import stream_part
+
+SCREENS: Final = {
+    "stream": "Stream",
+    "grid": "Grid",
+    "audits": "Audits",
+    "conflicts": "Conflicts",
+    "history": "History",
+}
+"""The views by the name that addresses use."""
 
 
 def review_tab(page: Page) -> None:
     """Lay out the tab, then wire it."""
-    gr.Markdown("review")
+    views: dict[str, gr.Tab] = {}
+    with gr.Tabs(selected="stream", elem_classes="lm-views") as screens:
+        for name, title in SCREENS.items():
+            with gr.Tab(title, id=name, elem_id=f"review-{name}-tab") as views[name]:
+                if name in ("stream", "conflicts"):
+                    stream_part(page, views[name], name)
+                elif name == "grid":
+                    grid_part(page, views[name])
+                elif name == "history":
+                    history_part(page, views[name])
+                else:
+                    audits_part(page, views[name])
+    review_api(page)
+    views["audits"].select(None, js="() => lm.address('review', { screen: 'audits' })", **QUICK)
+
+    def arrive(target: dict[str, Any]) -> Any:
+        if target.get("tab") != "review":
+            return gr.skip()
+        screen = target.get("screen", "stream")
+        return gr.Tabs(selected=screen if screen in SCREENS else "stream")
+
+    page.target.change(event(arrive), page.target, screens, **QUICK)
+    page.shown["review"].select(None, js="() => lm.address('review')", **QUICK)

@@ -1,12 +1,71 @@
-"""The train tab."""
+"""Train: start a run, watch it learn, compare it with others, and see what the next one would learn from."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import gradio as gr
 
 from logicmix_studio.app.page import Page
+from logicmix_studio.app.session import event
+from logicmix_studio.app.tabs.train_api import add_train_api
+from logicmix_studio.app.tabs.train_compare import compare_view, preview_view
+from logicmix_studio.app.tabs.train_run import run_view
+from logicmix_studio.app.tabs.train_start import QUICK, start_panel
 
 
 def train_tab(page: Page) -> None:
     """Lay out the tab, then wire it."""
-    gr.Markdown("train")
+    studio = page.studio
+    chosen = gr.Number(0, precision=0, visible="hidden", label="run")
+    known = gr.JSON([], visible="hidden")
+    with gr.Row():
+        with gr.Column(scale=2, min_width=330):
+            start_panel(page, chosen, known)
+        with gr.Column(scale=5, min_width=560):
+            why = gr.Markdown()
+            free = gr.Button("Let the studio choose", size="sm", visible=False)
+            table = gr.Dataframe(
+                label="Runs",
+                interactive=False,
+                max_height=240,
+                wrap=True,
+                column_widths=["60px", "130px", "110px", "100px", "75px", "80px", "120px", "280px"],
+            )
+            with gr.Tabs(selected="run") as views:
+                with gr.Tab("This run", id="run"):
+                    run_view(page, chosen, known)
+                with gr.Tab("Two runs", id="compare") as comparing:
+                    with gr.Row():
+                        pair = [gr.Dropdown(label=name) for name in ("First run", "Second run")]
+                    choices = compare_view(page, comparing, pair, known)
+                with gr.Tab("What the next run would learn from", id="preview") as ahead:
+                    preview_view(page, ahead)
+    add_train_api(studio)
+
+    def look() -> list[Any]:
+        current, reason = studio.registry.choice()
+        words = "" if current is None else f"◐ The pseudo-labels come from run {current}: {reason}."
+        rows = studio.runs.table()
+        is_chosen = studio.settings.get("chosen_run") == current is not None
+        return [words, gr.update(visible=is_chosen), gr.update(value=rows, visible=not rows.empty)]
+
+    def arrive(target: dict[str, Any]) -> list[Any]:
+        if target.get("tab") != "train":
+            return [gr.skip()] * 4
+        asked = [int(run) for run in str(target.get("compare", "")).split(",") if run.isdigit()]
+        both = choices(*asked) if len(asked) == 2 else [gr.skip(), gr.skip()]
+        view = target.get("view", "compare" if len(asked) == 2 else "run")
+        run = str(target.get("run", ""))
+        return [gr.Tabs(selected=view), int(run) if run.isdigit() else gr.skip(), *both]
+
+    def pick(picked: gr.SelectData) -> tuple[Any, int]:
+        return gr.Tabs(selected="run"), int(picked.row_value[0])
+
+    gr.on([known.change, page.shown["train"].select], event(look), None, [why, free, table], **QUICK)
+    table.select(pick, None, [views, chosen], **QUICK)
+    free.click(event(lambda: studio.registry.choose(None)), None, None, **QUICK).then(
+        event(look), None, [why, free, table], **QUICK
+    )
+    page.target.change(event(arrive), page.target, [views, chosen, *pair], **QUICK)
+    chosen.change(None, chosen, None, js="(run) => lm.address('train', {run})", api_visibility="private")

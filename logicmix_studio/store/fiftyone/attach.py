@@ -12,18 +12,18 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
+from logicmix_studio.files import read_json, write_json
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.store.fiftyone.documents import META
 from logicmix_studio.store.fiftyone.mongod import Mongod
-from logicmix_studio.store.fiftyone.sync_state import Books
-from logicmix_studio.store.fiftyone.sync_worker import Mirror, connect
-from logicmix_studio.store.workspace import Workspace, read_json, write_json
+from logicmix_studio.store.fiftyone.sync_state import SyncStates
+from logicmix_studio.store.fiftyone.sync_worker import SyncWorker, connect
+from logicmix_studio.store.workspace import Workspace
 
 IDENTITY_FILE = "fiftyone.json"
 DATABASE_VARIABLE = "FIFTYONE_DATABASE_NAME"
@@ -41,20 +41,21 @@ class Identity:
     database: str
 
 
-def identity_of(workspace: Workspace, environ: Mapping[str, str] | None = None) -> Identity:
+def identity_of(workspace: Workspace) -> Identity:
     """Return the workspace's identity; made and written at the first call."""
     path = workspace.folder / IDENTITY_FILE
-    database = (os.environ if environ is None else environ).get(DATABASE_VARIABLE) or DEFAULT_DATABASE
     content = read_json(path)
     if content is None:
         content = {"id": uuid.uuid4().hex}
         write_json(path, content)
-    return Identity(id=str(content["id"]), database=database)
+    return Identity(str(content["id"]), os.environ.get(DATABASE_VARIABLE) or DEFAULT_DATABASE)
 
 
 def import_digest(workspace: Workspace) -> str:
-    """Return a digest of the imported table and the place of the images; a new one asks for a set-up."""
-    digest = hashlib.blake2b(str(workspace.root).encode(), digest_size=16)
+    """Return a digest of the imported table, its classes and the place of the images; a new one asks for a set-up."""
+    info = workspace.info()
+    facts = [str(workspace.root), info.get("renamed", {}), info.get("added", [])]
+    digest = hashlib.blake2b(json.dumps(facts).encode(), digest_size=16)
     with workspace.labels_file.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
@@ -63,38 +64,12 @@ def import_digest(workspace: Workspace) -> str:
 
 def dataset_is_ready(workspace: Workspace, uri: str, identity: Identity) -> bool:
     """Return whether the data set stands in the database and fits the import."""
-    client = connect(uri)
-    try:
+    with connect(uri) as client:
         database = client[identity.database]
         meta = database[META].find_one({"_id": identity.id})
         if meta is None or meta.get("import") != import_digest(workspace):
             return False
-        return Books(database, identity.id).state() is not None
-    finally:
-        client.close()
-
-
-def prepare_dataset(
-    workspace: Workspace, uri: str, *, rebuild: bool = False, progress: Progress | None = None
-) -> Identity:
-    """Make the data set, or bring it in line with the import, where that is needed.
-
-    Args:
-        workspace: The workspace, imported.
-        uri: Where the database listens.
-        rebuild: Delete the data set and make it anew.
-        progress: Called as the work goes on.
-
-    Returns:
-        The identity, whose data set is ready.
-
-    Raises:
-        StudioError: The child process failed.
-    """
-    identity = identity_of(workspace)
-    if rebuild or not dataset_is_ready(workspace, uri, identity):
-        _run_setup(workspace, uri, identity, rebuild, progress)
-    return identity
+        return SyncStates(database, identity.id).load() is not None
 
 
 def attach(
@@ -104,24 +79,25 @@ def attach(
     *,
     rebuild: bool = False,
     progress: Progress | None = None,
-) -> Mirror:
-    """Return a mirror that writes into the workspace's data set, made first where it is missing.
+) -> SyncWorker:
+    """Return a worker that writes into the workspace's data set, made or brought in line first where needed.
 
-    The mirror is not started and has no line yet: the caller replays the tail and listens to the ledger.
+    The worker is not started and has no line yet: the caller replays the tail and listens to the ledger.
 
     Args:
         workspace: The workspace, imported.
         table: The imported labels.
         mongod: The database process; started where it is not running.
         rebuild: Delete the data set and make it anew.
-        progress: Called as the work goes on.
+        progress: Called as the work goes on; may raise to stop.
 
     Raises:
         StudioError: The database or the data set cannot be had.
     """
-    uri = mongod.ensure()
-    identity = prepare_dataset(workspace, uri, rebuild=rebuild, progress=progress)
-    return Mirror(uri, identity.id, table, database=identity.database, revive=mongod.ensure)
+    uri, identity = mongod.ensure(), identity_of(workspace)
+    if rebuild or not dataset_is_ready(workspace, uri, identity):
+        _run_setup(workspace, uri, identity, rebuild, progress)
+    return SyncWorker(uri, identity.id, table, database=identity.database, revive=mongod.ensure)
 
 
 def _run_setup(
@@ -130,8 +106,9 @@ def _run_setup(
     environ = dict(os.environ)
     prepare_environment(environ, database_uri=uri)
     environ[DATABASE_VARIABLE] = identity.database
-    command = [sys.executable, "-m", "logicmix_studio.store.fiftyone.create", str(workspace.folder), uri]
-    command += ["--root", str(workspace.root), *(["--rebuild"] if rebuild else [])]
+    module = "logicmix_studio.store.fiftyone.create"
+    command = [sys.executable, "-m", module, str(workspace.folder), str(workspace.root), uri]
+    command += ["--rebuild"] if rebuild else []
     log = workspace.folder / "fiftyone_setup.log"
     with (
         log.open("wb") as sink,
@@ -140,9 +117,14 @@ def _run_setup(
         ) as child,
     ):
         assert child.stdout is not None
-        message = _follow(child.stdout, progress)
+        try:
+            message = _follow(child.stdout, progress)
+        except BaseException:  # whoever waits has had enough: the next time does what is left
+            child.kill()
+            raise
     if child.returncode != 0:
-        told = message or _last_line(log) or "it said nothing"
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        told = message or (lines[-1] if lines else "it said nothing")
         raise StudioError(
             f"The FiftyOne data set could not be made: {told}",
             f"See {log}; reviewing goes on without it, and the journal keeps every decision.",
@@ -163,8 +145,3 @@ def _follow(lines: Iterable[str], progress: Progress | None) -> str:
         if progress is not None and "done" in content:
             progress(int(content["done"]), int(content["total"]), str(content["what"]))
     return message
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else ""

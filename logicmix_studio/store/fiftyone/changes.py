@@ -63,21 +63,29 @@ class ProposalJob:
     """(N, C): what the model claims against a known label, 0 elsewhere."""
     seq: int
     """The last journal line that the arrays know of."""
-    row: int = 0
-    """The first image that is not written yet."""
+    rows: NDArray[np.int64]
+    """The images to be written."""
+    is_whole: bool = True
+    """Whether these are all images: only then the run's limits change."""
+    written: int = 0
+    """How many of ``rows`` are written."""
     answered: dict[str, dict[str, Entry | None]] = field(default_factory=dict)
     """Cells settled since the job began: their proposal now, or None."""
-
     is_open: bool = False
-    """Whether the database has been told of the run."""
+    """Whether the writer has begun."""
 
     @property
     def is_done(self) -> bool:
         """Whether all images are written."""
-        return self.row >= len(self.image_ids)
+        return self.written >= len(self.rows)
+
+    @property
+    def fraction(self) -> float:
+        """How much is written, in [0, 1]."""
+        return self.written / max(1, len(self.rows))
 
     def prepare(self) -> None:
-        """Count over all cells now, so that the writer need not keep decisions waiting for it."""
+        """Count over all cells now, so that the writer need not let decisions wait for it."""
         _ = self.limits, self.counts
 
     def note_changes(self, changes: Mapping[str, ImageChange]) -> None:
@@ -89,10 +97,10 @@ class ProposalJob:
 
     def chunk(self, size: int) -> Iterator[tuple[str, list[Entry], list[Entry]]]:
         """Yield image id, proposals and conflicts of the next images."""
-        rows = slice(self.row, min(self.row + size, len(self.image_ids)))
+        rows = self.rows[self.written : self.written + size]
         proposals = self._entries(rows, self.proposals, PSEUDO)
         conflicts = self._entries(rows, self.conflicts, CONFLICTS)
-        for image_id in self.image_ids[rows]:
+        for image_id in (self.image_ids[row] for row in rows):
             back = [entry for entry in self.answered.get(image_id, {}).values() if entry is not None]
             yield image_id, proposals.get(image_id, []) + back, conflicts.get(image_id, [])
 
@@ -102,19 +110,11 @@ class ProposalJob:
         scores = self.scores.astype(np.float64)
         lowest = np.where(self.proposals > 0, scores, np.inf).min(axis=0, initial=np.inf)
         highest = np.where(self.proposals < 0, scores, -np.inf).max(axis=0, initial=-np.inf)
-        return RunLimits(
-            self.run,
-            {
-                name: float(low)
-                for name, low in zip(self.class_names, lowest, strict=True)
-                if np.isfinite(low)
-            },
-            {
-                name: float(top)
-                for name, top in zip(self.class_names, highest, strict=True)
-                if np.isfinite(top)
-            },
+        positive, negative = (
+            {name: at for name, at in zip(self.class_names, ends.tolist(), strict=True) if np.isfinite(at)}
+            for ends in (lowest, highest)
         )
+        return RunLimits(self.run, positive, negative)
 
     @cached_property
     def counts(self) -> tuple[list[int], list[int]]:
@@ -122,21 +122,16 @@ class ProposalJob:
         positive, negative = (self.proposals > 0).sum(axis=0), (self.proposals < 0).sum(axis=0)
         return positive.tolist(), negative.tolist()
 
-    def _entries(self, rows: slice, claims: NDArray[np.int8], label_field: str) -> dict[str, list[Entry]]:
+    def _entries(
+        self, rows: NDArray[np.int64], claims: NDArray[np.int8], label_field: str
+    ) -> dict[str, list[Entry]]:
         """Return the claims of some rows by image id, less the cells that were answered meanwhile."""
-        block, scores = claims[rows], self.scores[rows]
-        at_row, at_column = np.nonzero(block)
-        cells = zip(
-            at_row.tolist(),
-            at_column.tolist(),
-            block[at_row, at_column].tolist(),
-            scores[at_row, at_column].astype(np.float64).tolist(),
-            strict=True,
-        )
+        block, scores = claims[rows], self.scores[rows].astype(np.float64)
         entries: dict[str, list[Entry]] = {}
-        for row, column, state, score in cells:
-            image_id, name = self.image_ids[rows.start + row], self.class_names[column]
+        for place, column in zip(*(axis.tolist() for axis in np.nonzero(block)), strict=True):
+            image_id, name = self.image_ids[rows[place]], self.class_names[column]
             if name not in self.answered.get(image_id, ()):
+                state, score = int(block[place, column]), float(scores[place, column])
                 entry = claim_entry(image_id, name, state, score, self.run, label_field)
                 entries.setdefault(image_id, []).append(entry)
         return entries
@@ -168,18 +163,9 @@ def _known(line: Line, cell: CellChange, time: datetime) -> Entry | None:
         return None
     if source == Source.IMPORTED:  # an undo that brings back what the files said: nobody decided it
         return known_entry(cell.image_id, cell.class_name, state, source)
-    score = cell.score
-    confidence = None if score is None else (score if state > 0 else 1.0 - score)
-    return known_entry(
-        cell.image_id,
-        cell.class_name,
-        state,
-        source,
-        who=line.who,
-        time=time,
-        run=line.run,
-        confidence=confidence,
-    )
+    confidence = None if cell.score is None else (cell.score if state > 0 else 1.0 - cell.score)
+    facts = {"confidence": confidence, "run": line.run, "decided_by": line.who, "decided_at": time}
+    return known_entry(cell.image_id, cell.class_name, state, source, **facts)
 
 
 def _returning(line: Line, cell: CellChange, limits: RunLimits) -> Entry | None:
@@ -188,6 +174,4 @@ def _returning(line: Line, cell: CellChange, limits: RunLimits) -> Entry | None:
     if state != 0 or cell.score is None or line.run != limits.run or unsure_run == limits.run:
         return None
     claim = limits.claim(cell.class_name, cell.score)
-    if claim == 0:
-        return None
-    return claim_entry(cell.image_id, cell.class_name, claim, cell.score, limits.run)
+    return claim_entry(cell.image_id, cell.class_name, claim, cell.score, limits.run) if claim else None

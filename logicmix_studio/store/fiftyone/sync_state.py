@@ -15,7 +15,7 @@ from logicmix_studio.store.fiftyone.documents import FORMAT, META, RUNS, Entry
 
 
 @dataclass(frozen=True)
-class DatasetState:
+class SyncState:
     """What the meta document of a workspace says."""
 
     dataset: str
@@ -28,7 +28,7 @@ class DatasetState:
     """The run whose proposals are completely in it."""
 
 
-class Books:
+class SyncStates:
     """The documents of one workspace in ``logicmix_meta`` and ``logicmix_runs``.
 
     FiftyOne leaves collections of these names alone when it tidies up.
@@ -38,12 +38,12 @@ class Books:
         self.database = database
         self.workspace_id = workspace_id
 
-    def state(self) -> DatasetState | None:
+    def load(self) -> SyncState | None:
         """Return where the data set stands, None where there is none of this format."""
         meta = self.database[META].find_one({"_id": self.workspace_id, "format": FORMAT})
         if meta is None or self.database["datasets"].find_one({"_id": ObjectId(meta["dataset_id"])}) is None:
             return None
-        return DatasetState(
+        return SyncState(
             dataset=str(meta["dataset"]),
             samples=f"samples.{meta['dataset_id']}",
             applied_seq=int(meta["applied_seq"]),
@@ -51,7 +51,7 @@ class Books:
         )
 
     def save(self, **facts: Any) -> None:
-        """Write the meta document and wait for the disk, and with it for all that was written before."""
+        """Write facts and wait for the disk, and with them for all that was written before."""
         durable = self.database.get_collection(META, write_concern=WriteConcern(j=True))
         durable.update_one({"_id": self.workspace_id}, {"$set": facts})
 
@@ -85,14 +85,11 @@ class Books:
         stored = self.database[RUNS].find_one(shown, sort=[("time", -1)])
         if stored is None:
             return RunLimits()
-        names = stored["class_names"]
-        lowest = zip(names, stored["lowest_positive"], strict=True)
-        highest = zip(names, stored["highest_negative"], strict=True)
-        return RunLimits(
-            int(stored["run"]),
-            {name: score for name, score in lowest if score is not None},
-            {name: score for name, score in highest if score is not None},
+        lowest, highest = (
+            {name: at for name, at in zip(stored["class_names"], stored[key], strict=True) if at is not None}
+            for key in ("lowest_positive", "highest_negative")
         )
+        return RunLimits(int(stored["run"]), lowest, highest)
 
     def _save_run(self, run: int, **facts: Any) -> None:
         always = {"workspace": self.workspace_id, "run": run, "time": datetime.now(UTC)}

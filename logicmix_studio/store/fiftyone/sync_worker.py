@@ -1,4 +1,4 @@
-"""The mirror: brings journal lines and proposals into the FiftyOne data set, by pymongo only.
+"""The sync worker: brings journal lines and proposals into the FiftyOne data set, by pymongo only.
 
 It is always behind the journal, never before it. The number of the last line it wrote stands in the database,
 so a tail is written again after a crash; writing a line twice changes nothing.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,18 +22,10 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, LabelTable
+from logicmix_studio.labels import LabelTable
 from logicmix_studio.store.fiftyone.changes import ProposalJob, changes_of
-from logicmix_studio.store.fiftyone.documents import (
-    KNOWN,
-    Entry,
-    change_image,
-    clear_claims,
-    known_entry,
-    replace_claims,
-    replace_known,
-)
-from logicmix_studio.store.fiftyone.sync_state import Books
+from logicmix_studio.store.fiftyone.documents import Entry, change_image, clear_claims, replace_claims
+from logicmix_studio.store.fiftyone.sync_state import SyncStates
 from logicmix_studio.store.fiftyone.views import save_selection
 from logicmix_studio.store.journal import Line
 
@@ -51,10 +42,11 @@ PROPOSAL_IMAGES = 100
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 5.0
 IDLE_SECONDS = 5.0
+MAX_ERROR = 300
 
 
 @dataclass(frozen=True)
-class MirrorStatus:
+class WorkerStatus:
     """How far the data set is behind."""
 
     applied_seq: int
@@ -71,12 +63,11 @@ class MirrorStatus:
 
 def connect(uri: str) -> MongoClient[Entry]:
     """Return a client that gives up after three seconds instead of thirty."""
-    return MongoClient(
-        uri, serverSelectionTimeoutMS=SERVER_SELECTION_MS, socketTimeoutMS=SOCKET_MS, tz_aware=True
-    )
+    limit = SERVER_SELECTION_MS
+    return MongoClient(uri, serverSelectionTimeoutMS=limit, socketTimeoutMS=SOCKET_MS, tz_aware=True)
 
 
-class Mirror:
+class SyncWorker:
     """Writes into one FiftyOne data set from a thread of its own.
 
     Handing something in never blocks and never fails; :meth:`status` and :meth:`flush` tell what came of it.
@@ -86,7 +77,10 @@ class Mirror:
         workspace_id: Whose ``logicmix_meta`` document tells the data set and the last line.
         table: The imported labels: ids and classes.
         database: The database's name.
-        revive: Called after a failure and when idle; sees that the database runs and returns its address.
+        revive: Called after a failure; sees that the database runs and returns its address.
+
+    Raises:
+        StudioError: The data set is not in the database.
     """
 
     def __init__(
@@ -104,37 +98,29 @@ class Mirror:
         self._revive = revive
         self._uri = uri
         self._client = connect(uri)
-        state = self._books.state()
+        state = self._states.load()
         if state is None:
             self._client.close()
-            raise StudioError(
-                "The FiftyOne data set of this workspace is not in the database.",
-                "Make it anew with `logicmix-studio rebuild`; the journal keeps every decision.",
-            )
+            hint = "Make it anew with `logicmix-studio rebuild`; the journal keeps every decision."
+            raise StudioError("The FiftyOne data set of this workspace is not in the database.", hint)
         self.dataset_name = state.dataset
         self._samples = state.samples
         self._applied = self._submitted = state.applied_seq
         self._run = state.run
-        self._limits = self._books.shown_limits()
+        self._limits = self._states.shown_limits()
         self._recent: deque[Line] = deque(maxlen=RECENT_LINES)
         self._changed = threading.Condition()
-        self._writing = threading.RLock()
         self._lines: deque[Line] = deque()
         self._job: ProposalJob | None = None
         self._error = ""
         self._closing = False
-        self._thread = threading.Thread(target=self._work, name="fiftyone-mirror", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="fiftyone-sync", daemon=True)
 
     # handing in --------------------------------------------------------------
 
     def start(self) -> None:
         """Start the writer."""
         self._thread.start()
-
-    @property
-    def applied_seq(self) -> int:
-        """The last journal line that is in the data set."""
-        return self._applied
 
     def replay(self, lines: Iterable[Line]) -> int:
         """Hand in the lines that the data set has not got yet; return how many."""
@@ -147,10 +133,7 @@ class Mirror:
 
     def submit(self, line: Line) -> None:
         """Hand in one line: a listener of the ledger."""
-        with self._changed:
-            self._lines.append(line)
-            self._submitted = line.seq
-            self._changed.notify_all()
+        self.replay([line])
 
     def write_proposals(
         self,
@@ -160,6 +143,7 @@ class Mirror:
         conflicts: NDArray[np.int8] | None = None,
         *,
         seq: int | None = None,
+        rows: NDArray[np.int64] | None = None,
     ) -> None:
         """Hand in a run's proposals; they replace those the data set shows, some images at a time.
 
@@ -172,6 +156,8 @@ class Mirror:
             scores: (N, C): calibrated probabilities in [0, 1]; nan only where there is no claim.
             conflicts: (N, C): +1 and -1 where the model contradicts a known label, 0 elsewhere.
             seq: The last journal line that the proposals know of; the last one handed in unless given.
+            rows: Write only these images of the run that is shown already; all of them unless given, and where
+                others are still on their way.
 
         Raises:
             ValueError: An array has another shape than the label table.
@@ -181,37 +167,29 @@ class Mirror:
             if array.shape != self.table.states.shape:
                 raise ValueError(f"{name} has shape {array.shape}, expected {self.table.states.shape}")
         ids, names = self.table.image_ids, self.table.class_names
-        job = ProposalJob(run, ids, names, proposals, scores, claims, self._submitted if seq is None else seq)
-        job.prepare()
+        known_seq = self._submitted if seq is None else seq
+        is_whole = rows is None or self._job is not None or run != self._run
+        wanted = np.arange(len(ids)) if rows is None or is_whole else rows
+        job = ProposalJob(run, ids, names, proposals, scores, claims, known_seq, wanted, is_whole)
+        if is_whole:
+            job.prepare()
         with self._changed:
             self._job = job
             self._changed.notify_all()
 
     def flush(self, timeout: float) -> bool:
-        """Wait until all that was handed in is written.
-
-        Args:
-            timeout: Seconds to wait at the most.
-
-        Returns:
-            Whether it is.
-        """
+        """Wait some seconds at the most until all that was handed in is written; return whether it is."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._lines and self._job is None, timeout)
 
-    def status(self) -> MirrorStatus:
+    def status(self) -> WorkerStatus:
         """Return how far the data set is behind."""
         with self._changed:
-            job = self._job
-            fraction = None if job is None else job.row / max(1, len(job.image_ids))
-            return MirrorStatus(self._applied, len(self._lines), self._run, fraction, self._error)
+            fraction = None if self._job is None else self._job.fraction
+            return WorkerStatus(self._applied, len(self._lines), self._run, fraction, self._error)
 
     def close(self, timeout: float = 10.0) -> bool:
-        """Write what was handed in, as far as the time allows, and stop; the journal keeps the rest.
-
-        Returns:
-            Whether everything is written.
-        """
+        """Write what was handed in, as far as the time allows, and stop; return whether everything is written."""
         done = self.flush(timeout) if self._thread.is_alive() and not self._error else not self._lines
         with self._changed:
             self._closing = True
@@ -220,57 +198,6 @@ class Mirror:
             self._thread.join(SOCKET_MS / 1000)
         self._client.close()
         return done
-
-    # whole arrays ------------------------------------------------------------
-
-    def write_states_full(self, states: NDArray[np.int8], sources: NDArray[np.uint8], seq: int) -> None:
-        """Give every image exactly these known labels, without saying who decided and when.
-
-        Args:
-            states: (N, C) values in {-1, 0, 1}.
-            sources: (N, C) values of :class:`~logicmix_studio.store.ledger.Source`.
-            seq: The last journal line that is in the arrays.
-
-        Raises:
-            PyMongoError: The database cannot be written to.
-        """
-        names, num_classes = self.table.class_names, self.table.num_classes
-        updates = (
-            replace_known(
-                image_id,
-                [
-                    known_entry(image_id, names[column], int(states[row, column]), int(sources[row, column]))
-                    for column in np.flatnonzero(states[row] != UNKNOWN)
-                ],
-                num_classes,
-            )
-            for row, image_id in enumerate(self.table.image_ids)
-        )
-        with self._writing:
-            self._write(self._collection, updates)
-            self._books.save(applied_seq=seq)
-        with self._changed:
-            self._applied, self._submitted = seq, max(seq, self._submitted)
-
-    def read_states(self) -> NDArray[np.int8]:
-        """Return the (N, C) states as the data set has them.
-
-        Raises:
-            PyMongoError: The database does not answer.
-        """
-        row_of = {image_id: row for row, image_id in enumerate(self.table.image_ids)}
-        column_of = {name: column for column, name in enumerate(self.table.class_names)}
-        states = np.zeros(self.table.states.shape, dtype=np.int8)
-        fields = {f"{KNOWN}.classifications.label": 1, f"{KNOWN}.classifications.state": 1}
-        for document in self._collection.find({}, fields):
-            row = row_of.get(str(document["_id"]))
-            if row is None:
-                continue
-            for entry in document[KNOWN]["classifications"]:
-                column = column_of.get(entry["label"])
-                if column is not None:
-                    states[row, column] = POSITIVE if entry["state"] == "positive" else NEGATIVE
-        return states
 
     def save_selection(self, image_ids: Sequence[str]) -> str:
         """Save a view of some images for the FiftyOne App and return its name in an address.
@@ -282,9 +209,8 @@ class Mirror:
         try:
             return save_selection(self._database, dataset_id, image_ids)
         except PyMongoError as error:
-            raise StudioError(
-                f"The database does not answer: {error}", "Try again in a few seconds."
-            ) from error
+            told = f"The database does not answer: {error}"
+            raise StudioError(told, "Try again in a few seconds.") from error
 
     # the writer's thread -----------------------------------------------------
 
@@ -293,8 +219,8 @@ class Mirror:
         return self._client[self._database_name]
 
     @property
-    def _books(self) -> Books:
-        return Books(self._database, self.workspace_id)
+    def _states(self) -> SyncStates:
+        return SyncStates(self._database, self.workspace_id)
 
     @property
     def _collection(self) -> Collection[Entry]:
@@ -304,22 +230,26 @@ class Mirror:
         delay = FIRST_DELAY
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closing or self._lines or self._job, IDLE_SECONDS)
+                self._changed.wait_for(
+                    lambda: self._closing or self._lines or self._job or self._error, IDLE_SECONDS
+                )
                 if self._closing:
                     return
                 batch = _first_lines(self._lines, BATCH_CELLS)
                 job = self._job
             try:
+                if self._error:
+                    self._revive_database()
                 self._step(batch, job)
-            except PyMongoError as error:
-                self._report(f"{type(error).__name__}: {error}"[:300])
-                self._pause(delay)
-                delay = min(2 * delay, LONGEST_DELAY)
-                self._try_revive()
             except Exception as error:
-                log.exception("the mirror met an error it cannot mend")
-                self._report(f"{type(error).__name__}: {error}"[:300])
-                self._pause(LONGEST_DELAY)
+                if not isinstance(error, PyMongoError | StudioError):
+                    log.exception("the sync worker met an error it cannot mend")
+                self._report(
+                    str(error) if isinstance(error, StudioError) else f"{type(error).__name__}: {error}"
+                )
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closing, delay)
+                delay = min(2 * delay, LONGEST_DELAY)
             else:
                 delay = FIRST_DELAY
                 self._report("")
@@ -327,21 +257,17 @@ class Mirror:
     def _step(self, batch: list[Line], job: ProposalJob | None) -> None:
         """Write some lines, or else some images of a run, or else see whether the database is still there."""
         if batch:
-            with self._writing:
-                self._apply(batch, job)
-            with self._changed:
-                for _ in batch:
-                    self._lines.popleft()
-                self._changed.notify_all()
+            self._apply(batch, job)
         elif job is not None:
-            with self._writing:
-                self._write_some(job)
-            with self._changed:
-                if job.is_done and self._job is job:
-                    self._job = None
-                self._changed.notify_all()
+            self._write_some(job)
         else:
             self._client.admin.command("ping")
+        with self._changed:
+            for _ in batch:
+                self._lines.popleft()
+            if not batch and job is not None and job.is_done and self._job is job:
+                self._job = None
+            self._changed.notify_all()
 
     def _apply(self, batch: list[Line], job: ProposalJob | None) -> None:
         fresh = [line for line in batch if line.seq > self._applied]
@@ -354,15 +280,16 @@ class Mirror:
             self._collection,
             (change_image(image_id, change, self.table.num_classes) for image_id, change in changes.items()),
         )
-        self._books.save(applied_seq=fresh[-1].seq)
+        self._states.save(applied_seq=fresh[-1].seq)
         self._recent.extend(fresh)
         self._applied = fresh[-1].seq
 
     def _write_some(self, job: ProposalJob) -> None:
         if not job.is_open:
-            self._books.open_run(job)
-            self._limits = job.limits
-            job.note_changes(changes_of((line for line in self._recent if line.seq > job.seq), job.limits))
+            if job.is_whole:
+                self._states.open_run(job)
+                self._limits = job.limits
+            job.note_changes(changes_of((line for line in self._recent if line.seq > job.seq), self._limits))
             job.is_open = True
         updates: list[UpdateOne] = []
         empty: list[str] = []
@@ -375,9 +302,9 @@ class Mirror:
         self._write(durable, updates)
         if empty:
             durable.update_many(*clear_claims(empty))
-        job.row += PROPOSAL_IMAGES
-        if job.is_done:
-            self._books.publish_run(job.run)
+        job.written += PROPOSAL_IMAGES
+        if job.is_done and job.is_whole:
+            self._states.publish_run(job.run)
             self._run = job.run
 
     def _write(self, collection: Collection[Entry], updates: Iterable[UpdateOne]) -> None:
@@ -386,29 +313,14 @@ class Mirror:
             collection.bulk_write(chunk, ordered=False)
 
     def _report(self, error: str) -> None:
-        if error and error != self._error:
+        if error and not self._error:
             log.warning("the FiftyOne data set cannot be written to: %s", error)
         with self._changed:
-            self._error = error
+            self._error = error[:MAX_ERROR]
             self._changed.notify_all()
 
-    def _pause(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        with self._changed:
-            self._changed.wait_for(lambda: self._closing or time.monotonic() >= end, seconds)
-
-    def _try_revive(self) -> None:
-        if self._revive is None or self._closing:
-            return
-        try:
-            uri = self._revive()
-        except StudioError as error:
-            self._report(str(error))
-            return
-        except Exception as error:
-            log.exception("the database could not be revived")
-            self._report(f"{type(error).__name__}: {error}"[:300])
-            return
+    def _revive_database(self) -> None:
+        uri = self._uri if self._revive is None else self._revive()
         if uri != self._uri:
             self._client.close()
             self._uri, self._client = uri, connect(uri)

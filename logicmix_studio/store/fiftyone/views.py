@@ -18,20 +18,9 @@ SELECTION_COLOUR: Final = "#17998b"
 
 
 def save_selection(database: Database[Entry], dataset_id: ObjectId, image_ids: Sequence[str]) -> str:
-    """Save a view of some images, in their order, in place of the last such view.
-
-    Args:
-        database: Where the data set is.
-        dataset_id: FiftyOne's id of it.
-        image_ids: The images.
-
-    Returns:
-        The view's name in an address.
-    """
-    stage = {
-        "_cls": "fiftyone.core.stages.Select",
-        "kwargs": [["sample_ids", list(image_ids)], ["ordered", True]],
-    }
+    """Save a view of some images, in their order, in place of the last one; return its name in an address."""
+    chosen = [["sample_ids", list(image_ids)], ["ordered", True]]
+    stage = {"_cls": "fiftyone.core.stages.Select", "kwargs": chosen}
     now = datetime.now(UTC)
     facts = {
         "name": SELECTION_NAME,

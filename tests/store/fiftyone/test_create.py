@@ -14,7 +14,7 @@ from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.store import Decision, Journal, Ledger, Workspace, save_table, write_json
-from logicmix_studio.store.fiftyone.attach import attach, dataset_is_ready, identity_of, prepare_dataset
+from logicmix_studio.store.fiftyone.attach import attach, dataset_is_ready, identity_of
 from logicmix_studio.store.fiftyone.mongod import Mongod
 
 pytestmark = pytest.mark.slow
@@ -42,11 +42,11 @@ def seen(tmp_path_factory):
     workspace, labels = make_workspace(root, table()), table()
     steps: list[str] = []
     with Mongod(workspace.database, environ={}) as mongod:
-        mirror = attach(workspace, labels, mongod, progress=lambda done, total, what: steps.append(what))
+        worker = attach(workspace, labels, mongod, progress=lambda done, total, what: steps.append(what))
         was_ready = dataset_is_ready(workspace, mongod.ensure(), identity_of(workspace))
         ledger = Ledger(labels, journal=Journal(workspace.journal_file))
-        mirror.start()
-        ledger.listen(mirror.submit)
+        worker.start()
+        ledger.listen(worker.submit)
         line = ledger.decide([Decision(labels.image_ids[1], "dog", -1)], who="ann", origin="grid").line
         scores = np.full(STATES.shape, 0.5, dtype=np.float16)
         scores[2, 0], scores[2, 1] = 0.98, 0.01
@@ -54,10 +54,10 @@ def seen(tmp_path_factory):
         proposals[2, 0], proposals[2, 1] = 1, -1
         conflicts = np.zeros(STATES.shape, dtype=np.int8)
         conflicts[0, 0] = -1
-        mirror.write_proposals(1, proposals, scores, conflicts)
-        mirror.save_selection(labels.image_ids[:1])
-        slug = mirror.save_selection([labels.image_ids[4], labels.image_ids[1]])
-        assert mirror.close(20)
+        worker.write_proposals(1, proposals, scores, conflicts)
+        worker.save_selection(labels.image_ids[:1])
+        slug = worker.save_selection([labels.image_ids[4], labels.image_ids[1]])
+        assert worker.close(20)
         environ = dict(os.environ)
         prepare_environment(environ, database_uri=mongod.ensure())
         command = [sys.executable, str(READER), str(workspace.folder), str(root), mongod.ensure()]
@@ -155,4 +155,4 @@ def test_what_the_set_up_cannot_do_is_said(tmp_path, mongod):
     workspace = make_workspace(tmp_path / "photos", table())
     workspace.labels_file.write_bytes(b"broken")
     with pytest.raises(StudioError, match=r"could not be made: .*labels\.npz is broken"):
-        prepare_dataset(workspace, mongod.ensure())
+        attach(workspace, table(), mongod)

@@ -9,9 +9,9 @@ import psutil
 import pytest
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.store import mongod
-from logicmix_studio.store.fiftyone.sync_worker import connect
+from logicmix_studio.store.fiftyone import mongod
 from logicmix_studio.store.fiftyone.mongod import RECORD, Mongod, find_mongod
+from logicmix_studio.store.fiftyone.sync_worker import connect
 
 
 @pytest.fixture
@@ -32,7 +32,10 @@ def kill(running: Mongod) -> None:
 
 
 def test_find_mongod_without_importing_fiftyone():
-    code = "import sys, logicmix_studio.store.fiftyone.mongod as m; m.find_mongod(); sys.exit('fiftyone' in sys.modules)"
+    code = (
+        "import sys, logicmix_studio.store.fiftyone.mongod as m; m.find_mongod();"
+        "sys.exit('fiftyone' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert find_mongod().is_file()
 
@@ -101,7 +104,7 @@ def test_ensure_after_kill_starts_anew_with_what_was_durable(own):
     client = connect(own.ensure())
     client["x"].get_collection("y").insert_one({"_id": 1})
     client["x"].command("insert", "y", documents=[{"_id": 2}], writeConcern={"j": True})
-    uri, pid = own.uri, own.pid
+    uri, pid = own.ensure(), own.pid
     kill(own)
     assert not own.alive()
     assert own.ensure() == uri
@@ -198,5 +201,5 @@ def test_a_users_server_that_is_down_is_named_without_its_password(tmp_path, mon
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StudioError, match="cannot be made"):
+    with pytest.raises(StudioError, match="cannot write"):
         Mongod(tmp_path / "file" / "db", environ={}).ensure()

@@ -10,17 +10,17 @@ import pytest
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.store import Ledger, read_journal, save_table
 from logicmix_studio.store.fiftyone.documents import META
-from logicmix_studio.store.fiftyone.sync_worker import Mirror
+from logicmix_studio.store.fiftyone.sync_worker import SyncWorker
 
 DECIDER = Path(__file__).with_name("deciding_process.py")
 
 
 @pytest.mark.parametrize("acknowledged", [1, 40, 400])
-def test_a_killed_server_loses_nothing_acknowledged(desk_of, mongod, database, tmp_path, acknowledged):
+def test_a_killed_server_loses_nothing_acknowledged(make_synced, mongod, database, tmp_path, acknowledged):
     states = np.zeros((300, 7), dtype=np.int8)
     table = LabelTable.build([f"{row}.jpg" for row in range(300)], [f"class {c}" for c in range(7)], states)
-    desk = desk_of(mongod.ensure(), database, table)
-    desk.mirror.close()
+    synced = make_synced(mongod.ensure(), database, table)
+    synced.worker.close()
     save_table(tmp_path / "labels.npz", table)
     journal = tmp_path / "journal.jsonl"
     command = [
@@ -29,7 +29,7 @@ def test_a_killed_server_loses_nothing_acknowledged(desk_of, mongod, database, t
         str(tmp_path / "labels.npz"),
         str(journal),
         mongod.ensure(),
-        desk.workspace_id,
+        synced.workspace_id,
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as decider:
         assert decider.stdout is not None
@@ -42,17 +42,15 @@ def test_a_killed_server_loses_nothing_acknowledged(desk_of, mongod, database, t
     lines = list(read_journal(journal))
     assert [line.seq for line in lines] == list(range(1, len(lines) + 1))
     assert len(lines) >= last
-    assert database[META].find_one({"_id": desk.workspace_id})["applied_seq"] <= len(lines)
+    assert database[META].find_one({"_id": synced.workspace_id})["applied_seq"] <= len(lines)
 
     ledger = Ledger(table, lines)
-    mirror = Mirror(mongod.ensure(), desk.workspace_id, table)
-    mirror.start()
-    mirror.replay(lines)
-    assert mirror.close(30)
-    again = Mirror(mongod.ensure(), desk.workspace_id, table)
-    np.testing.assert_array_equal(again.read_states(), ledger.states)
-    again.close()
-    for document in desk.samples().values():
+    worker = SyncWorker(mongod.ensure(), synced.workspace_id, table)
+    worker.start()
+    worker.replay(lines)
+    assert worker.close(30)
+    np.testing.assert_array_equal(synced.states(), ledger.states)
+    for document in synced.samples().values():
         names = [
             {entry["label"] for entry in document[field]["classifications"]} for field in ("known", "pseudo")
         ]

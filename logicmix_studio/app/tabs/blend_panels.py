@@ -1,0 +1,138 @@
+"""What else can be seen of a blend: other methods, augmentation, scores, a thousand blends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import gradio as gr
+import pandas as pd
+
+from logicmix_studio.app.page import Page
+from logicmix_studio.app.theme import STATE_COLOURS
+from logicmix_studio.errors import StudioError
+from logicmix_studio.training.settings import MixingSettings
+
+SHOWN: Final = 100
+"""Classes of a table of methods."""
+FRAME: Final[dict[str, Any]] = {"interactive": False, "show_label": False, "show_search": "filter"}
+TILES: Final[dict[str, Any]] = {
+    "height": "auto", "show_label": False, "allow_preview": False, "buttons": [], "format": "jpeg",
+}  # fmt: skip
+QUIET: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+KNOWN, AMONG = "known, %", "positive of the known, %"
+BARS: Final = ["photographs", "blends drawn", "blends exact", "samples drawn", "samples exact"]
+NO_BLEND: Final = "No blend yet: draw one, or choose images."
+TRUTH_NOTE: Final = (
+    "The complete labels are known here: **✗ marks a wrong negative**, which tells the network that what it sees is "
+    "not there. The classes in which the methods differ most come first."
+)
+NO_TRUTH_NOTE: Final = (
+    "Only LogicMix calls a class negative because every source was checked; where the complete labels are known (demo, "
+    "trials), wrong negatives are marked. The classes in which the methods differ most come first."
+)
+
+
+def blend_panels(page: Page, inputs: list[Any]) -> Callable[[Any], Any]:
+    """Lay out the tabs beside the truth table, then wire them.
+
+    Args:
+        page: What the tabs share.
+        inputs: States (made outside these tabs, where they would count as tabs) of the panel that is looked at, the
+            blend and the seed of its augmentation; seed, fewest and most sources, probability, and whether
+            pseudo-labels are filled in.
+    """
+    tabs: dict[str, gr.Tab] = {}
+    panel, _, augment_seed, _, least, most, probability, _ = inputs
+    with gr.Tab("Other methods", id="methods") as tabs["methods"]:
+        methods_note = gr.Markdown()
+        pictures = gr.Gallery(columns=6, **TILES)
+        methods = gr.Dataframe(max_height=560, **FRAME)
+    with gr.Tab("As the network sees it", id="network") as tabs["network"]:
+        network_note = gr.Markdown()
+        again = gr.Button("Augment anew", size="sm")
+        views = gr.Gallery(columns=4, **TILES)
+    with gr.Tab("Model scores", id="scores") as tabs["scores"]:
+        scores_note = gr.Markdown()
+        scores = gr.Dataframe(max_height=620, **FRAME)
+    with gr.Tab("1,000 blends", id="statistics") as tabs["statistics"]:
+        balance = gr.BarPlot(
+            x="samples", y="cells, %", color="state", color_map=STATE_COLOURS, height=240, sort=BARS
+        )
+        statistics_note = gr.Markdown()
+        with gr.Row():
+            known = gr.LinePlot(x="sources", y=KNOWN, height=200)
+            among = gr.LinePlot(x="sources", y=AMONG, height=200)
+        classes = gr.Dataframe(max_height=420, **FRAME)
+
+    def show_methods(made: Any, filled: bool, _: int) -> dict[Any, Any]:
+        results, order = page.studio.blends.methods(made, with_pseudo=filled)
+        table = {"class": [page.studio.class_names[column] for column in order[:SHOWN]]}
+        table |= {one.name: [one.cell(column) for column in order[:SHOWN]] for one in results}
+        note = NO_TRUTH_NOTE if results[0].wrong is None else TRUTH_NOTE
+        tiles = [(one.picture, f"{one.name}\n{one.words}\n{one.summary}") for one in results]
+        return {methods_note: note, pictures: tiles, methods: pd.DataFrame(table).style.map(_wrong)}
+
+    def show_network(made: Any, _: bool, augmented: int) -> dict[Any, Any]:
+        service = page.studio.blends
+        chosen, side = service.settings.augment, service.settings.backbone.image_size
+        note = (
+            f"Each source is augmented by itself before mixing: mirrored with probability {chosen.flip_probability:g}, "
+            f"then {chosen.num_operations} RandAugment operations of strength {chosen.magnitude}, at {side} × {side} "
+            "pixels. Nothing is done after mixing."
+        )
+        tiles: list[Any] = []
+        for place, (before, after, words) in enumerate(service.network_view(made, augmented or None)):
+            name = f"image {place}" if place else "blend"
+            tiles += [(before, f"{name}, before"), (after, f"{name}, after: {words}")]
+        return {network_note: note, views: tiles}
+
+    def show_scores(made: Any, _: bool, __: int) -> dict[Any, Any]:
+        found = page.studio.blends.scores(made.image_ids)
+        note = (
+            f"Run {found.run}'s model, {'' if found.is_calibrated else 'not '}calibrated. A blend is no photograph: "
+            "the network learns from it, but is never asked about one."
+        )
+        return {scores_note: note, scores: found.table}
+
+    def show_statistics(seed: int, least: int, most: int, probability: float, filled: bool) -> dict[Any, Any]:
+        mixing = MixingSettings(probability=probability, min_sources=int(least), max_sources=int(most))
+        found = page.studio.blends.statistics(int(seed or 0), mixing, with_pseudo=filled)
+        curve = found.curve.rename(columns={"known": KNOWN, "positive_of_known": AMONG})
+        plots = {balance: found.balance, known: curve, among: curve}
+        return {statistics_note: found.words, classes: found.classes, **plots}
+
+    notes = {
+        "methods": methods_note,
+        "network": network_note,
+        "scores": scores_note,
+        "statistics": statistics_note,
+    }
+    shows = {"methods": show_methods, "network": show_network, "scores": show_scores}
+    outputs = [*notes.values(), pictures, methods, views, scores, balance, known, among, classes]
+
+    def fill(name: str, made: Any, augmented: int, *values: Any) -> dict[Any, Any]:
+        try:
+            if name == "statistics":
+                return show_statistics(*values)
+            if name == "truth" or made is None:
+                return dict.fromkeys(notes.values(), NO_BLEND)
+            return shows[name](made, values[-1], augmented)
+        except StudioError as error:
+            return {notes[name]: f"**{error.what}.** {error.hint}"}
+
+    def opened(name: str) -> Callable[..., dict[Any, Any]]:
+        return lambda _, *values: {panel: name, **fill(name, *values)}
+
+    def augmented_anew(name: str, made: Any, augmented: int, *values: Any) -> dict[Any, Any]:
+        return {augment_seed: augmented + 1, **fill(name, made, augmented + 1, *values)}
+
+    for name, tab in tabs.items():
+        tab.select(opened(name), inputs, [panel, *outputs], **QUIET)
+    again.click(augmented_anew, inputs, [augment_seed, *outputs], **QUIET)
+    gr.on([least.input, most.input, probability.release], fill, inputs, outputs, **QUIET)
+    return lambda event: event.then(fill, inputs, outputs, **QUIET)
+
+
+def _wrong(text: str) -> str:
+    return "background-color: rgb(179 38 30 / 15%)" if "✗" in text else ""

@@ -1,0 +1,103 @@
+"""The filters above a view of Review: native components, each view's own, kept in the address."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import gradio as gr
+
+from logicmix_studio.labels import TEST_SPLIT
+from logicmix_studio.review.queue_spec import ORDERS, SCOPES
+from logicmix_studio.studio import Studio
+
+Choices = list[tuple[str, str]]
+
+LABELS: Final = {
+    "order": "Order",
+    "scope": "Which cells",
+    "class_name": "Class",
+    "sign": "Sign",
+    "band": "Score",
+    "run": "Run",
+    "split": "Split",
+    "size": "Tiles",
+}
+DEFAULTS: Final = {"order": "uncertain", "sign": "0", "size": "24"}
+"""Of the filters that are not empty by default."""
+ARRIVAL_SECONDS: Final = 2.0
+QUICK: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+"""Of events that are only for the page."""
+
+_SIGNS: Final = [("Both", "0"), ("● likely present", "1"), ("○ likely absent", "-1")]
+_BANDS: Final = [
+    ("Any score", ""),
+    *((f"{low} to {high}", f"{low}-{high}") for low, high in (
+        ("0.99", "1"), ("0.95", "1"), ("0.8", "0.95"), ("0.2", "0.8"), ("0.05", "0.2"), ("0", "0.05"), ("0", "0.01")
+    )),
+]  # fmt: skip
+
+
+def choices(studio: Studio, name: str) -> Choices:
+    """Return what a filter offers at present: words and value."""
+    if name == "class_name":
+        return [("All classes", ""), *((one, one) for one in studio.class_names)]
+    if name == "run":
+        current = studio.proposed.choice()[0]
+        others = [run for run in reversed(studio.proposed.runs()) if run != current]
+        return [
+            (f"{current}, current" if current else "none yet", ""),
+            *((str(run), str(run)) for run in others),
+        ]
+    if name == "split":
+        splits = sorted(set(studio.table.splits) - {TEST_SPLIT, ""})
+        return [("All but test", ""), *((one, one) for one in splits)]
+    if name == "size":
+        return [(one, one) for one in ("12", "24", "48")]
+    words = ORDERS if name == "order" else SCOPES
+    return {"sign": _SIGNS, "band": _BANDS}.get(name) or [(text, value) for value, text in words.items()]
+
+
+def is_arriving(target: Mapping[str, Any], screen: str) -> bool:
+    """Return whether somebody is just being led to a view, so that its filters are about to be set."""
+    is_meant = target.get("tab") == "review" and target.get("screen", "stream") == screen
+    return is_meant and time.time() - float(target["at"]) < ARRIVAL_SECONDS
+
+
+def filter_row(studio: Studio, names: Sequence[str]) -> dict[str, gr.Dropdown]:
+    """Lay a row of filters out, by name."""
+    with gr.Row(elem_classes="lm-filters"):
+        return {
+            name: gr.Dropdown(
+                choices(studio, name), value=DEFAULTS.get(name, ""), label=LABELS[name], min_width=120
+            )
+            for name in names
+        }
+
+
+def filled(
+    studio: Studio, names: Sequence[str], wanted: Mapping[str, Any]
+) -> tuple[list[str], list[gr.Dropdown]]:
+    """Return the values that an address or another tab wants filters to have, and the updates that set them."""
+    values = [str(wanted.get(name) or DEFAULTS.get(name, "")) for name in names]
+    updates = []
+    for name, value in zip(names, values, strict=True):
+        offered = choices(studio, name)
+        is_known = value in [choice[1] for choice in offered]
+        updates.append(gr.Dropdown(offered if is_known else [*offered, (value, value)], value=value))
+    return values, updates
+
+
+def renewed(studio: Studio, names: Sequence[str]) -> list[Any]:
+    """Return updates that offer today's runs and classes and leave the values as they are."""
+    return [
+        gr.Dropdown(choices(studio, name)) if name in ("run", "class_name") else gr.skip() for name in names
+    ]
+
+
+def address_script(screen: str, names: Sequence[str]) -> str:
+    """Return the script of an event that writes a view and its filters into the address."""
+    pairs = f"{json.dumps(list(names))}.map((name, at) => [name, values[at]])"
+    return f"(...values) => lm.address('review', {{screen: '{screen}', ...Object.fromEntries({pairs})}})"

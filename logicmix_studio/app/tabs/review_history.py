@@ -1,0 +1,129 @@
+"""History: who decided what, take any of it back, and the labels as they were at a time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import gradio as gr
+import pandas as pd
+
+from logicmix_studio.app.page import Page
+from logicmix_studio.app.session import event, person
+from logicmix_studio.app.tabs.review_filters import QUICK, address_script, is_arriving
+from logicmix_studio.app.tabs.review_stream import reversal_words
+from logicmix_studio.review.history import HistoryFilter
+
+LINES: Final = 200
+CELLS: Final = 500
+"""Lines and cells that are shown at the most."""
+NAMES: Final = ("who", "class_name", "origin")
+
+
+def history_part(page: Page, tab: gr.Tab) -> None:
+    """Lay the view out, then wire it.
+
+    Args:
+        page: What the tabs share.
+        tab: The part of Review that it stands in; looked at, it is read anew.
+    """
+    studio = page.studio
+    with gr.Row():
+        who = gr.Dropdown([("Everybody", "")], value="", label="Who")
+        name = gr.Dropdown([("All classes", "")], value="", label="Class")
+        origin = gr.Dropdown([("Everywhere", "")], value="", label="Where")
+        before = gr.Number(0, label="Before line (0: the newest)", precision=0, minimum=0)
+    lines = gr.Dataframe(
+        label="Nothing is ever deleted; choose a line to see its cells or to revert it",
+        interactive=False,
+        max_height=420,
+        elem_id="review-history",
+    )
+    chosen = gr.State(0)
+    with gr.Row(visible=False) as detail:
+        with gr.Column(scale=4):
+            cells = gr.Dataframe(
+                label="Its cells", interactive=False, max_height=260, elem_id="review-history-cells"
+            )
+        with gr.Column(scale=1, min_width=160):
+            revert = gr.Button("Revert this line", variant="primary")
+    with gr.Accordion("The labels at any time", open=False):
+        with gr.Row():
+            moment = gr.DateTime(label="As of", type="timestamp")
+            show = gr.Button("Show")
+        counts = gr.Dataframe(label="Cells then and now", interactive=False)
+        changes = gr.Dataframe(label="What differs from now", interactive=False, max_height=320)
+
+    def read(who: str, name: str, origin: str, before: float | None) -> pd.DataFrame:
+        wanted = HistoryFilter(who, name, origin, before=int(before) if before else None)
+        return for_people(studio.review.history(wanted, LINES))
+
+    def begin(*wanted: Any) -> list[Any]:
+        with studio.ledger.lock:
+            people = sorted({line.who for line in studio.ledger.lines})
+            origins = sorted({line.origin for line in studio.ledger.lines})
+        options = [("Everybody", people), ("All classes", studio.class_names), ("Everywhere", origins)]
+        offered = [
+            gr.Dropdown([(word, ""), *((one, one) for one in every)], value=value)
+            for (word, every), value in zip(options, wanted[:3], strict=True)
+        ]
+        return [*offered, read(*wanted)]
+
+    def look(target: dict[str, Any], *wanted: Any) -> list[Any]:
+        return [gr.skip()] * 4 if is_arriving(target, "history") else begin(*wanted)
+
+    def arrive(target: dict[str, Any]) -> list[Any]:
+        if target.get("tab") != "review" or target.get("screen") != "history":
+            return [gr.skip()] * 4
+        return begin(*(str(target.get(name, "")) for name in NAMES), 0)
+
+    def choose(event_data: gr.SelectData) -> list[Any]:
+        number = int(event_data.row_value[0])
+        found = studio.review.cells_of_line(number)
+        line = studio.ledger.line(number)
+        can_revert = line.kind == "decide" and not studio.ledger.is_undone(number)
+        return [
+            number,
+            gr.Row(visible=True),
+            found.head(CELLS),
+            gr.Button(f"Revert line {number}", interactive=can_revert),
+        ]
+
+    def take_back(request: gr.Request, number: int, *wanted: Any) -> list[Any]:
+        found = studio.review.undo(person(studio, request), of=number)
+        left = len(found.receipt.left_alone)
+        gr.Info(
+            reversal_words(found) + (f"; {left} cells that changed later stay as they are" if left else "")
+        )
+        return [read(*wanted), gr.Button(interactive=False)]
+
+    def show_past(seconds: float | None) -> list[Any]:
+        if not seconds:
+            raise gr.Error("Choose a day and time first", print_exception=False)
+        past = studio.review.labels_at(datetime.fromtimestamp(seconds, UTC).isoformat())
+        return [past.counts, past.changes.drop(columns="image_id").head(CELLS)]
+
+    wanted, offers = [who, name, origin, before], [who, name, origin]
+    write = address_script("history", NAMES)
+    gr.on([box.input for box in wanted], event(read), wanted, lines, **QUICK).then(
+        None, offers, None, js=write, **QUICK
+    )
+    tab.select(event(look), [page.target, *wanted], [*offers, lines], **QUICK).then(
+        None, offers, None, js=write, **QUICK
+    )
+    page.target.change(event(arrive), page.target, [*offers, lines], **QUICK)
+    lines.select(event(choose), None, [chosen, detail, cells, revert], **QUICK)
+    revert.click(event(take_back), [chosen, *wanted], [lines, revert], **QUICK)
+    show.click(event(show_past), moment, [counts, changes], **QUICK)
+
+
+def for_people(lines: pd.DataFrame) -> pd.DataFrame:
+    """Return lines of the journal with times of this place and words for what is undone."""
+    when = pd.to_datetime(lines["time"], format="ISO8601", utc=True)
+    zone = datetime.now().astimezone().tzinfo
+    shown = lines.assign(
+        time=when.dt.tz_convert(zone).dt.strftime("%Y-%m-%d %H:%M:%S"),
+        undone=lines["undone"].map({True: "undone", False: ""}),
+        run=lines["run"].astype(object).where(lines["run"].notna(), ""),
+    )
+    return shown.drop(columns="revertible")

@@ -1,0 +1,211 @@
+"""Stream and Conflicts: one question at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+
+import gradio as gr
+
+from logicmix_studio.app.components.review_stream import review_stream
+from logicmix_studio.app.media import media_url
+from logicmix_studio.app.page import Page
+from logicmix_studio.app.session import event, person, server_function
+from logicmix_studio.app.tabs.review_filters import DEFAULTS, QUICK, filled, filter_row, is_arriving, renewed
+from logicmix_studio.review.cards import Card, Provenance, Reversal
+from logicmix_studio.review.empty_queue import EmptyQueue
+from logicmix_studio.review.queue_spec import QueueSpec
+from logicmix_studio.store import Decision, Source
+from logicmix_studio.studio import Studio
+
+PARTS: Final = {
+    "stream": ("order", "scope", "class_name", "sign", "band", "run", "split"),
+    "conflicts": ("class_name", "sign"),
+}
+"""The filters of each view."""
+LARGE_SIDE: Final = 2048
+RUN_SECONDS: Final = 3.0
+"""How often to look for a run that has finished."""
+_SOURCES: Final = {
+    Source.NOBODY: "nobody",
+    Source.IMPORTED: "from the import",
+    Source.HUMAN: "a person",
+    Source.ACCEPTED: "an accepted pseudo-label",
+}
+
+
+def stream_part(page: Page, tab: gr.Tab, origin: str) -> None:
+    """Lay out one of the two views, then wire it.
+
+    Args:
+        page: What the tabs share.
+        tab: The part of Review that it stands in; looked at, it asks anew.
+        origin: stream or conflicts.
+    """
+    studio, names = page.studio, PARTS[origin]
+    filters = filter_row(studio, names)
+    boxes = list(filters.values())
+    store = str(studio.workspace.root)
+
+    def value(values: Sequence[str]) -> dict[str, Any]:
+        asked = dict(zip(names, values, strict=True))
+        chosen = {name: given for name, given in asked.items() if given != DEFAULTS.get(name, "")}
+        return {"origin": origin, "store": store, "filters": asked, "address": {"screen": origin, **chosen}}
+
+    given = {name: DEFAULTS.get(name, "") for name in names}
+    stream = review_stream(origin, store, given, card_functions(page, origin))
+
+    def show(*values: str) -> dict[str, Any]:
+        return value(values)
+
+    def arrive(target: dict[str, Any]) -> list[Any]:
+        if target.get("tab") != "review" or target.get("screen", "stream") != origin:
+            return [gr.skip()] * (len(names) + 1)
+        values, updates = filled(studio, names, target)
+        return [*updates, value(values)]
+
+    def renew(target: dict[str, Any], *values: str) -> list[Any]:
+        if is_arriving(target, origin):
+            return [gr.skip()] * (len(names) + 1)
+        return [*renewed(studio, names), {**value(values), "at": time.time()}]
+
+    def look() -> int:
+        return studio.proposed.choice()[0] or 0
+
+    def follow(event_data: gr.EventData, *values: str) -> tuple[Any, Any]:
+        step = event_data._data
+        if step["action"] == "next_class":
+            names_of = studio.class_names
+            at = names_of.index(step["name"]) if step["name"] else -1
+            following = names_of[(at + 1) % len(names_of)]
+            asked = dict(zip(names, values, strict=True))
+            return page.go("review", **{**asked, "screen": origin, "class_name": following})
+        if step["action"] == "clear":
+            return page.go("review", screen=origin)
+        return page.go(step["tab"] or "review", **step["filters"])
+
+    run = gr.Number(look(), visible="hidden")  # updates of the filters themselves would close their lists
+    looked_at = [page.shown["review"].select, tab.select, run.change]
+    gr.on([box.input for box in boxes], event(show), boxes, stream, **QUICK)
+    page.target.change(event(arrive), page.target, [*boxes, stream], **QUICK)
+    gr.on(looked_at, event(renew), [page.target, *boxes], [*boxes, stream], **QUICK)
+    page.timer("review", RUN_SECONDS).tick(look, None, run, **QUICK)
+    stream.select(event(follow), boxes, page.way, **QUICK)
+
+
+def card_functions(page: Page, origin: str) -> list[Callable[..., Any]]:
+    """Return what the script of a view may call on the server."""
+    studio = page.studio
+
+    @server_function
+    def next_cards(asked: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        who = person(studio, request)
+        if asked.get("again"):
+            studio.review.take_again(who)
+        fixed = {"order": "conflicts", "scope": "conflict"} if origin == "conflicts" else {}
+        spec = QueueSpec.of(**asked["filters"], **fixed)
+        batch = studio.review.next_batch(
+            spec, who=who, holder=asked["holder"], want=asked["want"], have=asked["have"]
+        )
+        return {
+            "cards": [card_facts(studio, card, origin) for card in batch.cards],
+            "total": batch.total,
+            "run": batch.run,
+            "lost": batch.lost,
+            "empty": None if batch.empty is None else empty_facts(batch.empty),
+        }
+
+    @server_function
+    def answer(given: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        receipt = studio.ledger.decide(
+            [Decision(given["image"], given["name"], given["state"], given["answer"], given["score"])],
+            who=person(studio, request),
+            origin=origin,
+            action_id=given["id"],
+            run=given["run"],
+            extra={"suggestion": given["suggestion"], "ms": given["ms"]},
+        )
+        return {"settled": len(receipt.skipped), "run": studio.proposed.choice()[0]}
+
+    @server_function
+    def undo(given: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        who = person(studio, request)
+        found = studio.review.undo(who, action_id=given["id"], target=given.get("target"))
+        return reversal_facts(studio, found, origin)
+
+    @server_function
+    def redo(given: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        who = person(studio, request)
+        found = studio.review.redo(who, action_id=given["id"], target=given.get("target"))
+        return reversal_facts(studio, found, origin)
+
+    @server_function
+    def release(given: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        studio.review.release(person(studio, request), given["holder"])
+        return {}
+
+    return [next_cards, answer, undo, redo, release]
+
+
+def card_facts(studio: Studio, card: Card, origin: str = "stream") -> dict[str, Any]:
+    """Return a card for the script; in Conflicts the claim is the opposite of what is known."""
+    is_conflict = origin == "conflicts"
+    known = studio.review.provenance(card.image_id, card.class_name) if is_conflict else None
+    return {
+        "cell": card.cell,
+        "image": card.image_id,
+        "file": card.path,
+        "name": card.class_name,
+        "state": card.state,
+        "claim": -card.state if is_conflict else card.claim,
+        "score": card.score,
+        "run": card.run,
+        "url": media_url(studio, card.image_id),
+        "large": media_url(studio, card.image_id, LARGE_SIDE),
+        "known": "" if known is None else who_says(known),
+    }
+
+
+def empty_facts(empty: EmptyQueue) -> dict[str, Any]:
+    """Return why a queue is empty, for the script."""
+    return {"title": empty.title, "text": empty.text, "steps": [asdict(step) for step in empty.steps]}
+
+
+def reversal_facts(studio: Studio, found: Reversal, origin: str) -> dict[str, Any]:
+    """Return what an undo or a redo did, for the script."""
+    line = found.receipt.line
+    of = None if line is None or line.of is None else studio.ledger.line(line.of)
+    is_one = line is not None and len(line.cells) == 1
+    return {
+        "cards": [card_facts(studio, card, origin) for card in found.cards] if is_one else [],
+        "target": found.target,
+        "origin": "" if line is None else line.origin,
+        "counts": of is not None and of.cells[0].answer != "skip" if is_one else True,
+        "words": reversal_words(found),
+        "left_alone": len(found.receipt.left_alone),
+        "run": studio.proposed.choice()[0],
+    }
+
+
+def reversal_words(found: Reversal) -> str:
+    """Return what an undo or a redo did, in words."""
+    line = found.receipt.line
+    if line is None:
+        return "Nothing had been written: there is nothing to undo"
+    done = "Undone" if line.kind == "undo" else "Brought back"
+    cells = f"{len(line.cells):,} cell{'' if len(line.cells) == 1 else 's'}"
+    return f"{done}: line {line.of}, {cells}, {line.origin}"
+
+
+def who_says(known: Provenance) -> str:
+    """Return where a known state comes from, in words."""
+    line = known.line
+    if line is None:
+        return _SOURCES[known.source]
+    when = datetime.fromisoformat(line.time).astimezone().strftime("%d %b %Y %H:%M")
+    others = f", with {len(line.cells) - 1:,} others" if len(line.cells) > 1 else ""
+    run = f", after run {line.run}" if line.run else ""
+    return f"{line.who}, {when}, in {line.origin}{others}{run}"

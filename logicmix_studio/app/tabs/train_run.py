@@ -1,0 +1,210 @@
+"""Train, on the right: the runs as a table, and the chosen one as it learns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from logicmix_studio.app.components import custom, safe
+from logicmix_studio.app.page import Page
+from logicmix_studio.app.session import event
+from logicmix_studio.app.tabs.train_start import QUICK
+from logicmix_studio.app.theme import STATE_COLOURS
+from logicmix_studio.runs import RunInfo
+from logicmix_studio.runs.curves import CHARTS
+from logicmix_studio.runs.info import STATUS_WORDS
+from logicmix_studio.studio import Studio
+from logicmix_studio.training.config import RECIPES
+
+SECONDS = 2.0
+"""How often a run at work is looked at."""
+ACCENT = "#6b78e0"
+LINE_COLOURS = {
+    "blends": STATE_COLOURS["pseudo-label"],
+    "mAP": STATE_COLOURS["positive"],
+    "positive": STATE_COLOURS["positive"],
+    "negative": STATE_COLOURS["negative"],
+}
+"""Of the lines that are not in the accent's colour."""
+
+
+def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
+    """Lay out the chosen run, then wire it.
+
+    Args:
+        page: What the tabs share.
+        chosen: The run that is shown; 0 for the one at work or the latest.
+        known: Changes with every run that comes, ends or is renamed.
+    """
+    studio = page.studio
+    seen = gr.State({})
+    head = custom("run_head", {})
+    with gr.Row():
+        small: dict[str, Any] = {"size": "sm", "visible": False, "scale": 0, "min_width": 130}
+        pause, cancel, resume = (gr.Button(name, **small) for name in ("Pause", "Cancel", "Resume"))
+        use, delete = gr.Button("Use its scores", **small), gr.Button("Delete …", **small)
+    with gr.Column(visible=False) as sure:
+        loss = gr.Markdown()
+        with gr.Row():
+            really, keep = gr.Button("Delete it", size="sm", variant="stop"), gr.Button("Keep it", size="sm")
+    with gr.Row(elem_classes="lm-charts"):
+        plots = {chart: line_plot(chart) for chart in CHARTS}
+    with gr.Row():
+        precision = gr.Dataframe(
+            label="Average precision by class", visible=False, interactive=False, max_height=330
+        )
+        settings = gr.Dataframe(
+            label="Settings that differ from the recipe", visible=False, interactive=False
+        )
+    with gr.Accordion("Name and note", open=False, visible=False) as about:
+        name, star = gr.Textbox(label="Name", max_length=80), gr.Checkbox(label="★ star")
+        note = gr.Textbox(label="Note", lines=3, max_length=2000)
+        save = gr.Button("Save", size="sm")
+    with gr.Accordion("Log", open=False, visible=False) as log_box:
+        log = gr.Textbox(
+            show_label=False,
+            lines=14,
+            max_lines=14,
+            autoscroll=True,
+            interactive=False,
+            elem_classes="lm-log",
+        )
+
+    def look(run: float | None, before: dict[str, Any]) -> dict[Any, Any]:
+        infos = studio.jobs.list()
+        shown = next((info for info in infos if info.run == run), None)
+        shown = shown or next(
+            (info for info in reversed(infos) if info.is_active), infos[-1] if infos else None
+        )
+        current, _ = studio.registry.choice()
+        every = [[info.run, info.status, info.name, info.star, info.run == current] for info in infos]
+        changes: dict[Any, Any] = {} if before.get("every") == every else {known: every}
+        if shown is None:
+            return {
+                **changes,
+                head: {},
+                seen: {"every": every},
+                **dict.fromkeys(rest, gr.update(visible="hidden")),
+            }
+        curves = studio.runs.curves(shown.run)
+        now = {
+            "every": every,
+            "run": [shown.run, shown.status, shown.name, shown.note, shown.star, current],
+            "line": [shown.standing, shown.fraction, len(shown.warnings)],
+            "offset": curves.offset,
+        }
+        is_other, was = now["run"] != before.get("run"), (before.get("run") or [None, None])[:2]
+        if was == [shown.run, "running"] and not shown.is_active:
+            gr.Info(f"Run {shown.run} has {STATUS_WORDS[shown.status]}. {studio.runs.change_line(shown)}")
+        if is_other or now["line"] != before.get("line"):
+            changes[head] = head_value(studio, shown)
+        if is_other or now["offset"] != before.get("offset"):
+            changes |= {
+                plot: drawn(curves.frame(chart), curves.axis(chart), LINE_COLOURS)
+                for chart, plot in plots.items()
+            }
+            changes[log] = studio.runs.log(shown.run)
+        if is_other:
+            changes |= details(shown, is_current=shown.run == current)
+        if shown.run != run:
+            changes[chosen] = shown.run
+        return {**changes, seen: now}
+
+    def details(info: RunInfo, *, is_current: bool) -> dict[Any, Any]:
+        measured, different = studio.runs.precision(info.run), studio.runs.settings(info.run)
+        return {
+            pause: gr.update(visible=info.is_active),
+            cancel: gr.update(visible=info.is_active),
+            resume: gr.update(visible=info.is_resumable),
+            use: gr.update(visible=info.status == "finished" and not is_current),
+            delete: gr.update(visible=not info.is_active),
+            sure: gr.update(visible=False),
+            precision: gr.update(value=with_bars(measured), visible=not measured.empty),
+            settings: gr.update(value=different, visible=True),
+            name: info.name,
+            note: info.note,
+            star: info.star,
+            about: gr.update(visible=True),
+            log_box: gr.update(visible=True),
+            log: studio.runs.log(info.run),
+        }
+
+    def annotate(run: float, new_name: str, new_note: str, has_star: bool) -> None:
+        studio.jobs.annotate(int(run), name=new_name.strip(), note=new_note.strip(), star=has_star)
+
+    def remove(run: float) -> int:
+        freed = studio.runs.delete(int(run))
+        gr.Info(f"Run {int(run)} is deleted: {freed / 1e6:,.1f} MB are free again.")
+        return 0
+
+    def ask(run: float) -> tuple[str, Any]:
+        return studio.runs.deletion(int(run)).words, gr.update(visible=True)
+
+    rest = [pause, cancel, resume, use, delete, sure, precision, settings, about, log_box, *plots.values()]
+    outputs = [seen, known, chosen, head, name, note, star, log, *rest]
+    shows = {"fn": event(look), "inputs": [chosen, seen], "outputs": outputs, **QUICK}
+    gr.on([page.timer("train", SECONDS).tick, page.shown["train"].select, chosen.change], **shows)
+    for button, action in ((pause, "pause"), (cancel, "cancel"), (resume, "resume")):
+        act = event(lambda run, action=action: getattr(studio.jobs, action)(int(run)) and None)
+        button.click(act, chosen, None, **QUICK).then(**shows)
+    use.click(event(lambda run: studio.registry.choose(int(run))), chosen, None, **QUICK).then(**shows)
+    save.click(event(annotate), [chosen, name, note, star], None, **QUICK).then(**shows)
+    delete.click(event(ask), chosen, [loss, sure], **QUICK)
+    keep.click(lambda: gr.update(visible=False), None, sure, **QUICK)
+    really.click(event(remove), chosen, chosen, **QUICK).then(**shows)
+
+
+def line_plot(chart: str) -> gr.LinePlot:
+    """Return a chart without a line yet, titled ``chart``."""
+    titles = dict.fromkeys(("x_title", "y_title", "color_title"), " ")
+    size = {"height": 230, "min_width": 300}
+    return gr.LinePlot(
+        x="x", y="y", color="line", title=chart, show_label=False, visible="hidden", **titles, **size
+    )  # type: ignore[arg-type]
+
+
+def drawn(frame: pd.DataFrame, axis: str, colours: dict[str, str]) -> Any:
+    """Return a chart's update to the lines of a table ``x, y, line``; without a point it is hidden.
+
+    Args:
+        frame: The lines.
+        axis: What stands below it.
+        colours: Of the lines by name; the others have the accent's.
+    """
+    colour_map = {line: colours.get(line, ACCENT) for line in frame["line"].unique()}
+    return gr.update(
+        value=frame, x_title=axis, color_map=colour_map, visible="hidden" if frame.empty else True
+    )
+
+
+def with_bars(table: pd.DataFrame) -> Any:
+    """Return average precisions as bars."""
+    bars = table.style.bar(subset=["average precision"], vmin=0, vmax=1, color="#5c6ada66", height=70)
+    return bars.format({"average precision": "{:.3f}"}, na_rep="too few known cells")
+
+
+def head_value(studio: Studio, info: RunInfo) -> dict[str, Any]:
+    """Return what stands above the curves of a run.
+
+    Args:
+        studio: The data set.
+        info: The run.
+    """
+    change = studio.runs.change_line(info)
+    start = (
+        f"from run {int(info.init_from)}" if info.init_from and info.init_from.isdigit() else "fresh start"
+    )
+    tags = [f"run {info.run}", STATUS_WORDS[info.status], RECIPES[info.recipe].title, start]
+    return {
+        "title": safe(("★ " if info.star else "") + info.title),
+        "tags": tags[not info.name :],
+        "line": safe(change or info.standing),
+        "tone": "bad" if info.status in ("failed", "died") else "",
+        "running": info.status == "running",
+        "percent": round(100 * info.fraction),
+        "note": safe(info.note),
+        "warnings": [safe(text) for text in info.warnings],
+        "facts": [{"number": number, "words": words} for number, words in studio.runs.facts(info.run)],
+    }

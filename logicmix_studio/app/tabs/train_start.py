@@ -1,0 +1,133 @@
+"""Train, on the left: recipes with their time, where to start from, every setting, and the button."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from logicmix_studio.app.page import Page
+from logicmix_studio.app.session import event
+from logicmix_studio.training.config import DEFAULT_SEED, RECIPES, describe
+from logicmix_studio.training.fields import Field
+from logicmix_studio.training.settings import GROUP_TITLES
+
+FIRST, WIDEST = "quick", "2wayaug-pl"
+"""The recipe that is offered first, and one that has every setting."""
+FRESH_START = 0
+"""In the place of a run to start from."""
+QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+"""Options of an event that is answered at once and is only for the page."""
+
+
+def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
+    """Lay the panel out, then wire it.
+
+    Args:
+        page: What the tabs share.
+        chosen: The run that is shown; set to the one that was started.
+        known: Changes with every run that comes, ends or is renamed.
+    """
+    studio = page.studio
+    readiness = gr.Markdown()
+    recipe = gr.Radio([(RECIPES[FIRST].title, FIRST)], value=FIRST, label="Recipe", elem_classes="lm-cards")
+    init_from = gr.Dropdown([("fresh start", FRESH_START)], value=FRESH_START, label="Start from")
+    forecast = gr.Markdown()
+    measure = gr.Button("Measure the time", visible=False, size="sm")
+    start = gr.Button("Start training", variant="primary")
+    groups: dict[str, gr.Accordion] = {}
+    controls: dict[str, Any] = {}
+    with gr.Accordion("Settings", open=False):
+        find = gr.Textbox(label="Find a setting", max_lines=1)
+        words = "Everything random follows from it; another one shows how much is chance."
+        seed = gr.Number(DEFAULT_SEED, label="seed", precision=0, info=words)
+        for group, title in GROUP_TITLES.items():
+            with gr.Accordion(title, open=False, visible=group in _groups(FIRST)) as groups[group]:
+                for field in describe(WIDEST):
+                    if field.group == group:
+                        controls[field.name] = _control(field)
+        defaults = gr.Button("All defaults", size="sm")
+
+    def overrides(name: str, values: tuple[Any, ...]) -> dict[str, Any]:
+        has = {field.name for field in describe(name)}
+        pairs = zip(controls, values, strict=True)
+        return {one: value for one, value in pairs if one in has and value is not None}
+
+    def look(name: str, init: int, *values: Any) -> list[Any]:
+        ready, runs = studio.runs.readiness(), studio.jobs.list()
+        active = [info.run for info in runs if info.is_active]
+        starts = [(info.title, info.run) for info in reversed(runs) if info.status == "finished"]
+        init = init if init in [run for _, run in starts] else FRESH_START
+        times = {one: studio.runs.forecast(one).line for one in RECIPES}
+        cards = [(f"{one.title} · {times[key]}\n{one.words}", key) for key, one in RECIPES.items()]
+        waiting = f" Run {active[0]} is on its way: one run at a time." if active else ""
+        return [
+            ready.words + waiting,
+            gr.update(choices=cards),
+            gr.update(choices=[("fresh start", FRESH_START), *starts], value=init),
+            gr.update(interactive=ready.is_ready and not active),
+            *ask(name, init, *values),
+        ]
+
+    def ask(name: str, init: int, *values: Any, measured: bool = False) -> tuple[str, Any]:
+        found = studio.runs.forecast(name, overrides(name, values), init or None, measure=measured)
+        line = f"**Takes {found.line}.** {found.words}" if found.time else found.words
+        return line, gr.update(visible=found.time is None)
+
+    def begin(name: str, init: int, number: int, *values: Any) -> int:
+        run = studio.runs.start(name, overrides(name, values), init or None, seed=number)
+        gr.Info(f"Run {run} has started.")
+        return run
+
+    def reset(name: str) -> list[Any]:
+        fields = {field.name: field for field in describe(name)}
+        values = [
+            gr.update(value=fields[one].default, info=_info(fields[one]), visible=True)
+            if one in fields
+            else gr.update(visible=False)
+            for one in controls
+        ]
+        return [DEFAULT_SEED, "", *matching(name, "")[: len(groups)], *values]
+
+    def matching(name: str, query: str) -> list[Any]:
+        wanted = query.strip().lower()
+        fits = {one.name for one in describe(name) if wanted in f"{one.name} {one.label} {one.help}".lower()}
+        found = {one.partition(".")[0] for one in fits}
+        shown = [gr.update(visible=group in found, open=bool(wanted) and group in found) for group in groups]
+        return [*shown, *(gr.update(visible=one in fits) for one in controls)]
+
+    asked, told = [recipe, init_from, *controls.values()], [forecast, measure]
+    every = [*groups.values(), *controls.values()]
+    gr.on(
+        [known.change, page.shown["train"].select],
+        event(look), asked, [readiness, recipe, init_from, start, *told], **QUICK,
+    )  # fmt: skip
+    for trigger in (recipe.input, defaults.click):
+        trigger(event(reset), recipe, [seed, find, *every], **QUICK).then(event(ask), asked, told, **QUICK)
+    typing = {**QUICK, "trigger_mode": "always_last"}
+    gr.on([init_from.input, *(one.input for one in controls.values())], event(ask), asked, told, **typing)
+    find.change(matching, [recipe, find], every, **typing)
+    measuring = event(lambda *values: ask(*values, measured=True))
+    measure.click(measuring, asked, told, show_progress_on=measure, api_visibility="private").then(
+        event(look), asked, [readiness, recipe, init_from, start, *told], **QUICK
+    )
+    start.click(event(begin), [recipe, init_from, seed, *controls.values()], chosen, **QUICK)
+
+
+def _control(field: Field) -> Any:
+    shared: dict[str, Any] = {"label": field.label, "info": _info(field)}
+    if field.type == "bool":
+        return gr.Checkbox(bool(field.default), **shared)
+    if field.choices:
+        return gr.Dropdown([str(choice) for choice in field.choices], value=str(field.default), **shared)
+    if field.type == "str":
+        return gr.Textbox(str(field.default), max_lines=1, **shared)
+    return gr.Number(float(field.default), precision=0 if field.type == "int" else None, **shared)
+
+
+def _info(field: Field) -> str:
+    return f"{field.help} ({field.facts})"
+
+
+def _groups(recipe: str) -> set[str]:
+    return {field.group for field in describe(recipe)}

@@ -1,0 +1,103 @@
+"""Files that appear whole, JSON objects in files, and locks that die with their process."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from filelock import FileLock, Timeout
+
+from logicmix_studio.errors import StudioError, writing
+
+
+@contextmanager
+def replacing(path: Path, mode: int = 0o666, *, is_durable: bool = True) -> Iterator[BinaryIO]:
+    """Yield a file that takes the place of another when all of it is written, and leaves nothing behind if not.
+
+    Args:
+        path: The file to be replaced; its folder is made if need be.
+        mode: Who may read and write it, within the process's umask.
+        is_durable: Whether to wait for the disk; False for what can be made again.
+
+    Raises:
+        StudioError: If the system refuses to write it.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        try:
+            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+                yield file
+                file.flush()
+                if is_durable:
+                    os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any], mode: int = 0o666) -> None:
+    """Write a JSON object whole, with :func:`plain` values.
+
+    Raises:
+        StudioError: If the system refuses to write it.
+    """
+    text = json.dumps(plain(content), ensure_ascii=False, indent=2)
+    with replacing(path, mode) as file:
+        file.write(text.encode() + b"\n")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return a JSON object from a file, or None where there is no such file.
+
+    Raises:
+        StudioError: If the file holds no JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except json.JSONDecodeError as error:
+        raise StudioError(
+            f"{path}:{error.lineno}: not valid JSON: {error.msg}", "mend or remove the file"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise StudioError(f"{path}: not valid JSON: {error}", "mend or remove the file") from error
+    if not isinstance(content, dict):
+        found = type(content).__name__
+        raise StudioError(f"{path}: expected a JSON object, got {found}", "mend or remove the file")
+    return content
+
+
+def take_lock(path: Path) -> FileLock | None:
+    """Return the lock of a file, taken, or None where somebody else holds it.
+
+    The kernel frees it when this process ends, however it ends; child processes do not inherit it.
+
+    Args:
+        path: The lock file; made if need be, never deleted. Its folder must exist.
+    """
+    # A lock of one thread could not be given back by another; a soft lock would outlive a killed process.
+    lock = FileLock(path, timeout=0, thread_local=False, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        return None
+    return lock
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON can hold it: arrays become lists, ``nan`` and infinity None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return plain(value.tolist()) if hasattr(value, "tolist") else value

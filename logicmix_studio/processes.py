@@ -1,0 +1,68 @@
+"""A process named by its pid and the time it started, so that a pid used again is not mistaken for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import psutil
+
+_SLACK_S = 1.0
+"""Two readings of one process's start time may differ by a clock tick."""
+
+
+def start_time(pid: int | None = None) -> float | None:
+    """Return when a process started, in seconds since 1970, or None where it is gone; this one unless named."""
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return float(process.create_time())
+    except psutil.NoSuchProcess:
+        return None
+
+
+def is_alive(pid: int | None, started: float | None) -> bool:
+    """Return whether this very process runs.
+
+    Args:
+        pid: Its pid, if it has one.
+        started: When it started, as :func:`start_time` said then.
+    """
+    if pid is None or started is None:
+        return False
+    now = start_time(pid)
+    return now is not None and abs(now - started) < _SLACK_S
+
+
+def end_group(pid: int, started: float, sent: signal.Signals) -> None:
+    """Send a signal to the process and to all of its group; a process that is gone is left alone."""
+    if not is_alive(pid, started):
+        return
+    try:
+        os.killpg(os.getpgid(pid), sent)
+    except ProcessLookupError:
+        return
+    except PermissionError:
+        os.kill(pid, sent)
+
+
+def wait_until_gone(pid: int, started: float, seconds: float) -> bool:
+    """Wait for a process to end, and return whether it has.
+
+    Args:
+        pid: Its pid.
+        started: When it started.
+        seconds: How long to wait at most.
+    """
+    deadline = time.monotonic() + seconds
+    while is_alive(pid, started):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        try:
+            psutil.Process(pid).wait(timeout=min(left, 0.1))
+        except (psutil.TimeoutExpired, psutil.NoSuchProcess):
+            continue
+    return True

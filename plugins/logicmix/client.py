@@ -1,0 +1,145 @@
+"""The plugin's way into the studio: through the server that holds a workspace, or by opening it.
+
+Both ways end in the same journal. No FiftyOne here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from logicmix_studio.errors import StudioError
+from logicmix_studio.store import Decision, ServerInfo, Workspace, new_action_id, server_of
+from logicmix_studio.store.fiftyone.attach import attach
+from logicmix_studio.store.fiftyone.mongod import Mongod
+from logicmix_studio.studio import Studio, current_user
+
+ORIGIN: Final = "fiftyone"
+REQUEST_SECONDS: Final = 30.0
+FLUSH_SECONDS: Final = 30.0
+
+
+class StudioClient(Protocol):
+    """What the plugin asks of the studio."""
+
+    def decide(self, decisions: Sequence[Decision], run: int | None) -> tuple[int, int]:
+        """Write answers to a run's pseudo-labels as one action; return how many count, and how many were settled."""
+
+    def train(self, recipe: str) -> int:
+        """Start a run and return its number."""
+
+
+@contextlib.contextmanager
+def connect(workspace: Workspace) -> Iterator[StudioClient]:
+    """Yield the way into a workspace: its server's where one serves it, else the workspace itself.
+
+    Raises:
+        StudioError: Another program holds the workspace and serves nothing.
+    """
+    server = server_of(workspace)
+    if server is not None and server.url:
+        yield ServerClient(server)
+        return
+    with Studio(workspace) as studio:
+        yield LocalClient(studio)
+
+
+class ServerClient:
+    """Asks the studio's server, which writes journal and data set."""
+
+    def __init__(self, server: ServerInfo, *, seconds: float = REQUEST_SECONDS) -> None:
+        self.server = server
+        self.seconds = seconds
+
+    def decide(self, decisions: Sequence[Decision], run: int | None) -> tuple[int, int]:
+        """Write answers as one action.
+
+        Raises:
+            StudioError: The server refuses or does not answer.
+        """
+        cells = [[one.image_id, one.class_name, one.state, one.answer, one.score] for one in decisions]
+        told = self._ask("/decide", cells=cells, run=run, action_id=new_action_id(), origin=ORIGIN)
+        return int(told["cells"]), len(told["skipped"])
+
+    def train(self, recipe: str) -> int:
+        """Start a run and return its number.
+
+        Raises:
+            StudioError: The server refuses or does not answer.
+        """
+        return int(self._ask("/train", recipe=recipe))
+
+    def _ask(self, api_name: str, **arguments: Any) -> Any:
+        headers = {"x-logicmix-token": self.server.token, "x-logicmix-person": current_user()}
+        # A proxy set for the outside world must not be asked for a server on this machine.
+        options = {"trust_env": False, "timeout": self.seconds}
+        try:
+            client = Client(
+                self.server.url, verbose=False, headers=headers, httpx_kwargs=options, analytics_enabled=False
+            )
+            with contextlib.closing(client):
+                return client.predict(**arguments, api_name=api_name)
+        except AppError as error:
+            raise StudioError(str(error), "See the studio's page.") from error
+        except Exception as error:  # whatever the network and the client's parts raise
+            raise StudioError(
+                f"The studio at {self.server.url} does not answer: {error}",
+                "Look whether its page still works, or start it again with `logicmix-studio launch`.",
+            ) from error
+
+
+class LocalClient:
+    """Writes into a workspace that nobody serves, journal first, then the data set."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    def decide(self, decisions: Sequence[Decision], run: int | None) -> tuple[int, int]:
+        """Write answers as one action.
+
+        Raises:
+            StudioError: An answer is refused, or the database cannot be had.
+        """
+        studio = self.studio
+        receipt = studio.ledger.decide(decisions, who=studio.who, origin=ORIGIN, run=run)
+        worker = attach(studio.workspace, studio.table, Mongod(studio.workspace.database))
+        worker.start()
+        worker.replay(studio.ledger.lines)
+        worker.close(FLUSH_SECONDS)
+        return 0 if receipt.line is None else len(receipt.line.cells), len(receipt.skipped)
+
+    def train(self, recipe: str) -> int:
+        """Start a run and return its number.
+
+        Raises:
+            StudioError: It cannot be started.
+        """
+        return self.studio.start_run(recipe)
+
+
+def workspace_of(info: Mapping[str, Any]) -> Workspace:
+    """Return the workspace that a FiftyOne data set belongs to.
+
+    Args:
+        info: The data set's ``info``.
+
+    Raises:
+        StudioError: It belongs to none, or its folder is gone.
+    """
+    ours = info.get("logicmix")
+    if not ours:
+        raise StudioError(
+            "This data set does not belong to LogicMix Studio.",
+            "Open one that `logicmix-studio fiftyone DIR` made.",
+        )
+    workspace = Workspace(root=Path(ours["root"]), folder=Path(ours["workspace"]))
+    if not workspace.exists:
+        raise StudioError(
+            f"The workspace {workspace.folder} is gone.", "Launch the studio on the folder's new place once."
+        )
+    return workspace
