@@ -1,4 +1,4 @@
-"""A simulated person reviews through HTTP while the server is killed again and again."""
+"""A simulated person reviews as a program does while the server is killed again and again."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import numpy.typing as npt
 import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
 
 from logicmix_studio.evaluation.annotator import SimulatedAnnotator
 from logicmix_studio.labels import UNKNOWN, LabelTable
 from logicmix_studio.store import Ledger, load_table, locate_workspace, read_journal
-from tests.review_server import TOKEN, ServerProcess
+from tests.review_server import ServerProcess, connect
 from tests.workspaces import CLASS_NAMES, add_run, make_workspace
 
 NUM_IMAGES = 1_400
-CELLS = 5_000
-KILLS = 10
+CELLS = 3_000
+KILLS = 8
 ERROR_RATE = 0.02
 PAGE = 24
 GRID_EVERY = 12
 """One page of tiles among so many actions."""
 UNDO_SHARE = 0.04
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 class Killer:
@@ -45,24 +46,25 @@ class Killer:
     def strike(self) -> None:
         """Kill within some milliseconds: before, amid or after the next requests."""
         assert self._thread is None
-        timer = threading.Timer(self.dice.random() * 0.02, self.server.kill)
+        timer = threading.Timer(self.dice.random() * 0.05, self.server.kill)
         timer.start()
         self._thread = timer
         self.count += 1
 
-    def settle(self) -> None:
-        """Bring the server back after it has fallen."""
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-            self.server.start()
+    def settle(self) -> bool:
+        """Bring the server back if it was told to fall; return whether it was."""
+        if self._thread is None:
+            return False
+        self._thread.join()
+        self._thread = None
+        self.server.start()
+        return True
 
 
 @dataclass
 class Person:
     """Answers like the annotator, keeps every request until it was acknowledged, and remembers what must be true."""
 
-    client: httpx.Client
     killer: Killer
     annotator: SimulatedAnnotator
     table: LabelTable
@@ -73,44 +75,44 @@ class Person:
     undone: list[list[tuple[int, int]]] = field(default_factory=list)
     retries: int = 0
     number: int = 0
+    client: Client | None = None
 
     def __post_init__(self) -> None:
         self.states = self.table.states.copy()
         self.row_of = {image_id: row for row, image_id in enumerate(self.table.image_ids)}
 
-    def send(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Post until it is acknowledged, as the page's outbox does."""
+    def ask(self, name: str, **arguments: Any) -> Any:
+        """Ask until it is acknowledged, as the page's outbox does."""
         while True:
             try:
-                reply = self.client.post(path, json=body)
-            except httpx.TransportError:
+                if self.client is None:
+                    self.client = connect(self.killer.server.url)
+                return self.client.predict(**arguments, api_name=f"/{name}")
+            except AppError:
+                raise
+            except Exception:  # whatever a connection that breaks anywhere raises
+                if not self.killer.settle():
+                    raise
                 self.retries += 1
-                self.killer.settle()
-                continue
-            assert reply.status_code == 200, reply.text
-            found: dict[str, Any] = reply.json()
-            return found
+                self.client = None
 
-    def act(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Send an action with an id of its own."""
+    def act(self, name: str, **arguments: Any) -> dict[str, Any]:
+        """Ask for an action with an id of its own."""
         self.number += 1
-        body = {**body, "id": f"action-{self.number:06d}"}
-        reply = self.send(path, body)
-        self.acknowledged[body["id"]] = {"path": path, "body": body, "reply": reply}
+        action_id = f"action-{self.number:06d}"
+        reply: dict[str, Any] = self.ask(name, **arguments, action_id=action_id)
+        self.acknowledged[action_id] = {"name": name, **arguments}
         return reply
 
-    def next_items(self, query: dict[str, str], want: int) -> list[dict[str, Any]]:
-        """Ask for cells."""
-        body = {"query": query, "want": want, "holder": "the-window"}
-        items: list[dict[str, Any]] = self.send("/api/review/queue", body)["items"]
+    def next_items(self, **query: Any) -> list[dict[str, Any]]:
+        """Take cells to answer."""
+        items: list[dict[str, Any]] = self.ask("questions", **query)["cells"]
         return items
 
     def answer(self, items: list[dict[str, Any]], origin: str) -> None:
         """Answer one card or a page of tiles."""
         cells = [self._cell(item) for item in items]
-        reply = self.act(
-            "/api/review/answer", {"origin": origin, "run": items[0]["run"], "cells": cells, "ms": 700}
-        )
+        reply = self.act("decide", origin=origin, run=items[0]["run"], cells=cells)
         assert reply["skipped"] == []
         before = []
         for image, name, state, _, _ in cells:
@@ -122,7 +124,7 @@ class Person:
 
     def undo(self) -> None:
         """Take the last action back."""
-        self.act("/api/review/undo", {})
+        self.act("undo")
         cells = self.past.pop()
         self.undone.append([(flat, int(self.states.ravel()[flat])) for flat, _ in cells])
         for flat, state in cells:
@@ -130,7 +132,7 @@ class Person:
 
     def redo(self) -> None:
         """Bring the action back that was undone last."""
-        self.act("/api/review/redo", {})
+        self.act("redo")
         cells = self.undone.pop()
         self.past.append([(flat, int(self.states.ravel()[flat])) for flat, _ in cells])
         for flat, state in cells:
@@ -141,9 +143,10 @@ class Person:
         return int((self.states != self.table.states).sum())
 
     def _cell(self, item: dict[str, Any]) -> list[Any]:
-        state = int(self.annotator.answer(self.row_of[item["image"]], CLASS_NAMES.index(item["class"])))
+        image_id, name = item["image_id"], item["class_name"]
+        state = int(self.annotator.answer(self.row_of[image_id], CLASS_NAMES.index(name)))
         kind = "set" if not item["claim"] else "accept" if state == item["claim"] else "reject"
-        return [item["image"], item["class"], state, kind, item["score"]]
+        return [image_id, name, state, kind, item["score"]]
 
 
 def review(person: Person) -> Iterator[int]:
@@ -158,13 +161,13 @@ def review(person: Person) -> Iterator[int]:
                 person.redo()
             queue = []
         elif place % GRID_EVERY == 0:
-            query = {"order": "confident", "class_names": person.dice.choice(CLASS_NAMES), "sign": "1"}
-            items = person.next_items(query, PAGE)
+            name = person.dice.choice(CLASS_NAMES)
+            items = person.next_items(order="confident", class_name=name, sign=1, limit=PAGE)
             if items:
                 person.answer(items, "grid")
             queue = []
         else:
-            queue = queue or person.next_items({"order": "random", "only_proposals": "0"}, 40)
+            queue = queue or person.next_items(order="random", scope="open", limit=40)
             person.answer([queue.pop()], "stream")
         yield person.answered()
 
@@ -179,13 +182,9 @@ def person(tmp_path: Path) -> Iterator[Person]:
     workspace = locate_workspace(root)
     complete = load_table(workspace.complete_file)
     dice = random.Random(5)
-    headers = {"x-logicmix-token": TOKEN}
-    with (
-        ServerProcess(root) as server,
-        httpx.Client(base_url=server.url, headers=headers, timeout=60) as client,
-    ):
+    with ServerProcess(root) as server:
         annotator = SimulatedAnnotator(complete.states, ERROR_RATE)
-        yield Person(client, Killer(server, dice), annotator, load_table(workspace.labels_file), dice)
+        yield Person(Killer(server, dice), annotator, load_table(workspace.labels_file), dice)
 
 
 def test_review__nothing_acknowledged_is_lost_or_written_twice(person: Person) -> None:
@@ -213,9 +212,9 @@ def test_review__nothing_acknowledged_is_lost_or_written_twice(person: Person) -
     assert set(times_written.values()) == {1}
     by_id = {line.id: line for line in lines}
     for action_id, action in person.acknowledged.items():
-        if action["path"].endswith("/answer"):
+        if action["name"] == "decide":
             written = [[c.image_id, c.class_name, c.after.state, c.answer] for c in by_id[action_id].cells]
-            assert written == [cell[:4] for cell in action["body"]["cells"]]
+            assert written == [cell[:4] for cell in action["cells"]]
     np.testing.assert_array_equal(ledger.states, person.states)
     assert len({line.run for line in lines}) > 3, "the scores were not swapped while people answered"
 

@@ -191,7 +191,8 @@ class Guard:
             return HTMLResponse(_login_page(name, f"{error.what}: {error.hint}"), status_code=429)
         if not is_right:
             return HTMLResponse(_login_page(name, "That password is not right."), status_code=401)
-        entered = RedirectResponse("/", status_code=303)
+        is_page = "text/html" in request.headers.get("accept", "")
+        entered = RedirectResponse("/", status_code=303) if is_page else JSONResponse({"success": True})
         age = SESSION_DAYS * 86_400
         entered.set_cookie(
             access.cookie_name, access.session_cookie(), max_age=age, httponly=True, samesite="strict"

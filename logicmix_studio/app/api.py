@@ -6,7 +6,6 @@ from typing import Any
 
 import gradio as gr
 
-from logicmix_studio.app.page import Page
 from logicmix_studio.app.session import event, person
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import STATE_NAMES
@@ -17,13 +16,12 @@ Cell = list[Any]
 """``[image_id, class_name, state, answer, score]``; answer and score may be left out."""
 
 
-def add_api(page: Page) -> None:
+def add_api(studio: Studio) -> None:
     """Offer the functions that belong to no tab; call it within the blocks.
 
     Args:
-        page: What the tabs share.
+        studio: The opened data set.
     """
-    studio = page.studio
 
     def decide(
         cells: list[Cell],

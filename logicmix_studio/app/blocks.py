@@ -41,6 +41,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
         delete_cache=CACHE_SECONDS,
         fill_width=True,
     ) as blocks:
+        add_api(studio)  # before the tabs: a handler there that is called the same gets the number
         line = header(studio)
         # Not a State: its change is never told by events that go without the queue.
         target = gr.JSON({}, visible="hidden")
@@ -51,6 +52,5 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                     page.shown[name] = tab
                     LAYOUTS[name](page)
         wire_header(page, blocks, line)
-        add_api(page)
         page.wire_timers()
     return blocks

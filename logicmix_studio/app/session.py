@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import unquote
@@ -26,16 +27,18 @@ def person(studio: Studio, request: gr.Request | None) -> str:
 
 
 def event(function: Callable[P, R]) -> Callable[P, R]:
-    """Let an event handler show a person's mistake as a message on the page instead of a traceback."""
+    """Let an event handler show a person's mistake as a message on the page instead of a traceback.
+
+    Gradio shows a message as HTML, so names in it are escaped.
+    """
 
     @functools.wraps(function)
     def handler(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
         except StudioError as error:
-            raise gr.Error(
-                f"{error.what}: {error.hint}" if error.hint else error.what, print_exception=False
-            ) from error
+            text = f"{error.what}: {error.hint}" if error.hint else error.what
+            raise gr.Error(html.escape(text, quote=False), print_exception=False) from error
 
     return handler
 

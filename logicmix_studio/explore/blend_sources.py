@@ -16,7 +16,13 @@ from logicmix_studio.explore.image_query import ImageQuery, find_images
 from logicmix_studio.review.proposal_set import ProposalSet
 from logicmix_studio.store import Dataset
 from logicmix_studio.training.data import working_states
-from logicmix_studio.training.heldout import heldout_mask, trained_states, training_rows
+from logicmix_studio.training.heldout import (
+    TEST_SPLIT,
+    VALIDATION_SPLIT,
+    heldout_mask,
+    trained_states,
+    training_rows,
+)
 from logicmix_studio.training.run_folder import Snapshot
 
 MOST_SOURCES: Final = 16
@@ -79,12 +85,13 @@ class SourceImages:
                 f"a blend is made of 1 to {MOST_SOURCES} images, not {len(image_ids)}", "choose other images"
             )
         rows = [self._dataset.row_of(image_id) for image_id in image_ids]
-        for row in np.setdiff1d(rows, self.rows).tolist():
-            table = self._dataset.table
-            raise StudioError(
-                f"{table.paths[row]} is of split {table.splits[row]}",
-                "images that measure are never blended: choose others",
-            )
+        table = self._dataset.table
+        for row in rows:
+            if table.splits[row] in (TEST_SPLIT, VALIDATION_SPLIT):
+                raise StudioError(
+                    f"{table.paths[row]} is of split {table.splits[row]}",
+                    "images that measure are never blended: choose others",
+                )
         return rows
 
     def find(self, query: ImageQuery) -> npt.NDArray[np.int64]:

@@ -16,22 +16,8 @@ import pandas as pd
 
 from logicmix_studio.labels import NEGATIVE, POSITIVE
 
-
-@dataclass(frozen=True)
-class LabelShares:
-    """For each of C classes, the share of samples in [0, 1] in which it is positive, and in which it is negative."""
-
-    positive: npt.NDArray[np.float64]
-    negative: npt.NDArray[np.float64]
-
-    def overall(self) -> dict[str, float]:
-        """Return the shares over all cells: positive, negative, known, and positives among the known."""
-        positive, negative = (
-            float(np.sum(each)) / max(1, len(each)) for each in (self.positive, self.negative)
-        )
-        known = positive + negative
-        among = positive / known if known else 0.0
-        return {"positive": positive, "negative": negative, "known": known, "positive_of_known": among}
+Shares = npt.NDArray[np.float64]
+"""(2, C) in [0, 1]: the share of samples in which each of C classes is positive, and in which it is negative."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +28,7 @@ class BlendStatistics:
     num_images: int
     """Images that are trained on."""
     shares: pd.DataFrame
-    """`LabelShares.overall` of photographs, blends drawn, blends exact, samples drawn and samples exact. Without
+    """`overall` shares of photographs, blends drawn, blends exact, samples drawn and samples exact. Without
     blends where none was drawn."""
     curve: pd.DataFrame
     """Of blends of 1, 2, ... ``sources``, exact, in percent: known cells, and positives among them."""
@@ -76,9 +62,17 @@ class BlendStatistics:
         )
 
 
-def shares_of(states: npt.NDArray[np.int8]) -> LabelShares:
+def shares_of(states: npt.NDArray[np.int8]) -> Shares:
     """Return the shares of positive and negative cells of each class; (N, C) states with N >= 1."""
-    return LabelShares((states == POSITIVE).mean(axis=0), (states == NEGATIVE).mean(axis=0))
+    return np.stack([(states == sign).mean(axis=0) for sign in (POSITIVE, NEGATIVE)])
+
+
+def overall(shares: Shares) -> dict[str, float]:
+    """Return the shares over all cells: positive, negative, known, and positives among the known."""
+    positive, negative = (shares.sum(axis=1) / max(1, shares.shape[1])).tolist()
+    known = positive + negative
+    among = positive / known if known else 0.0
+    return {"positive": positive, "negative": negative, "known": known, "positive_of_known": among}
 
 
 def size_weights(probability: float, least: int, most: int) -> dict[int, float]:
@@ -97,17 +91,17 @@ def size_weights(probability: float, least: int, most: int) -> dict[int, float]:
     return {1: 1.0 - probability, **{k: probability / len(sizes) for k in sizes}}
 
 
-def exact_shares(single: LabelShares, weights: Mapping[int, float]) -> LabelShares:
+def exact_shares(single: Shares, weights: Mapping[int, float]) -> Shares:
     """Return the shares after mixing, by formula.
 
     Args:
         single: Shares of the photographs themselves.
         weights: How likely each number of sources is; they are normalised.
     """
-    total = sum(weights.values())
-    positive = sum(weight * (1.0 - (1.0 - single.positive) ** k) for k, weight in weights.items())
-    negative = sum(weight * single.negative**k for k, weight in weights.items())
-    return LabelShares(np.asarray(positive / total), np.asarray(negative / total))
+    mixed = [
+        weight * np.stack([1.0 - (1.0 - single[0]) ** k, single[1] ** k]) for k, weight in weights.items()
+    ]
+    return np.asarray(np.sum(mixed, axis=0) / sum(weights.values()))
 
 
 def blend_statistics(
@@ -133,16 +127,16 @@ def blend_statistics(
         shares |= {"blends drawn": shares_of(samples[mixed]), "blends exact": exact_shares(single, blends)}
     shares |= {"samples drawn": shares_of(samples), "samples exact": exact_shares(single, weights)}
     curve = pd.DataFrame(
-        {"sources": k, **exact_shares(single, {k: 1.0}).overall()} for k in range(1, max(weights) + 3)
+        {"sources": k, **overall(exact_shares(single, {k: 1.0}))} for k in range(1, max(weights) + 3)
     )
     classes = {"class": list(class_names)}
     for name in ("photographs", "samples drawn", "samples exact"):
-        for mark, share in (("●", shares[name].positive), ("○", shares[name].negative)):
+        for mark, share in zip("●○", shares[name], strict=True):
             classes[f"{name.removeprefix('samples ')} {mark} %"] = (100 * share).round(1)
     return BlendStatistics(
         num_draws=len(samples),
         num_images=len(photographs),
-        shares=pd.DataFrame({name: part.overall() for name, part in shares.items()}).T,
+        shares=pd.DataFrame({name: overall(part) for name, part in shares.items()}).T,
         curve=curve.assign(known=100 * curve["known"], positive_of_known=100 * curve["positive_of_known"]),
         classes=pd.DataFrame(classes),
     )

@@ -43,8 +43,8 @@ Picture = npt.NDArray[np.uint8]
 
 DRAWS: Final = 1000
 """Samples behind the statistics."""
-MOST_TRIES: Final = 500
-"""Samples that are looked through for a blend."""
+MOST_TRIES, FIRST_TRIES = 500, 100
+"""Samples that are looked through for a blend, and for one that has something to show."""
 SMALLEST, LARGEST = 16, 1024
 """Sides in pixels that are drawn."""
 
@@ -70,7 +70,11 @@ class Blend:
 
 
 class BlendService:
-    """Draws, mixes and explains, with the functions of the trainer. May be called from any thread."""
+    """Draws, mixes and explains, with the functions of the trainer. May be called from any thread.
+
+    Each method raises a StudioError where there is no image to draw, or a chosen one does not exist, is never blended
+    or can't be read.
+    """
 
     def __init__(self, dataset: Dataset, proposed: ProposalSet, jobs: Jobs) -> None:
         # A blend is a small thing: one thread draws it sooner than two that wait for a busy trainer's cores.
@@ -100,9 +104,6 @@ class BlendService:
             mixing: How images are mixed; as the recipe does unless given.
             blends_only: Whether to go on to the next sample that is a blend, if there is one near.
             backwards: Whether to go back instead.
-
-        Raises:
-            StudioError: If there is no image to draw, or a number is out of range.
         """
         if sample < 1 or seed < 0:
             raise StudioError(
@@ -122,15 +123,11 @@ class BlendService:
         return self._drawn(step, number - first, seed, sample)
 
     def draw_telling(self, seed: int = DEFAULT_SEED, mixing: MixingSettings | None = None) -> Blend:
-        """Return the first blend with a positive and an open class, if there is one near; else the first.
-
-        Raises:
-            StudioError: If there is no image to draw.
-        """
+        """Return the first blend with a positive and an open class, if there is one near; else the first."""
         first = blend = self.draw(seed, mixing=mixing)
-        while blend.sample is not None and blend.sample < MOST_TRIES:
-            label = {row.state for row in self.truth_table(blend.image_ids)}
-            if {POSITIVE, UNKNOWN} <= label:
+        while blend.sample is not None and blend.sample < FIRST_TRIES:
+            states = self.sources.working(blend.rows, with_pseudo=False)
+            if {POSITIVE, UNKNOWN} <= set(or_states(states, torch.arange(len(states))[None])[0].tolist()):
                 return blend
             blend = self.draw(seed, blend.sample + 1, mixing)
         return first
@@ -141,13 +138,10 @@ class BlendService:
         Args:
             image_ids: 1 to 16 images that may be trained on; one may come twice.
             seed: Where its augmentation, and what other methods need, is drawn.
-
-        Raises:
-            StudioError: If there are none or too many, or one does not exist or is never blended.
         """
         rows = self.sources.rows_of(image_ids)
-        uses = draw_uses(len(rows), self.settings.augment, torch.Generator().manual_seed(seed))
-        return Blend(StepDraw(torch.tensor(rows), even_blend(len(rows)), uses), tuple(image_ids), seed, None)
+        draw = StepDraw(torch.tensor(rows), even_blend(len(rows)), self._augmentation(len(rows), seed))
+        return Blend(draw, tuple(image_ids), seed, None)
 
     # labels ------------------------------------------------------------------
 
@@ -157,9 +151,6 @@ class BlendService:
         Args:
             image_ids: The sources.
             with_pseudo: Whether pseudo-labels fill unknown cells first, as they do late in a run.
-
-        Raises:
-            StudioError: If an image does not exist or is never blended.
         """
         rows = self.sources.rows_of(image_ids)
         current, complete = self._proposed.current, self._dataset.complete
@@ -177,52 +168,41 @@ class BlendService:
         """Write what a person says of one cell, +1 or -1, unless somebody has settled it meanwhile.
 
         The same ``action_id`` twice is one action.
-
-        Raises:
-            StudioError: If there is no such cell or state.
         """
-        decision = Decision(image_id, class_name, state, "set", self._proposed.score_of(image_id, class_name))
-        run = self._proposed.choice()[0]
+        score, run = self._proposed.score_of(image_id, class_name), self._proposed.choice()[0]
+        said = Decision(image_id, class_name, state, "set", score)
         return self._dataset.ledger.decide(
-            [decision], who=who, origin="blend", action_id=action_id, run=run, keep_known=True
+            [said], who=who, origin="blend", action_id=action_id, run=run, keep_known=True
         )
 
     # pictures ----------------------------------------------------------------
 
     def picture(self, blend: Blend, size: int = 448) -> Picture:
-        """Return a blend as (size, size, 3), without augmentation.
-
-        Raises:
-            StudioError: If an image can't be read.
-        """
+        """Return a blend as (size, size, 3), without augmentation."""
         return self._assembled(_plain(blend.draw), self._pixels(blend.rows, size))
 
-    def network_view(
-        self, blend: Blend, augment_seed: int | None = None
-    ) -> list[tuple[Picture, Picture, str]]:
+    def network_view(self, blend: Blend, augment_seed: int = 0) -> list[tuple[Picture, Picture, str]]:
         """Return a blend, then its sources: before and after augmentation, as the network sees it, and what was done.
 
         Args:
             blend: The blend.
-            augment_seed: Where another augmentation is drawn; the sample's own unless given.
-
-        Raises:
-            StudioError: If an image can't be read.
+            augment_seed: Where another augmentation is drawn; 0 for the sample's own.
         """
         draw, backbone = blend.draw, self.settings.backbone
-        if augment_seed is not None:
-            generator = torch.Generator().manual_seed(augment_seed)
-            draw = dataclasses.replace(
-                draw, augmentation=draw_uses(len(draw.rows), self.settings.augment, generator)
-            )
+        if augment_seed:
+            draw = dataclasses.replace(draw, augmentation=self._augmentation(len(draw.rows), augment_seed))
         pixels = self._pixels(blend.rows, backbone.image_size, backbone.resize)
-        before, after = self._assembled(_plain(draw), pixels), self._assembled(draw, pixels)
-        sources = enumerate(zip(pixels, augment(pixels, draw.augmentation), strict=True))
+        after = augment(pixels, draw.augmentation)
+        whole = (self._assembled(_plain(draw), pixels), self._assembled(draw, pixels))
         return [
-            (before, after, "the mean of the augmented sources"),
+            (*whole, "the mean of the augmented sources"),
             *(
-                (as_picture(one), as_picture(other), augmentation_words(draw.augmentation, place))
-                for place, (one, other) in sources
+                (
+                    as_picture(pixels[place]),
+                    as_picture(after[place]),
+                    augmentation_words(draw.augmentation, place),
+                )
+                for place in range(len(pixels))
             ),
         ]
 
@@ -232,9 +212,6 @@ class BlendService:
         """Return what LogicMix and other methods make of the same sources, and the columns of the classes in an order.
 
         First come the classes in which the methods differ most.
-
-        Raises:
-            StudioError: If an image can't be read.
         """
         complete, rows = self._dataset.complete, blend.rows
         results = compare_methods(
@@ -246,11 +223,7 @@ class BlendService:
         return results, most_telling(results)
 
     def scores(self, image_ids: Sequence[str]) -> BlendScores:
-        """Return what the model of the current run says of the blend of some images, and of each of them.
-
-        Raises:
-            StudioError: If there is no run, or it left no model, or an image can't be read.
-        """
+        """Return what the model of the current run says of the blend of some images, and of each of them."""
         run = self._proposed.choice()[0]
         if run is None:
             raise StudioError("there is no model yet", "train once: then it scores the blend and its sources")
@@ -275,9 +248,6 @@ class BlendService:
             mixing: How images are mixed; as the recipe does unless given.
             draws: How many samples.
             with_pseudo: Whether pseudo-labels fill unknown cells first, as they do late in a run.
-
-        Raises:
-            StudioError: If there is no image to draw.
         """
         mixing = mixing or self.settings.mixing
         states = self.sources.working(self.sources.rows, with_pseudo=with_pseudo)
@@ -310,9 +280,12 @@ class BlendService:
         return draw, epoch * count + int(ends[step]) - len(draw)
 
     def _drawn(self, step: StepDraw, place: int, seed: int, sample: int) -> Blend:
-        one = step.part(place, place + 1)
+        one = step.select(torch.tensor([place]))
         draw = dataclasses.replace(one, rows=torch.from_numpy(self.sources.rows)[one.rows])
         return Blend(draw, tuple(self._dataset.image_ids[row] for row in draw.rows.tolist()), seed, sample)
+
+    def _augmentation(self, num_uses: int, seed: int) -> AugmentParams:
+        return draw_uses(num_uses, self.settings.augment, torch.Generator().manual_seed(seed))
 
     def _pixels(self, rows: Sequence[int], size: int, rule: str = "squash") -> Tensor:
         """Return (K, 3, size, size) uint8, decoded and squared like the trainer does."""

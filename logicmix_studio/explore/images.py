@@ -133,10 +133,11 @@ class ImageService:
             found = None if seq is None else self._views.get((query, seq))
         if found is None:
             found = find_images(self._dataset, self._proposed, self._index, query)
-            with self._guard:
-                self._views[query, found.seq] = found
-                while len(self._views) > VIEWS_KEPT:
-                    self._views.popitem(last=False)
+        with self._guard:
+            self._views[query, found.seq] = found
+            self._views.move_to_end((query, found.seq))
+            while len(self._views) > VIEWS_KEPT:
+                self._views.popitem(last=False)
         return found
 
     def tiles(self, found: FoundImages, start: int = 0, count: int = PAGE) -> list[ImageView]:

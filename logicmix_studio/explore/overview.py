@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -65,9 +66,9 @@ class OverviewService:
         self._points = [(_seconds(str(dataset.info["created"])), int(np.count_nonzero(dataset.table.states)))]
 
     @property
-    def version(self) -> tuple[Any, ...]:
+    def version(self) -> tuple[int, int, int]:
         """Changes whenever anything here may be another."""
-        return *self._proposed.version, *((info.run, info.status, info.message) for info in self._jobs.list())
+        return self._proposed.version
 
     def counts(self) -> Counts:
         """Return the cells of every class by state."""
@@ -75,10 +76,8 @@ class OverviewService:
 
     def classes(self) -> pd.DataFrame:
         """Return one row a class: ``class_name``, cells by state, and the share that is ``known``, in [0, 1]."""
-        counts, names = (
-            self.counts(),
-            ("positive", "negative", "pseudo_positive", "pseudo_negative", "unknown"),
-        )
+        counts = self.counts()
+        names = ("positive", "negative", "pseudo_positive", "pseudo_negative", "unknown")
         frame = pd.DataFrame({name: getattr(counts, name) for name in names})
         frame.insert(0, "class_name", list(self._dataset.class_names))
         frame["known"] = (counts.positive + counts.negative) / max(1, self._dataset.table.num_images)
@@ -269,15 +268,15 @@ class OverviewService:
         return settled[1:].tolist(), answered
 
     def _true_precision(self, info: RunInfo) -> dict[str, float]:
-        truth, scores = self._dataset.complete, None
+        truth, rates = self._dataset.complete, {word: Rate(0, 0) for word in SIGNS}
         if truth is not None and info.run in self._proposed.runs():
-            scores = self._proposed.scores(info.run)
-        rates = {word: Rate(0, 0) for word in SIGNS}
-        if truth is not None and scores is not None:
-            claims = self._proposed.of(scores)
-            rates = {word: wrong_cells(claims, truth, sign) for word, sign in SIGNS.items()}
+            with suppress(StudioError):  # a run whose scores are gone still is a round
+                scores = self._proposed.scores(info.run)
+                assert scores is not None
+                claims = self._proposed.of(scores)
+                rates = {word: wrong_cells(claims, truth, sign) for word, sign in SIGNS.items()}
         return {
-            f"{word}s_right": 1 - wrong / total if total else np.nan for word, (wrong, total) in rates.items()
+            f"{word}s_right": 1 - bad / total if total else np.nan for word, (bad, total) in rates.items()
         }
 
 

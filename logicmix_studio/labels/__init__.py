@@ -2,17 +2,9 @@
 
 from logicmix_studio.labels.builder import TableBuilder
 from logicmix_studio.labels.dropping import DEFAULT_SEED, drop_labels, known_proportion
-from logicmix_studio.labels.kleene import OrExplanation, SettlingAnswer, explain_or, kleene_or
+from logicmix_studio.labels.kleene import OrExplanation, explain_or, kleene_or
 from logicmix_studio.labels.problems import SHOWN_PROBLEMS, LabelProblems, Problem
-from logicmix_studio.labels.states import (
-    NEGATIVE,
-    POSITIVE,
-    STATE_NAMES,
-    UNKNOWN,
-    as_states,
-    from_targets,
-    to_targets,
-)
+from logicmix_studio.labels.states import NEGATIVE, POSITIVE, STATE_NAMES, UNKNOWN, as_states
 from logicmix_studio.labels.table import (
     TEST_SPLIT,
     LabelTable,
@@ -34,17 +26,14 @@ __all__ = [
     "LabelTable",
     "OrExplanation",
     "Problem",
-    "SettlingAnswer",
     "TableBuilder",
     "as_states",
     "clean_path",
     "drop_labels",
     "explain_or",
-    "from_targets",
     "image_id",
     "kleene_or",
     "known_proportion",
     "table_from_arrays",
     "table_to_arrays",
-    "to_targets",
 ]

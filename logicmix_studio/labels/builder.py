@@ -87,13 +87,7 @@ class TableBuilder:
         return tuple(self._problems)
 
     def add_problem(self, message: str, *, file: str = "", line: int = 0) -> None:
-        """Note something wrong that only the reader of a file can know.
-
-        Args:
-            message: What is wrong, with the value at fault.
-            file: Name of the file.
-            line: Line in the file, from 1; 0 for none.
-        """
+        """Note something wrong that only the reader of a file can know: where, and what, with the value at fault."""
         self._problems.append(Problem(file, line, message))
 
     def add_image(self, path: str, *, split: str = "", file: str = "", line: int = 0) -> int | None:
@@ -102,7 +96,7 @@ class TableBuilder:
         Args:
             path: Path below the data set's folder.
             split: Name of its split; case does not matter, empty for none.
-            file: Name of the file that says so.
+            file: Name of the file that says so, as below.
             line: Line in the file, from 1; 0 for none.
 
         Returns:
@@ -116,15 +110,7 @@ class TableBuilder:
         return row
 
     def add_cell(self, path: str, class_name: str, state: int, *, file: str = "", line: int = 0) -> None:
-        """Take a statement about one cell.
-
-        Args:
-            path: Path below the data set's folder.
-            class_name: Name of the class.
-            state: -1, 0 or 1; unknown says nothing but makes image and class known.
-            file: Name of the file that says so.
-            line: Line in the file, from 1; 0 for none.
-        """
+        """Take a statement about one cell: -1, 0 or 1. Unknown says nothing but makes image and class known."""
         row = self.add_image(path, file=file, line=line)
         column = self._columns.get(class_name)
         if column is None:
@@ -135,16 +121,7 @@ class TableBuilder:
     def add_row(
         self, path: str, states: ArrayLike, *, split: str = "", file: str = "", line: int = 0
     ) -> None:
-        """Take a statement about all classes of an image.
-
-        C classes.
-
-        Args:
-            path: Path below the data set's folder.
-            states: (C,), values in {-1, 0, 1}, in the order of `class_names`.
-            split: Name of its split; empty for none.
-            file: Name of the file that says so.
-            line: Line in the file, from 1; 0 for none.
+        """Take a statement about all C classes of an image: (C,), values in {-1, 0, 1}, in the order of `class_names`.
 
         Raises:
             ValueError: The classes were left out on construction, or there is not one state for each.

@@ -14,10 +14,7 @@ DEFAULT_SEED: Final = 526
 
 
 def known_proportion(states: ArrayLike) -> float:
-    """Return the share of cells that are known, in [0, 1]; 0 where there are no cells.
-
-    Args:
-        states: Any shape, values in {-1, 0, 1}.
+    """Return the share of cells that are known, in [0, 1]; 0 where there are none. Any shape.
 
     Example:
         >>> known_proportion([[1, 0], [-1, 0]])

@@ -1,4 +1,4 @@
-"""The three states of a cell, and the way to float targets and back.
+"""The three states of a cell.
 
 NEGATIVE < UNKNOWN < POSITIVE is the truth order of Kleene's strong logic, so that OR is a maximum.
 """
@@ -41,47 +41,6 @@ def as_states(values: ArrayLike) -> NDArray[np.int8]:
     if not np.isin(array, (NEGATIVE, UNKNOWN, POSITIVE)).all():
         raise ValueError(_no_state(array))
     return array.astype(np.int8)
-
-
-def to_targets(states: ArrayLike) -> NDArray[np.float32]:
-    """Return states as float targets, for code that marks unknown by nan.
-
-    Args:
-        states: Any shape, values in {-1, 0, 1}.
-
-    Returns:
-        The same shape, values in {1, 0, nan}; nan is unknown.
-
-    Example:
-        >>> to_targets([1, 0, -1])
-        array([ 1., nan,  0.], dtype=float32)
-    """
-    lookup: NDArray[np.float32] = np.array([0.0, np.nan, 1.0], dtype=np.float32)
-    return np.take(lookup, as_states(states) - np.int8(NEGATIVE))
-
-
-def from_targets(targets: ArrayLike) -> NDArray[np.int8]:
-    """Return float targets as states.
-
-    Args:
-        targets: Any shape, values in {1, 0, nan}; nan is unknown.
-
-    Raises:
-        ValueError: A target is neither 0, 1 nor nan. A number that stands for "uncertain" (-1 in some
-            data sets) must become nan first: OR over it as a number would make up negatives.
-
-    Example:
-        >>> from_targets([1.0, float("nan"), 0.0])
-        array([ 1,  0, -1], dtype=int8)
-    """
-    array = np.asarray(targets, dtype=np.float64)
-    is_unknown = np.isnan(array)
-    is_wrong = ~(is_unknown | (array == 0) | (array == 1))
-    if is_wrong.any():
-        raise ValueError(f"targets must be 0, 1 or nan, but {array[is_wrong].flat[0]:g} was found")
-    states = np.where(array == 1, POSITIVE, NEGATIVE).astype(np.int8)
-    states[is_unknown] = UNKNOWN
-    return states
 
 
 def _no_state(array: NDArray[Any]) -> str:

@@ -22,23 +22,16 @@ TEST_SPLIT: Final = "test"
 _ID_BYTES: Final = 12
 _IMAGE_ID: Final = re.compile(r"[0-9a-f]{24}")
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
-_KEYS: Final = ("states", "image_ids", "paths", "class_names", "splits")
+_TEXTS: Final = ("image_ids", "paths", "class_names", "splits")
 
 
 def image_id(relative_path: str) -> str:
-    """Return the id of an image: 24 hex digits of its path below the data set's folder.
-
-    Args:
-        relative_path: Relative path with forward slashes, as `clean_path` returns it.
-    """
+    """Return the id of an image: 24 hex digits of its path below the data set's folder, as `clean_path` returns it."""
     return hashlib.blake2b(relative_path.encode(errors="surrogateescape"), digest_size=_ID_BYTES).hexdigest()
 
 
 def clean_path(path: str) -> str:
-    """Return a relative path in its one normal form, with forward slashes and without dots.
-
-    Args:
-        path: A path below the data set's folder.
+    """Return a path below the data set's folder in its one normal form, with forward slashes and without dots.
 
     Raises:
         ValueError: The path is empty, absolute, or leads out of the folder.
@@ -135,9 +128,7 @@ class LabelTable:
     @cached_property
     def is_test(self) -> NDArray[np.bool_]:
         """(N,), True where an image belongs to the test split; read-only."""
-        mask = np.fromiter(
-            (split == TEST_SPLIT for split in self.splits), dtype=np.bool_, count=self.num_images
-        )
+        mask = np.fromiter((split == TEST_SPLIT for split in self.splits), np.bool_, self.num_images)
         mask.setflags(write=False)
         return mask
 
@@ -145,48 +136,28 @@ class LabelTable:
         """Return whether all fields are equal."""
         if not isinstance(other, LabelTable):
             return NotImplemented
-        names = ("image_ids", "paths", "class_names", "splits")
-        return all(getattr(self, name) == getattr(other, name) for name in names) and np.array_equal(
-            self.states, other.states
-        )
+        is_equal = all(getattr(self, name) == getattr(other, name) for name in _TEXTS)
+        return is_equal and np.array_equal(self.states, other.states)
 
     __hash__ = None  # type: ignore[assignment]  # a table compares by its arrays
 
 
 def table_to_arrays(table: LabelTable) -> dict[str, NDArray[Any]]:
-    """Return the table as plain arrays that `np.savez` writes without pickle.
-
-    Returns:
-        states int8 (N, C); image_ids, paths, splits (N,) and class_names (C,) of strings.
-    """
-    return {
-        "states": table.states,
-        "image_ids": np.array(table.image_ids, dtype=np.str_),
-        "paths": np.array(table.paths, dtype=np.str_),
-        "class_names": np.array(table.class_names, dtype=np.str_),
-        "splits": np.array(table.splits, dtype=np.str_),
-    }
+    """Return the table's fields as plain arrays that `np.savez` writes without pickle."""
+    texts = {key: np.array(getattr(table, key), dtype=np.str_) for key in _TEXTS}
+    return {"states": table.states, **texts}
 
 
 def table_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> LabelTable:
-    """Return the table that `table_to_arrays` took apart.
-
-    Args:
-        arrays: The five arrays; others are ignored.
+    """Return the table that `table_to_arrays` took apart; other arrays are ignored.
 
     Raises:
         StudioError: An array is missing, or the arrays do not fit together.
     """
-    missing = [key for key in _KEYS if key not in arrays]
+    missing = [key for key in ("states", *_TEXTS) if key not in arrays]
     if missing:
         raise StudioError(f"The label table lacks {', '.join(missing)}.", "Import the labels again.")
-    return LabelTable(
-        image_ids=tuple(arrays["image_ids"].tolist()),
-        paths=tuple(arrays["paths"].tolist()),
-        class_names=tuple(arrays["class_names"].tolist()),
-        states=arrays["states"],
-        splits=tuple(arrays["splits"].tolist()),
-    )
+    return LabelTable(states=arrays["states"], **{key: tuple(arrays[key].tolist()) for key in _TEXTS})
 
 
 def _cleaned(path: str) -> str:
@@ -224,11 +195,7 @@ def _check_lengths(table: LabelTable) -> None:
 
 
 def check_unique(what: str, names: Sequence[str]) -> None:
-    """Refuse a name that stands there twice.
-
-    Args:
-        what: What the names are, for the message.
-        names: The names.
+    """Refuse a name that stands there twice; ``what`` says in the message what the names are.
 
     Raises:
         StudioError: A name stands there twice.

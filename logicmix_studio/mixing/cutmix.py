@@ -26,9 +26,8 @@ class CutMix:
 
     A negative is negative in each part of its image. A positive may have been cut away: it counts as
     positive where at least `min_area` of its image is seen, and as unknown where less is. Nothing is in what
-    is not seen at all. Unknown labels
-    take part in Kleene's OR, as in `LogicMix`. Unlike there, a positive may be false: its object may lie in
-    the part that is covered.
+    is not seen at all. Unknown labels take part in Kleene's OR, as in `LogicMix`. Unlike there, a positive
+    may be false: its object may lie in the part that is covered.
 
     Args:
         probability: Chance in [0, 1] that a row is mixed.
@@ -43,9 +42,7 @@ class CutMix:
         check_probability(probability)
         if alpha <= 0 or not 0 <= min_area <= 1:
             raise ValueError(f"alpha must be more than 0 and min_area in [0, 1], not {alpha} and {min_area}")
-        self.probability = probability
-        self.alpha = alpha
-        self.min_area = min_area
+        self.probability, self.alpha, self.min_area = probability, alpha, min_area
 
     def make_params(self, batch_rows: Tensor, num_images: int, generator: torch.Generator) -> MixParams:
         """Draw partners and boxes; see `MixingMethod.make_params`."""
@@ -66,9 +63,5 @@ class CutMix:
         seen = torch.where(area < self.min_area, seen.clamp(max=0), seen)
         seen = seen.masked_fill_(area == 0, -1)
         mixed = params.mixed.to(states.device)[:, None]
-        return MixResult(
-            images=paste(images, params, output or Output()),
-            states=torch.where(mixed, seen.amax(dim=1), seen[:, 0]),
-            mixed=params.mixed,
-            sources=params.sources,
-        )
+        label = torch.where(mixed, seen.amax(dim=1), seen[:, 0])
+        return MixResult(paste(images, params, output or Output()), label)

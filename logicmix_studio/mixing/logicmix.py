@@ -42,8 +42,7 @@ class LogicMix:
         least, most = (num_sources, num_sources) if isinstance(num_sources, int) else num_sources
         if not 2 <= least <= most:
             raise ValueError(f"num_sources must be 2 or more, the smaller first, not {num_sources}")
-        self.probability = probability
-        self.num_sources = (int(least), int(most))
+        self.probability, self.num_sources = probability, (int(least), int(most))
 
     def make_params(self, batch_rows: Tensor, num_images: int, generator: torch.Generator) -> MixParams:
         """Draw which rows are mixed, and with whom; see `MixingMethod.make_params`."""
@@ -65,12 +64,7 @@ class LogicMix:
         self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None
     ) -> MixResult:
         """Mix; see `MixingMethod.transform`."""
-        return MixResult(
-            images=blend(images, params, output or Output()),
-            states=or_states(states, params.sources),
-            mixed=params.mixed,
-            sources=params.sources,
-        )
+        return MixResult(blend(images, params, output or Output()), or_states(states, params.sources))
 
 
 class NoMixing:
@@ -90,25 +84,15 @@ class NoMixing:
         self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None
     ) -> MixResult:
         """Return the anchors; see `MixingMethod.transform`."""
-        return MixResult(
-            images=blend(images, params, output or Output()),
-            states=or_states(states, params.sources),
-            mixed=params.mixed,
-            sources=params.sources,
-        )
+        return MixResult(blend(images, params, output or Output()), or_states(states, params.sources))
 
 
 def or_states(states: Tensor, sources: Tensor) -> Tensor:
-    """Return the OR of each row's sources: the maximum of their states.
-
-    B batch, K sources, U rows, C classes.
+    """Return the OR of each row's sources, the maximum of their states, as (B, C) int8.
 
     Args:
         states: (U, C) int8, values in {-1, 0, 1}.
         sources: (B, K) int64, rows of the states; repeating a source changes nothing.
-
-    Returns:
-        (B, C) int8.
     """
     # Sources outermost: the maximum of a few long rows is three times faster than of many short columns.
     rows = sources.T.flatten().to(states.device)

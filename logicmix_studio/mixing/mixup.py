@@ -40,9 +40,7 @@ class Mixup:
             raise ValueError(
                 f"alpha must be more than 0 and unknown_as in [0, 1], not {alpha} and {unknown_as}"
             )
-        self.probability = probability
-        self.alpha = alpha
-        self.unknown_as = unknown_as
+        self.probability, self.alpha, self.unknown_as = probability, alpha, unknown_as
 
     def make_params(self, batch_rows: Tensor, num_images: int, generator: torch.Generator) -> MixParams:
         """Draw partners and shares; see `MixingMethod.make_params`."""
@@ -53,17 +51,9 @@ class Mixup:
         self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None
     ) -> MixResult:
         """Mix; the labels are soft targets. See `MixingMethod.transform`."""
-        targets = _mean_targets(states, params, self.unknown_as)
-        keeps_unknown = ~params.mixed.to(states.device)[:, None] & (
-            states[params.sources[:, 0].to(states.device)] == 0
-        )
-        return MixResult(
-            images=blend(images, params, output or Output()),
-            states=_agreed_states(states, params.sources),
-            mixed=params.mixed,
-            sources=params.sources,
-            targets=targets.masked_fill_(keeps_unknown, torch.nan),
-        )
+        is_unknown = _anchors(states, params) == 0
+        is_plain = ~params.mixed.to(states.device)[:, None]
+        return _softly(images, states, params, output, self.unknown_as, is_unknown & is_plain)
 
 
 class MixUpPME:
@@ -88,9 +78,7 @@ class MixUpPME:
 
     def __init__(self, probability: float = 0.5, share_range: tuple[float, float] = (0.75, 1.0)) -> None:
         check_probability(probability)
-        _check_range(share_range)
-        self.probability = probability
-        self.share_range = share_range
+        self.probability, self.share_range = probability, _checked_range(share_range)
 
     def make_params(self, batch_rows: Tensor, num_images: int, generator: torch.Generator) -> MixParams:
         """Draw partners and shares; see `MixingMethod.make_params`."""
@@ -101,15 +89,7 @@ class MixUpPME:
         self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None
     ) -> MixResult:
         """Mix; the labels are soft targets. See `MixingMethod.transform`."""
-        targets = _mean_targets(states, params, self.unknown_as)
-        anchor_unknown = states[params.sources[:, 0].to(states.device)] == 0
-        return MixResult(
-            images=blend(images, params, output or Output()),
-            states=_agreed_states(states, params.sources),
-            mixed=params.mixed,
-            sources=params.sources,
-            targets=targets.masked_fill_(anchor_unknown, torch.nan),
-        )
+        return _softly(images, states, params, output, self.unknown_as, _anchors(states, params) == 0)
 
 
 class OrMixup:
@@ -131,9 +111,7 @@ class OrMixup:
 
     def __init__(self, probability: float = 0.5, share_range: tuple[float, float] = (0.0, 1.0)) -> None:
         check_probability(probability)
-        _check_range(share_range)
-        self.probability = probability
-        self.share_range = share_range
+        self.probability, self.share_range = probability, _checked_range(share_range)
 
     def make_params(self, batch_rows: Tensor, num_images: int, generator: torch.Generator) -> MixParams:
         """Draw partners and shares; see `MixingMethod.make_params`."""
@@ -144,62 +122,52 @@ class OrMixup:
         self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None
     ) -> MixResult:
         """Mix; see `MixingMethod.transform`."""
-        return MixResult(
-            images=blend(images, params, output or Output()),
-            states=or_states(states, params.sources),
-            mixed=params.mixed,
-            sources=params.sources,
-        )
+        return MixResult(blend(images, params, output or Output()), or_states(states, params.sources))
 
 
 def draw_uniform(count: int, limits: tuple[float, float], generator: torch.Generator) -> Tensor:
-    """Draw numbers uniformly from a range.
-
-    Args:
-        count: How many.
-        limits: Smallest and largest value.
-        generator: Where the randomness comes from.
-
-    Returns:
-        (count,) float32.
-    """
+    """Draw (count,) float32 uniformly between two limits."""
     least, most = limits
     return torch.rand(count, generator=generator) * (most - least) + least
 
 
 def draw_beta(count: int, alpha: float, generator: torch.Generator) -> Tensor:
-    """Draw numbers from Beta(alpha, alpha).
+    """Draw (count,) float32 in [0, 1] from Beta(alpha, alpha); below 1 the values crowd at 0 and 1.
 
     In float64, because for a small alpha one of the two gamma variables is often below float32's range.
-
-    Args:
-        count: How many.
-        alpha: More than 0; below 1 the values crowd at 0 and 1.
-        generator: Where the randomness comes from.
-
-    Returns:
-        (count,) float32 in [0, 1].
     """
     shape = torch.full((2, count), alpha, dtype=torch.float64)
     gammas: Tensor = torch._standard_gamma(shape, generator=generator)
     return (gammas[0] / gammas.sum(dim=0)).to(torch.float32)
 
 
-def _mean_targets(states: Tensor, params: MixParams, unknown_as: float) -> Tensor:
-    """Return (B, C) float32: the weighted mean of the sources' labels, unknown taken as a constant."""
+def _softly(
+    images: Tensor,
+    states: Tensor,
+    params: MixParams,
+    output: Output | None,
+    unknown_as: float,
+    stays_unknown: Tensor,
+) -> MixResult:
+    """Average images and labels, unknown taken as a constant; (B, C) bool says which labels stay unknown."""
     labels = torch.tensor([0.0, unknown_as, 1.0], device=states.device)
-    sources = labels[states[params.sources.to(states.device)].long() + 1]
+    sources = states[params.sources.to(states.device)]
     weights = params.weights.to(states.device)[:, :, None]
-    return (sources * weights).sum(dim=1).clamp_(0, 1)
+    targets = (labels[sources.long() + 1] * weights).sum(dim=1).clamp_(0, 1)
+    least, most = sources.aminmax(dim=1)
+    return MixResult(
+        images=blend(images, params, output or Output()),
+        states=torch.where(least == most, least, torch.zeros_like(least)),
+        targets=targets.masked_fill_(stays_unknown, torch.nan),
+    )
 
 
-def _agreed_states(states: Tensor, sources: Tensor) -> Tensor:
-    """Return (B, C) int8: the state that all sources share, else unknown."""
-    least, most = states[sources.to(states.device)].aminmax(dim=1)
-    return torch.where(least == most, least, torch.zeros_like(least))
+def _anchors(states: Tensor, params: MixParams) -> Tensor:
+    return states[params.sources[:, 0].to(states.device)]
 
 
-def _check_range(share_range: tuple[float, float]) -> None:
+def _checked_range(share_range: tuple[float, float]) -> tuple[float, float]:
     least, most = share_range
     if not 0 <= least <= most <= 1:
         raise ValueError(f"share_range must lie in [0, 1], the smaller first, not {share_range}")
+    return share_range

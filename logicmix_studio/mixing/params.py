@@ -104,12 +104,6 @@ class MixResult:
     """(B, C) int8, values in {-1, 0, 1}. Where there are soft targets: the state on which all sources
     agree, else unknown."""
 
-    mixed: Tensor
-    """(B,) bool, True where the row is a blend; on the CPU, as it was drawn."""
-
-    sources: Tensor
-    """(B, K) int64, who the sources were, as in the parameters."""
-
     targets: Tensor | None = None
     """(B, C) float32 in [0, 1] or nan (unknown), for methods whose labels are no states."""
 
@@ -143,51 +137,13 @@ class MixingMethod(Protocol):
         """
 
 
-def draw_in_batch(method: MixingMethod, batch_size: int, generator: torch.Generator) -> MixParams:
-    """Draw partners from the batch itself, so that no image is read for them.
-
-    The sources are positions in the batch. Each row's partners are as uniform as over the data set, but a
-    batch then holds fewer different pictures, and the uses of one picture share its augmentation.
-
-    Args:
-        method: The mixing method.
-        batch_size: Number of images in the batch.
-        generator: Where all randomness comes from, on the CPU.
-    """
-    return method.make_params(torch.arange(batch_size), batch_size, generator)
-
-
 def use_mask(counts: Tensor, max_sources: int) -> Tensor:
-    """Return (B, K) bool, True where a source is used and no repeated anchor.
-
-    Args:
-        counts: (B,) int64, number of sources of each row.
-        max_sources: K.
-    """
+    """Return (B, K) bool, True where a source is used and no repeated anchor; counts are (B,) int64."""
     return torch.arange(max_sources) < counts[:, None]
 
 
-def check_anchors(batch_rows: Tensor, num_images: int) -> None:
-    """Refuse anchors that are not in the data set.
-
-    Args:
-        batch_rows: (B,) int64.
-        num_images: Images in the data set.
-
-    Raises:
-        ValueError: The rows are not a vector, or one lies outside.
-    """
-    if batch_rows.ndim != 1:
-        raise ValueError(f"batch_rows must have one axis, but its shape is {tuple(batch_rows.shape)}")
-    if batch_rows.numel() and not 0 <= int(batch_rows.min()) <= int(batch_rows.max()) < num_images:
-        raise ValueError(f"batch_rows must lie in 0..{num_images - 1}, but reach {int(batch_rows.max())}")
-
-
 def check_probability(probability: float) -> None:
-    """Refuse what is no probability.
-
-    Args:
-        probability: Chance that a row is mixed.
+    """Refuse what is no chance.
 
     Raises:
         ValueError: It lies outside [0, 1].
@@ -199,21 +155,18 @@ def check_probability(probability: float) -> None:
 def draw_partners(
     batch_rows: Tensor, num_images: int, num_partners: int, generator: torch.Generator
 ) -> Tensor:
-    """Draw partners uniformly and with replacement; an anchor may meet itself.
-
-    Args:
-        batch_rows: (B,) int64, the anchors.
-        num_images: Images in the data set.
-        num_partners: How many for each anchor.
-        generator: Where the randomness comes from.
+    """Draw partners for each of (B,) anchors, uniformly and with replacement; an anchor may meet itself.
 
     Returns:
         (B, 1 + num_partners) int64, the anchor first.
 
     Raises:
-        ValueError: An anchor is not in the data set.
+        ValueError: The anchors are no vector, or one is not in the data set.
     """
-    check_anchors(batch_rows, num_images)
+    if batch_rows.ndim != 1:
+        raise ValueError(f"batch_rows must have one axis, but its shape is {tuple(batch_rows.shape)}")
+    if batch_rows.numel() and not 0 <= int(batch_rows.min()) <= int(batch_rows.max()) < num_images:
+        raise ValueError(f"batch_rows must lie in 0..{num_images - 1}, but reach {int(batch_rows.max())}")
     anchors = batch_rows.to("cpu", torch.int64)[:, None]
     partners = torch.randint(max(num_images, 1), (len(batch_rows), num_partners), generator=generator)
     return torch.cat([anchors, partners], dim=1)
@@ -222,19 +175,10 @@ def draw_partners(
 def draw_pairs(
     batch_rows: Tensor, num_images: int, probability: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Draw which rows are mixed with which one partner.
-
-    Args:
-        batch_rows: (B,) int64, the anchors.
-        num_images: Images in the data set.
-        probability: Chance that a row is mixed.
-        generator: Where the randomness comes from.
+    """Draw which rows are mixed, with one partner each; errors as in `draw_partners`.
 
     Returns:
         Sources (B, 2) int64 and (B,) bool, True where the row is mixed.
-
-    Raises:
-        ValueError: An anchor is not in the data set.
     """
     mixed = torch.rand(len(batch_rows), generator=generator) < probability
     sources = draw_partners(batch_rows, num_images, 1, generator)

@@ -83,12 +83,7 @@ class Calibration:
 
 
 def calibrate(scores: NDArray[np.floating[Any]], calibration: Calibration) -> NDArray[np.float64]:
-    """Return calibrated probabilities, by the formula.
-
-    Args:
-        scores: Any shape, in [0, 1].
-        calibration: The two lines.
-    """
+    """Return calibrated probabilities of scores of any shape, in [0, 1], by the formula."""
     logits = np.clip(logit(np.asarray(scores, dtype=np.float64)), -LOGIT_LIMIT, LOGIT_LIMIT)
     positive = calibration.positive.slope * logits + calibration.positive.intercept
     negative = calibration.negative.slope * logits + calibration.negative.intercept

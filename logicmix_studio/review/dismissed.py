@@ -1,4 +1,4 @@
-"""Conflicts that people dismissed: a known state that was kept against a run is no conflict with it any more."""
+"""Conflicts that people dismissed: a known state that was upheld against a run is no conflict with it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from logicmix_studio.labels import UNKNOWN
 from logicmix_studio.store import Ledger, Line
 
 REMEMBERED_RUNS = 3
-"""Runs whose masks are kept in memory."""
+"""Runs whose masks are remembered."""
 
 
 class Dismissed:
-    """Which known states people kept against a run's scores, run by run.
+    """Which known states people upheld against a run's scores, run by run.
 
     Args:
         ledger: Its lines say so, old and new ones.
@@ -27,7 +27,7 @@ class Dismissed:
         ledger.listen(self._see)
 
     def mask(self, run: int) -> npt.NDArray[np.bool_]:
-        """Return (N, C) True where a person kept a known state against a run's scores."""
+        """Return (N, C) True where a person upheld a known state against a run's scores."""
         with self._ledger.lock:
             if run not in self._masks:
                 self._masks[run] = np.zeros(self._ledger.states.shape, dtype=np.bool_)

@@ -104,9 +104,9 @@ class Proof(NamedTuple):
 def group_claims(is_open: Bools, samples: Sequence[Sample]) -> tuple[Claims, Ints]:
     """Return (M,) claims, open or not, by groups that the same samples cover, and the (M,) group of each."""
     numbered = list(enumerate(samples[-MOST_SAMPLES:], start=1))
-    code = is_open.astype(np.int64)
+    code = is_open.astype(np.min_scalar_type(2 ** (len(numbered) + 1)))  # 8 or 16 bits are sorted by counting
     for place, sample in numbered:
-        code |= sample.covers.astype(np.int64) << place
+        code |= sample.covers.astype(code.dtype) << place
     codes, group, counts = np.unique(code, return_inverse=True, return_counts=True)
     grouped = (replace(sample, covers=(codes >> place & 1) == 1) for place, sample in numbered)
     return Claims(counts, (codes & 1) == 1, tuple(grouped)), group
@@ -146,7 +146,7 @@ def prove(claims: Claims, target: float, dropped: int = 0, level: float = DEFAUL
 
 
 def further_answers(claims: Claims, target: float, dropped: int = 0, wrong: int = 0) -> Further | None:
-    """Return how many more answers, all but `wrong` right, would prove the target for all open claims; None for too few."""
+    """Return how many more answers, all but `wrong` right, would prove the target for all open claims, if any would."""
     if not wrong and _reaches(claims, target, dropped, 0, Further(0, False)):
         return Further(0, False)
     most = min(MOST_ANSWERS, int(claims.counts[claims.is_open].sum()) - 1)
@@ -164,7 +164,7 @@ def further_answers(claims: Claims, target: float, dropped: int = 0, wrong: int 
 
 
 def split_answers(claims: Claims, further: Further) -> tuple[int, int]:
-    """Split answers over the open claims that an audit drew from and the others, so that these come up to their rate."""
+    """Split answers over open claims that an audit drew from and others, so that these come up to their rate."""
     rates = _rates(claims, claims.samples)
     is_old = (rates > 0) | further.is_fresh
     num_old = int(claims.counts[is_old & claims.is_open].sum())

@@ -24,13 +24,7 @@ _HALF = 14336
 
 
 def score_bits(scores: NDArray[np.float16]) -> NDArray[np.uint16]:
-    """Return the bits of scores, 0 for score 0 to `LAST_BIT` for score 1.
-
-    Args:
-        scores: Any shape, float16, in [0, 1] without nan (`apply_calibration` makes them so).
-
-    Returns:
-        A view of the same memory where that is possible.
+    """Return the bits of float16 scores of any shape: 0 for score 0 to `LAST_BIT` for score 1; a view where possible.
 
     Raises:
         StudioError: If the scores are of another type, or one lies outside [0, 1].
@@ -63,10 +57,7 @@ def score_values() -> NDArray[np.float64]:
 
 @cache
 def certainty_ranks() -> NDArray[np.uint16]:
-    """Return (15361,) how certain each score is, as a rank from 0, for a score of 0.5; read-only.
-
-    Scores that lie equally far from 0.5 share a rank.
-    """
+    """Return (15361,) how certain each score is: ranks from 0 for a score of 0.5, equal on both sides; read-only."""
     distance = np.abs(score_values() - 0.5)
     ranks = np.unique(distance, return_inverse=True)[1].astype(np.uint16)
     ranks.setflags(write=False)
@@ -74,21 +65,13 @@ def certainty_ranks() -> NDArray[np.uint16]:
 
 
 def positive_cut(threshold: NDArray[np.float64] | float) -> NDArray[np.uint16]:
-    """Return the bits from which a score is a claim of presence: at least the threshold, and above 0.5.
-
-    Args:
-        threshold: Any shape, in [0.5, 1].
-    """
+    """Return the bits from which a score claims presence: at least the threshold in [0.5, 1], and above 0.5."""
     lowest = np.searchsorted(score_values(), threshold, side="left")
     return np.maximum(lowest, _HALF + 1).astype(np.uint16)
 
 
 def negative_cut(threshold: NDArray[np.float64] | float) -> NDArray[np.uint16]:
-    """Return the bits up to which a score claims absence: below 0.5, and one minus it reaches the threshold.
-
-    Args:
-        threshold: Any shape, in [0.5, 1].
-    """
+    """Return the bits up to which a score claims absence: below 0.5, and one minus it reaches the threshold."""
     falling = -(1.0 - score_values())
     highest = np.searchsorted(falling, -np.asarray(threshold), side="right") - 1
     return np.minimum(highest, _HALF - 1).astype(np.uint16)

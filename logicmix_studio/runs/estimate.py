@@ -107,16 +107,6 @@ def num_epochs(config: RunConfig, num_images: int) -> int | None:
     return max(settings.schedule.epochs, math.ceil(settings.schedule.min_steps / steps))
 
 
-def load_speeds(file: Path) -> list[Speed]:
-    """Return the trials that were kept.
-
-    Raises:
-        StudioError: If the file is broken.
-    """
-    kept = (read_json(file) or {}).get("trials", [])
-    return [Speed(**{name: entry[name] for name in Speed._fields}) for entry in kept]
-
-
 class SpeedTrial:
     """Measures the machine in a process of its own, one at a time, so that the server stays free of torch."""
 
@@ -127,7 +117,8 @@ class SpeedTrial:
 
     def speeds(self) -> list[Speed]:
         """Return what was measured before."""
-        return load_speeds(self._file)
+        trials = (read_json(self._file) or {}).get("trials", [])
+        return [Speed(**{name: entry[name] for name in Speed._fields}) for entry in trials]
 
     def measure(self, backbone: str, image_size: int) -> Speed:
         """Measure one backbone at one size and keep the result; takes some seconds.
@@ -149,23 +140,17 @@ class SpeedTrial:
     def _run(self, command: list[str]) -> Mapping[str, Any]:
         path = os.pathsep.join(filter(None, [_PACKAGE_PARENT, os.environ.get("PYTHONPATH", "")]))
         try:
+            environ = {**os.environ, "PYTHONPATH": path}
             done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                timeout=TRIAL_TIMEOUT_S,
-                check=False,
-                env={**os.environ, "PYTHONPATH": path},
+                command, capture_output=True, text=True, timeout=TRIAL_TIMEOUT_S, check=False, env=environ
             )
         except subprocess.TimeoutExpired:
-            raise StudioError(
-                f"the trial took more than {TRIAL_TIMEOUT_S:.0f} seconds", "choose a smaller image size"
-            ) from None
+            words = f"the trial took more than {TRIAL_TIMEOUT_S:.0f} seconds"
+            raise StudioError(words, "choose a smaller image size") from None
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise StudioError(
-                f"the trial failed: {last}", "the recipe may still run; see logicmix-studio doctor"
-            )
+            hint = "the recipe may still run; see logicmix-studio doctor"
+            raise StudioError(f"the trial failed: {last}", hint)
         answer: Mapping[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
         return answer
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +24,7 @@ from logicmix_studio.processes import end_group, is_alive, start_time, wait_unti
 from logicmix_studio.runs.info import RunInfo
 from logicmix_studio.training.config import RunConfig
 from logicmix_studio.training.device_lock import LOCKS_VARIABLE
-from logicmix_studio.training.run_folder import (
-    RunFolder,
-    RunState,
-    Snapshot,
-)
+from logicmix_studio.training.run_folder import RunFolder, RunState, Snapshot, Status
 
 _POLL_S = 0.2
 _LAUNCH_FILE = "launch.json"
@@ -84,9 +81,8 @@ class Jobs:
             class_names=np.array(table.class_names, dtype=np.str_),
             splits=np.array(table.splits, dtype=np.str_),
         )
-        return self.create_from_snapshot(
-            dataclasses.replace(config, root=str(root), class_names=tuple(table.class_names)), snapshot
-        )
+        whole = dataclasses.replace(config, root=str(root), class_names=table.class_names)
+        return self.create_from_snapshot(whole, snapshot)
 
     def create_from_snapshot(self, config: RunConfig, snapshot: Snapshot) -> int:
         """Write a new run from a complete configuration and snapshot and return its number.
@@ -119,17 +115,11 @@ class Jobs:
             if self._owner(folder) is not None:
                 raise StudioError(f"run {run} is being trained already", "Wait for it, or cancel it first.")
             folder.ask(None)
-            (folder.path / _LAUNCH_FILE).unlink(
-                missing_ok=True
-            )  # else its earlier process is taken for this one
-            folder.write_state(
-                dataclasses.replace(folder.state(), status="queued", message="starting", pid=None)
-            )
-            child = self._spawn(folder)
-            self._children[run] = child
-            write_json(
-                folder.path / _LAUNCH_FILE, {"pid": child.pid, "process_started": start_time(child.pid)}
-            )
+            launch = folder.path / _LAUNCH_FILE
+            launch.unlink(missing_ok=True)  # else its earlier process is taken for this one
+            self._write(folder, "queued", "starting", pid=None)
+            child = self._children[run] = self._spawn(folder)
+            write_json(launch, {"pid": child.pid, "process_started": start_time(child.pid)})
         return self.info(run)
 
     def resume(self, run: int) -> RunInfo:
@@ -208,15 +198,11 @@ class Jobs:
             owner = self._owner(folder)
             if owner is None:
                 if self.info(run).status not in ("finished", "failed", "cancelled"):
-                    folder.write_state(
-                        dataclasses.replace(folder.state(), status="cancelled", message="cancelled")
-                    )
+                    self._write(folder, "cancelled", "cancelled")
                 return
             folder.ask("cancel")
             end_group(*owner, signal.SIGTERM)
-        threading.Thread(
-            target=self._see_out, args=(folder, owner), name=f"cancel-{run}", daemon=True
-        ).start()
+        threading.Thread(target=self._kill_later, args=(folder, owner), daemon=True).start()
 
     def wait(
         self, run: int, watch: Callable[[RunInfo], None] | None = None, timeout_s: float | None = None
@@ -349,15 +335,17 @@ class Jobs:
         message = f"the trainer ended without a word{f': {tail}' if tail else ''}"
         return dataclasses.replace(state, status="died", message=message)
 
-    def _see_out(self, folder: RunFolder, owner: tuple[int, float]) -> None:
+    def _kill_later(self, folder: RunFolder, owner: tuple[int, float]) -> None:
         if not wait_until_gone(*owner, self._grace_s):
             end_group(*owner, signal.SIGKILL)
             wait_until_gone(*owner, self._grace_s)
         with self._guard:
             if folder.path.is_dir() and folder.state().status in ("queued", "running"):
-                folder.write_state(
-                    dataclasses.replace(folder.state(), status="cancelled", message="cancelled")
-                )
+                self._write(folder, "cancelled", "cancelled")
+
+    @staticmethod
+    def _write(folder: RunFolder, status: Status, message: str, **changes: Any) -> None:
+        folder.write_state(dataclasses.replace(folder.state(), status=status, message=message, **changes))
 
 
 def _last_line(path: Path) -> str:

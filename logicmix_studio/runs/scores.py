@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,7 @@ from logicmix_studio.files import read_json
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.review.calibration import Calibration, apply_calibration
 from logicmix_studio.review.run_scores import UNSCORED, RunScores
-from logicmix_studio.store import Dataset
+from logicmix_studio.store import Dataset, align_cells
 from logicmix_studio.training.outcome import positions
 from logicmix_studio.training.run_folder import Snapshot
 
@@ -54,10 +53,10 @@ def load_run_scores(
         result["ap"] = {now.get(name, name): value for name, value in result["ap"].items()}
     return RunScores(
         run=run,
-        scores=align(calibrated, image_ids, class_names, table, fill=UNSCORED),
+        scores=align_cells(calibrated, image_ids, class_names, table, fill=UNSCORED),
         scored_rows=positions(image_ids, table.image_ids) >= 0,
         scored_columns=positions(class_names, table.class_names) >= 0,
-        heldout=align(np.asarray(heldout), image_ids, class_names, table, fill=False),
+        heldout=align_cells(np.asarray(heldout), image_ids, class_names, table, fill=False),
         calibration=calibration,
         result=result,
     )
@@ -71,32 +70,4 @@ def snapshot_states(folder: Path, dataset: Dataset) -> npt.NDArray[np.int8]:
     """
     snapshot = load_snapshot(folder / "snapshot.npz")
     class_names = [dataset.renamed.get(name, name) for name in snapshot.class_names.tolist()]
-    return align(snapshot.states, snapshot.image_ids.tolist(), class_names, dataset.table, fill=0)
-
-
-def align(
-    values: npt.NDArray[Any],
-    image_ids: Sequence[str],
-    class_names: Sequence[str],
-    table: LabelTable,
-    fill: float,
-) -> npt.NDArray[Any]:
-    """Return the values of cells in the order of today's images and classes.
-
-    Args:
-        values: A value for each of the images and classes that are named.
-        image_ids: Its rows.
-        class_names: Its columns.
-        table: N images and C classes of today.
-        fill: The value of cells that are new.
-
-    Returns:
-        (N, C), of the same dtype.
-    """
-    if tuple(image_ids) == table.image_ids and tuple(class_names) == table.class_names:
-        return values
-    rows, columns = positions(image_ids, table.image_ids), positions(class_names, table.class_names)
-    aligned = np.full((len(rows), len(columns)), fill, dtype=values.dtype)
-    known_rows, known_columns = np.flatnonzero(rows >= 0), np.flatnonzero(columns >= 0)
-    aligned[np.ix_(known_rows, known_columns)] = values[np.ix_(rows[known_rows], columns[known_columns])]
-    return aligned
+    return align_cells(snapshot.states, snapshot.image_ids.tolist(), class_names, dataset.table, fill=0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from logicmix_studio.runs.curves import CHARTS, CurveReader, Points, RunCurves
 from logicmix_studio.runs.estimate import Estimate, PastRun, SpeedTrial, estimate, num_epochs
 from logicmix_studio.runs.info import STATUS_WORDS, RunInfo
 from logicmix_studio.runs.jobs import Jobs
-from logicmix_studio.runs.registry import RunRegistry
+from logicmix_studio.runs.registry import RECENT_RUNS, RunRegistry
 from logicmix_studio.runs.scores import snapshot_states
 from logicmix_studio.runs.training_preview import TrainingPreview, preview
 from logicmix_studio.store import Dataset
@@ -174,6 +173,8 @@ class RunReport:
 class RunService:
     """What there is to know and to do about runs. May be called from any thread.
 
+    What is asked of a run that does not exist, or whose files are broken, is refused with a `StudioError`.
+
     Args:
         dataset: The data set.
         proposed: What the finished runs claim.
@@ -196,7 +197,6 @@ class RunService:
         self._curves = CurveReader()
         self._changes: dict[tuple[int, int | None, int], RunChange] = {}
         self._cached: tuple[tuple[BackboneSettings, int], int] | None = None
-        self._guard = threading.Lock()
 
     # starting ----------------------------------------------------------------
 
@@ -277,10 +277,10 @@ class RunService:
         """
         states = self._states()
         if not ((states == POSITIVE).any() and (states == NEGATIVE).any()):
-            raise StudioError(
-                "there is nothing to learn from: no positive or no negative cell is known outside split test",
-                "answer a few cells of each kind in Browse first",
+            words = (
+                "there is nothing to learn from: no positive or no negative cell is known outside split test"
             )
+            raise StudioError(words, "answer a few cells of each kind in Label or Browse first")
         config = RunConfig.create(recipe, overrides=overrides or {}, init_from=init_from, seed=seed)
         dataset = self._dataset
         with dataset.ledger.lock:
@@ -303,27 +303,25 @@ class RunService:
 
         Returns:
             ``run, name, recipe, state, mAP, time, started, changed``; in words but for ``run`` and ``mAP``. A star
-            before the name is a person's, ◐ marks the run whose scores make the pseudo-labels.
+            before the name is a person's, ◐ marks the run whose scores make the pseudo-labels. What the latest
+            `RECENT_RUNS` changed is told.
         """
         current, _ = self._registry.choice()
         rows = [
             {
                 "run": info.run,
-                "name": " ".join(
-                    filter(None, ("★" if info.star else "", "◐" if info.run == current else "", info.name))
-                ),
+                "name": " ".join(filter(None, ("★" * info.star, "◐" * (info.run == current), info.name))),
                 "recipe": RECIPES[info.recipe].title if info.recipe in RECIPES else info.recipe,
                 "state": STATUS_WORDS[info.status],
                 "mAP": None if info.map is None else round(info.map, 3),
                 "time": duration(info.result["seconds"]) if "seconds" in info.result else "",
                 "started": time.strftime("%d %b %H:%M", time.localtime(info.created)),
-                "changed": self.change_line(info),
+                "changed": self.change_line(info) if place < RECENT_RUNS else "",
             }
-            for info in reversed(self._jobs.list())
+            for place, info in enumerate(reversed(self._jobs.list()))
         ]
-        return pd.DataFrame(
-            rows, columns=["run", "name", "recipe", "state", "mAP", "time", "started", "changed"]
-        )
+        columns = ["run", "name", "recipe", "state", "mAP", "time", "started", "changed"]
+        return pd.DataFrame(rows, columns=columns)
 
     def report(self, run: int) -> RunReport:
         """Return how a run stands: state, progress, warnings, curves, settings, what it changed, the end of its log.
@@ -352,13 +350,9 @@ class RunService:
             return None
         before = self._run_before(info)
         key = (info.run, before, self._dataset.settings.version)
-        with self._guard:
-            known = self._changes.get(key)
-        if known is None:
-            known = self._comparison.change(info.run, before)
-            with self._guard:
-                self._changes[key] = known
-        return known
+        if key not in self._changes:
+            self._changes[key] = self._comparison.change(info.run, before)
+        return self._changes[key]
 
     def change_line(self, info: RunInfo) -> str:
         """Return what a finished run changed in one line of words; empty for an unfinished one."""
@@ -369,19 +363,11 @@ class RunService:
         return "" if change is None else change.line
 
     def curves(self, run: int) -> RunCurves:
-        """Return what a run's events have said so far.
-
-        Raises:
-            StudioError: If there is no such run.
-        """
+        """Return what a run's events have said so far."""
         return self._curves.read(RunFolder(self._jobs.info(run).folder).events_file)
 
     def facts(self, run: int) -> list[tuple[str, str]]:
-        """Return what came of a finished run as numbers and what they count; nothing for an unfinished one.
-
-        Raises:
-            StudioError: If there is no such run.
-        """
+        """Return what came of a finished run as numbers and what they count; nothing for an unfinished one."""
         info = self._jobs.info(run)
         if info.status != "finished":
             return []
@@ -415,11 +401,7 @@ class RunService:
         return table.sort_values("average precision", ascending=False, kind="stable", ignore_index=True)
 
     def settings(self, run: int) -> pd.DataFrame:
-        """Return what a run was started with and differs from its recipe, in words: ``setting, value, default``.
-
-        Raises:
-            StudioError: If there is no such run, or its files are broken.
-        """
+        """Return what a run was started with and differs from its recipe, in words: ``setting, value, default``."""
         config = RunFolder(self._jobs.info(run).folder).config()
         defaults = {field.name: field.default for field in describe(config.recipe)}
         rows = [("seed", str(config.seed), str(DEFAULT_SEED))]
@@ -432,11 +414,7 @@ class RunService:
         return pd.DataFrame(rows, columns=["setting", "value", "default"])
 
     def log(self, run: int, lines: int = 200) -> str:
-        """Return the end of what a run's process printed: its stages, warnings and epochs.
-
-        Raises:
-            StudioError: If there is no such run.
-        """
+        """Return the end of what a run's process printed: its stages, warnings and epochs."""
         file = RunFolder(self._jobs.info(run).folder).log_file
         if not file.exists():
             return ""
@@ -448,19 +426,11 @@ class RunService:
         return "\n".join(found[-lines:])
 
     def compare(self, first: int, second: int) -> Comparison:
-        """Return how two runs differ: settings, average precision of each class, pseudo-labels at today's labels.
-
-        Raises:
-            StudioError: If there is no such run.
-        """
+        """Return how two runs differ: settings, average precision of each class, pseudo-labels at today's labels."""
         return self._comparison.compare(first, second)
 
     def overlay(self, first: int, second: int, chart: str) -> tuple[pd.DataFrame, str]:
-        """Return a chart's lines of two runs, ``x, y, line``, each named by its run, and what they are drawn over.
-
-        Raises:
-            StudioError: If there is no such run.
-        """
+        """Return a chart's lines of two runs, ``x, y, line``, each named by its run, and what they are drawn over."""
         curves = {run: self.curves(run) for run in (first, second)}
         by_epoch = not all(each.has_steps for each in curves.values())
         frames = []
@@ -475,11 +445,7 @@ class RunService:
     # deleting ----------------------------------------------------------------
 
     def deletion(self, run: int) -> Deletion:
-        """Return what deleting a run frees and takes away.
-
-        Raises:
-            StudioError: If there is no such run.
-        """
+        """Return what deleting a run frees and takes away."""
         info = self._jobs.info(run)
         current, _ = self._registry.choice()
         others = [number for number in self._registry.numbers() if number != run]

@@ -56,7 +56,7 @@ class Line:
     """UTC, ISO 8601 with microseconds."""
     who: str
     origin: str
-    """Where the person was: stream, grid, audit, conflicts, browse, blend, fiftyone, python."""
+    """Where the person was: stream, grid, audit, conflicts, browse, blend, label, fiftyone, python."""
     cells: tuple[CellChange, ...] = ()
     run: int | None = None
     """The run whose proposals were answered."""

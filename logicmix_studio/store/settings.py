@@ -10,7 +10,7 @@ from typing import Any
 
 from logicmix_studio.files import read_json, write_json
 
-_LEVELS_ABOVE_CLASSES = {"thresholds": 1}
+_LEVELS_ABOVE_CLASSES = {"thresholds": 1, "descriptions": 0}
 """Settings by class name, and how many levels of keys stand above the names."""
 
 

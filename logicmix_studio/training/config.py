@@ -254,8 +254,7 @@ def _apply(recipe: str, overrides: dict[str, object]) -> Settings:
     unknown = sorted(set(overrides) - set(known))
     if unknown:
         raise StudioError(
-            f"recipe {recipe} has no setting {', '.join(unknown)}",
-            f"Its settings: {', '.join(known)}.",
+            f"recipe {recipe} has no setting {', '.join(unknown)}", f"Its settings: {', '.join(known)}."
         )
     changed: dict[str, dict[str, Any]] = {}
     for dotted, value in overrides.items():

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from logicmix_studio.images.augment import AugmentParams, augment, draw_augmentation
 from logicmix_studio.images.cache import PixelCache
-from logicmix_studio.mixing import LogicMix, MixingMethod, MixParams, NoMixing, Output, draw_in_batch
+from logicmix_studio.mixing import LogicMix, MixingMethod, MixParams, NoMixing, Output
 from logicmix_studio.training.settings import AugmentSettings, MixingSettings
 
 _ORDER_STREAM, _STEP_STREAM = 0, 1
@@ -118,7 +118,7 @@ def draw_step(
     generator = _generator(seed, _STEP_STREAM, epoch, step)
     method = make_mixing(mixing)
     if mixing.partners == "batch":
-        drawn = draw_in_batch(method, len(anchors), generator)
+        drawn = method.make_params(torch.arange(len(anchors)), len(anchors), generator)
         drawn = dataclasses.replace(drawn, sources=anchors[drawn.sources])
     else:
         drawn = method.make_params(anchors, num_images, generator)
@@ -142,13 +142,7 @@ def step_seed(seed: int, epoch: int, step: int) -> int:
     return int(np.random.SeedSequence([seed, 2, epoch, step]).generate_state(1, np.uint64)[0] >> 1)
 
 
-def assemble(
-    draw: StepDraw,
-    pixels: Tensor,
-    states: Tensor,
-    method: MixingMethod,
-    output: Output,
-) -> Batch:
+def assemble(draw: StepDraw, pixels: Tensor, states: Tensor, method: MixingMethod, output: Output) -> Batch:
     """Augment and mix what was read.
 
     Args:
@@ -160,7 +154,7 @@ def assemble(
     """
     result = method.transform(augment(pixels, draw.augmentation), states, draw.params, output)
     images = result.images.contiguous(memory_format=torch.channels_last)
-    return Batch(images, result.states, result.mixed)
+    return Batch(images, result.states, draw.params.mixed)
 
 
 def read_pixels(cache: PixelCache, draw: StepDraw, cache_rows: Tensor) -> Tensor:

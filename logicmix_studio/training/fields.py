@@ -80,8 +80,7 @@ def setting(
 ) -> Any:
     """Declare a dataclass field with its range and the source of its default."""
     return dataclasses.field(
-        default=default,
-        metadata={"low": low, "high": high, "choices": tuple(choices), "source": source},
+        default=default, metadata={"low": low, "high": high, "choices": tuple(choices), "source": source}
     )
 
 

@@ -200,7 +200,7 @@ class TestLogin:
 
     def test_the_right_password_lets_in_under_a_name_until_log_out(self, outside: TestClient) -> None:
         form = {"username": "Grace", "password": "open sesame"}
-        answer = outside.post("/login", data=form, headers={"origin": BASE})
+        answer = outside.post("/login", data=form, headers={"origin": BASE, "accept": "text/html"})
         assert answer.status_code == 303
         session = next(one for one in answer.headers.get_list("set-cookie") if one.startswith("lm_session"))
         assert "HttpOnly" in session

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -24,7 +23,7 @@ from playwright.sync_api import (
 )
 
 from logicmix_studio.studio import Studio
-from logicmix_studio.app.server import address, bind, build_app
+from tests.served import serving
 from tests.workspaces import make_workspace
 
 ARGUMENTS = [
@@ -40,8 +39,6 @@ ARGUMENTS = [
 HOW_TO_GET_ONE = (
     "no Chromium found: install it (apt-get install chromium) or name one with CHROME=/path/to/chrome"
 )
-START_S = 60.0
-TOKEN = "a program's token"
 PATIENCE_MS = 20_000
 """How long a page may take to show something; the processor is shared with a server, a database and a trainer."""
 
@@ -89,30 +86,18 @@ def serve_studio(tmp_path: Path) -> Iterator[Callable[..., Served]]:
 
     With a password the server behaves as one that others can reach; an opened studio is served as it is.
     """
-    running: list[tuple[uvicorn.Server, threading.Thread, Studio]] = []
+    with ExitStack() as stack:
 
-    def serve_it(
-        name: str = "shapes", *, password: str | None = None, opened: Studio | None = None, **options: Any
-    ) -> Served:
-        if opened is None:
-            make_workspace(tmp_path / name, **options)
-        studio = opened or Studio.open(tmp_path / name, who="ada")
-        listener = bind("127.0.0.1", 0)
-        port = listener.getsockname()[1]
-        host = "127.0.0.1" if password is None else "0.0.0.0"
-        app = build_app(studio, host=host, password=password, token=TOKEN)
-        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        running.append((server, thread, studio))
-        return Served(address("127.0.0.1", port), studio)
+        def serve_it(
+            name: str = "shapes", *, password: str | None = None, opened: Studio | None = None, **options: Any
+        ) -> Served:
+            if opened is None:
+                make_workspace(tmp_path / name, **options)
+            studio = opened or Studio.open(tmp_path / name, who="ada")
+            stack.callback(studio.close)
+            return Served(stack.enter_context(serving(studio, password)), studio)
 
-    yield serve_it
-    for server, thread, studio in running:
-        server.should_exit = True
-        thread.join(START_S)
-        studio.close()
+        yield serve_it
 
 
 @pytest.fixture

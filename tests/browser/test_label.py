@@ -160,6 +160,7 @@ def test_suggestions_are_filled_in_only_where_somebody_chose_so(
     page.keyboard.press("Enter")
     expect_row(page, served, 1)
     expect(words).to_have_text("cross1 filled in4 absentthough suggested: ring")
+    assert_accessible(page)
     expect_saved(page)
     line = served.studio.ledger.line(1)
     assert line.extra["filled"] == ["cross"]

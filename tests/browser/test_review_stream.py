@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from logicmix_studio.store import Ledger, load_table, locate_workspace, read_journal
 from logicmix_studio.studio import Studio
+from tests.browser.checks import wait_until_quiet
 from tests.browser.conftest import Served
 from tests.review_server import ServerProcess
 from tests.workspaces import add_run, make_workspace
@@ -172,8 +173,8 @@ def test_suggestion__hidden_shows_neither_claim_nor_score(stream: Callable[..., 
 def test_filters__are_the_views_own_and_stand_in_the_address(stream: Callable[..., Page]) -> None:
     page = stream()
     question = page.locator("#review-stream .question")
-    page.locator("#review-stream-tab").get_by_label("Class").click()
-    page.keyboard.type("sta")
+    wait_until_quiet(page)
+    page.locator("#review-stream-tab").get_by_label("Class").fill("sta")
     page.get_by_role("option", name="star").click()
     expect(question).to_have_text("Is there a star?")
     page.wait_for_function("() => location.search.includes('class_name=star')")

@@ -21,10 +21,6 @@ RUN_MS = 120_000
 TRAIN = "?tab=train"
 
 
-def button(page: Page, name: str) -> object:
-    return page.get_by_role("button", name=name, exact=True)
-
-
 def test_runs_charts_comparison_and_preview(
     open_page: Callable[..., Page], serve_studio: Callable[..., Served], scheme: str
 ) -> None:
@@ -170,8 +166,8 @@ def test_a_real_run_from_start_to_end(
     page = open_page(served.url, TRAIN)
     page.get_by_role("button", name="Settings", exact=False).first.click()
     page.get_by_label("Find a setting").fill("backbone")
-    for label, value in (("name", "test_resnet"), ("image size", "32")):
-        page.get_by_label(label, exact=True).first.fill(value)
+    page.get_by_label("Name of the network in timm").fill("test_resnet")
+    page.get_by_label("image size").fill("32")
     page.get_by_label("weights").click()
     page.get_by_role("option", name="random").click()
     page.get_by_role("button", name="Start training").click()

@@ -211,7 +211,7 @@ def test_picture__one_pixel(open_studio: Callable[..., Studio]) -> None:
 
 def test_network_view__has_words_for_each_source_and_can_be_drawn_anew(studio: Studio) -> None:
     blend = studio.blends.make(studio.image_ids[:2])
-    own, again, other = (studio.blends.network_view(blend, seed) for seed in (None, None, 5))
+    own, again, other = (studio.blends.network_view(blend, seed) for seed in (0, 0, 5))
     assert len(own) == 3
     assert all(words for _, _, words in own)
     assert all(np.array_equal(one[1], two[1]) for one, two in zip(own, again, strict=True))

@@ -131,6 +131,11 @@ class TestOverTime:
         assert how == "truth"
         assert rounds["positives_right"].iloc[1] == pytest.approx(1 - wrong / total)
 
+    def test_a_run_whose_scores_are_gone_still_is_a_round(self, open_studio: Callable[..., Studio]) -> None:
+        studio = open_studio(trial=True, runs=2)
+        (studio.jobs.folder(1) / "scores.npy").unlink()
+        assert studio.overview.rounds()["positives_right"].notna().tolist() == [False, True]
+
     def test_no_round(self, open_studio: Callable[..., Studio]) -> None:
         assert open_studio(runs=0).overview.rounds().empty
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from logicmix_studio.labels import drop_labels, from_targets, known_proportion
+from logicmix_studio.labels import drop_labels, known_proportion
+from tests.labels.conftest import from_targets
 
 
 @pytest.mark.parametrize("percent", [10, 50, 90])

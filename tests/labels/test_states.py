@@ -9,8 +9,6 @@ from logicmix_studio.labels import (
     STATE_NAMES,
     UNKNOWN,
     as_states,
-    from_targets,
-    to_targets,
 )
 
 
@@ -39,21 +37,3 @@ def test_as_states__refuses_other_values(values):
 def test_as_states__refuses_nan():
     with pytest.raises(ValueError, match="nan was found"):
         as_states([1.0, float("nan")])
-
-
-def test_to_targets__and_back():
-    states = np.array([[1, 0], [-1, 1]], dtype=np.int8)
-    targets = to_targets(states)
-    assert targets.dtype == np.float32
-    np.testing.assert_array_equal(targets, [[1, np.nan], [0, 1]])
-    np.testing.assert_array_equal(from_targets(targets), states)
-
-
-def test_to_targets__nothing():
-    assert to_targets(np.zeros((0, 3), np.int8)).shape == (0, 3)
-    assert from_targets(np.zeros((0, 3))).shape == (0, 3)
-
-
-def test_from_targets__refuses_uncertain_as_a_number():
-    with pytest.raises(ValueError, match="0, 1 or nan, but -1 was found"):
-        from_targets([1.0, -1.0, float("nan")])

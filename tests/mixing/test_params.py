@@ -3,7 +3,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from logicmix_studio.mixing import MIXING_METHODS, LogicMix, Normalisation, draw_in_batch
+from logicmix_studio.mixing import CutMix, LogicMix, Mixup, MixUpPME, NoMixing, Normalisation, OrMixup
+
+MIXING_METHODS = {
+    "logicmix": LogicMix,
+    "mixup": Mixup,
+    "mixup-pme": MixUpPME,
+    "or-mixup": OrMixup,
+    "cutmix": CutMix,
+    "none": NoMixing,
+}
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -82,12 +91,6 @@ def test_pooled__one_row_a_use():
     assert pooled.weights.equal(params.weights)
 
 
-def test_draw_in_batch__sources_are_positions_in_the_batch():
-    params = draw_in_batch(LogicMix(probability=1.0), 6, seeded())
-    assert params.sources[:, 0].tolist() == list(range(6))
-    assert int(params.sources.max()) < 6
-
-
 @pytest.mark.parametrize(("mean", "std"), [((0.5,), (1.0, 1.0)), ((0.5,), (0.0,))])
 def test_normalisation__refuses_what_cannot_be_divided_by(mean, std):
     with pytest.raises(ValueError, match="one mean and one positive std"):
@@ -113,4 +116,4 @@ def test_transform__same_parameters_same_blends(name):
     assert first.images.equal(second.images)
     assert first.states.equal(second.states)
     assert first.states.dtype == torch.int8
-    assert first.states[~first.mixed].equal(states[~first.mixed])
+    assert first.states[~params.mixed].equal(states[~params.mixed])

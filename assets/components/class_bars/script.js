@@ -10,7 +10,6 @@ search.value = asked.get("q") ?? "";
 const number = (count) => count.toLocaleString("en");
 const isKnownOnly = () => scale.getAttribute("aria-pressed") === "true";
 const bar = (parts) => parts.filter(([, count]) => count).map(([state, count]) => lm.el("i", { class: state, style: `flex-grow: ${count}` }));
-
 function draw() {
   const { notes = [], parts = [], images = 0, classes = [], ...texts } = props.value ?? {};
   for (const [name, text] of Object.entries(texts)) find(`.${name}`).textContent = text;

@@ -4,20 +4,12 @@ const find = (selector) => element.querySelector(selector);
 const [tiles, count, note, all, foot, summary, confirm, preview] = [".tiles", ".count", ".note", ".all", ".foot", ".summary", ".confirm", ".preview"].map(find);
 const WORDS = { positive: "positive", negative: "negative", unknown: "unknown", pseudo: "pseudo-label" };
 const SIZES = { small: "S", medium: "M", large: "L" };
-const MARKS = "lm-marks";
-const MARKS_KEPT = 2000;
-const SEEN_SHARE = 0.6;
-const PREVIEW_WAIT_MS = 450;
-const ANSWER_WAIT_MS = 3000;
+const [MARKS, MARKS_KEPT, SEEN_SHARE, PREVIEW_WAIT_MS, ANSWER_WAIT_MS] = ["lm-marks", 2000, 0.6, 450, 3000];
 const chosen = new Set(); // keys of selected tiles
 const seen = new Set(); // keys of tiles that have been on screen
 let marks = new Map(marking ? lm.remember(MARKS) : []);
 let sent = null; // keys of the page that was confirmed
-let cleared = props.value?.cleared;
-let at = 0;
-let anchor = 0;
-let shownAt = 0;
-let timer = 0;
+let [at, anchor, shownAt, timer, cleared] = [0, 0, 0, 0, props.value?.cleared];
 
 const items = () => props.value?.items ?? [];
 const number = (value) => Number(value ?? 0).toLocaleString("en");
@@ -30,8 +22,7 @@ function draw() {
   const now = items();
   const keys = new Set(now.map((item) => item.key));
   const isOther = !now.some((item) => item.key === tiles.children[0]?.dataset.key);
-  for (const key of chosen) if (!keys.has(key)) chosen.delete(key);
-  for (const key of seen) if (!keys.has(key)) seen.delete(key);
+  for (const some of [chosen, seen]) for (const key of some) if (!keys.has(key)) some.delete(key);
   if (props.value?.cleared !== cleared) chosen.clear();
   cleared = props.value?.cleared;
   if (isOther) [at, anchor, shownAt] = [0, 0, performance.now()];
@@ -41,7 +32,7 @@ function draw() {
     sent = null;
     keep();
   }
-  watcher?.disconnect();
+  watcher.disconnect();
   const pictures = new Map([...tiles.querySelectorAll("img")].map((image) => [image.getAttribute("src"), image]));
   tiles.replaceChildren(...now.map((item, place) => tile(item, place, pictures)));
   hidePreview();
@@ -52,21 +43,21 @@ function draw() {
 function tile(item, place, pictures) {
   const image = pictures.get(item.url) ?? lm.el("img", { src: item.url, alt: "", loading: "lazy", decoding: "async", draggable: "false" });
   pictures.delete(item.url);
-  const chip = ([state, text, score]) =>
-    lm.el("span", { class: state ? `chip ${state}` : "more" }, state && lm.el("span", { class: `lm-mark ${state}` }), lm.el("span", { class: "name" }, text), score === null || score === undefined ? null : Number(score).toFixed(2));
+  const chip = ([state, text, score]) => lm.el("span", { class: state ? `chip ${state}` : "more" }, state && lm.el("span", { class: `lm-mark ${state}` }), lm.el("span", { class: "name" }, text), score?.toFixed(2));
+  const line = () => lm.el("div", { class: "line lm-soft" }, lm.el("span", { class: "name" }, String(item.title).split("/").at(-1)), lm.el("span", {}, item.aside ?? ""));
+  const hasChips = item.chips?.length > 0;
   const node = lm.el(
     "div",
     { class: "tile", role: "option", tabindex: "-1", "data-key": item.key, title: item.title },
-    lm.el("div", { class: "picture" }, image, item.badge ? lm.el("span", { class: "badge" }, item.badge) : null, lm.el("span", { class: "check", "aria-hidden": "true" })),
-    strip || !(item.chips?.length || (item.title && !marking)) ? null : lm.el("div", { class: "caption" }, item.chips?.length ? lm.el("div", { class: "chips" }, item.chips.map(chip)) : null, marking ? null : lm.el("div", { class: "line lm-soft" }, lm.el("span", { class: "name" }, String(item.title).split("/").at(-1)), lm.el("span", {}, item.aside ?? ""))),
+    lm.el("div", { class: "picture" }, image, item.badge && lm.el("span", { class: "badge" }, item.badge), lm.el("span", { class: "check", "aria-hidden": "true" })),
+    !strip && (hasChips || !marking) && lm.el("div", { class: "caption" }, hasChips && lm.el("div", { class: "chips" }, item.chips.map(chip)), !marking && line()),
   );
-  if (marking) {
-    const begin = () => watcher.observe(node);
-    if (image.complete) begin();
-    else for (const name of ["load", "error"]) image.addEventListener(name, begin, { once: true });
-    node.addEventListener("pointerenter", () => ((timer = setTimeout(() => showPreview(place), PREVIEW_WAIT_MS)), 0));
-    node.addEventListener("pointerleave", hidePreview);
-  }
+  if (!marking) return node;
+  const begin = () => watcher.observe(node);
+  if (image.complete) begin();
+  else for (const name of ["load", "error"]) image.addEventListener(name, begin, { once: true });
+  node.addEventListener("pointerenter", () => (timer = setTimeout(showPreview, PREVIEW_WAIT_MS, place)));
+  node.addEventListener("pointerleave", hidePreview);
   return node;
 }
 
@@ -100,15 +91,11 @@ function paint() {
   summary.textContent = [unseen ? `${plural(unseen, "tile")} not on screen yet: scroll to see them all` : "", plural(wrong, "exception"), marked.length > wrong ? `${marked.length - wrong} unsure` : ""].filter(Boolean).join(" · ");
 }
 
-const watcher = marking
-  ? new IntersectionObserver(
-      (entries) => {
-        for (const entry of entries) if (entry.isIntersecting) seen.add(entry.target.dataset.key);
-        paint();
-      },
-      { threshold: SEEN_SHARE },
-    )
-  : null;
+function see(entries) {
+  for (const entry of entries) if (entry.isIntersecting) seen.add(entry.target.dataset.key);
+  paint();
+}
+const watcher = new IntersectionObserver(see, { threshold: SEEN_SHARE });
 
 function showPreview(place) {
   const item = items()[place];
@@ -161,18 +148,13 @@ function range(to) {
   told();
 }
 
-function open(place) {
-  const item = items()[place];
-  if (item) trigger("select", { id: item.id, key: item.key, at: place });
-}
+const open = (place) => items()[place] && trigger("select", { id: items()[place].id, key: items()[place].key, at: place });
 
 function move(by, event) {
-  const next = at + by;
-  if (next < 0 || next >= items().length) return;
-  at = next;
-  const node = tiles.children[at];
-  node.focus({ preventScroll: true });
-  node.scrollIntoView({ block: "nearest" });
+  if (at + by < 0 || at + by >= items().length) return;
+  at += by;
+  lm.focus(tiles.children[at]);
+  tiles.children[at].scrollIntoView({ block: "nearest" });
   if (event?.shiftKey) range(at);
   else anchor = at;
   paint();
@@ -181,18 +163,16 @@ function move(by, event) {
 
 function submit() {
   if (confirm.disabled || !items().length) return;
-  const keys = items().map((item) => item.key);
-  const marked = (kind) => keys.filter((key) => marks.get(key) === kind);
-  sent = keys;
+  sent = items().map((item) => item.key);
+  const marked = (kind) => sent.filter((key) => marks.get(key) === kind);
+  trigger("submit", { id: lm.newId(), marked: marked("wrong"), unsure: marked("unsure"), keys: sent, ms: Math.round(performance.now() - shownAt) });
   setTimeout(() => ((sent = null), paint()), ANSWER_WAIT_MS);
   paint();
-  trigger("submit", { id: lm.newId(), marked: marked("wrong"), unsure: marked("unsure"), keys, ms: Math.round(performance.now() - shownAt) });
 }
 
 function answer(name) {
-  const now = items();
-  const ids = now.filter((item) => chosen.has(item.key)).map((item) => item.id);
-  trigger("submit", { answer: name, ids: ids.length ? ids : now[at] ? [now[at].id] : [] });
+  const some = items().filter((item) => chosen.has(item.key));
+  trigger("submit", { answer: name, ids: (some.length ? some : items().slice(at, at + 1)).map((item) => item.id) });
 }
 
 tiles.addEventListener("click", (event) => {
@@ -209,12 +189,11 @@ tiles.addEventListener("click", (event) => {
 });
 tiles.addEventListener("focusin", (event) => {
   const place = [...tiles.children].indexOf(event.target);
-  if (place >= 0 && place !== at) (at = place), paint();
+  if (place >= 0 && place !== at) ((at = place), paint());
 });
 all.addEventListener("click", () => {
-  const isNone = chosen.size > 0;
-  chosen.clear();
-  if (!isNone) for (const item of items()) chosen.add(item.key);
+  if (chosen.size) chosen.clear();
+  else for (const item of items()) chosen.add(item.key);
   told();
 });
 confirm.addEventListener("click", submit);
@@ -230,18 +209,16 @@ document.addEventListener("lm-image", ({ detail: { id, isClosed } }) => {
 const columns = () => getComputedStyle(tiles).gridTemplateColumns.split(" ").length;
 const moves = { next: (event) => move(1, event), previous: (event) => move(-1, event), down: (event) => move(columns(), event), up: (event) => move(-columns(), event) };
 const enlarge = () => (preview.hidden ? showPreview(at) : hidePreview());
+const reply = (...names) => Object.fromEntries(names.map((name) => [name, () => answer(name)]));
 if (marking) {
-  const wrong = () => toggleMark("wrong");
-  const none = () => mark(at, at, null);
-  lm.keys(element, { ...moves, reject: wrong, no: wrong, select: wrong, accept: none, yes: none, unsure: () => toggleMark("unsure"), confirm: submit, undo: () => answer("undo"), redo: () => answer("redo"), enlarge, close: hidePreview });
+  const [wrong, none] = [() => toggleMark("wrong"), () => mark(at, at, null)];
+  lm.keys(element, { ...moves, ...reply("undo", "redo"), reject: wrong, no: wrong, select: wrong, accept: none, yes: none, unsure: () => toggleMark("unsure"), confirm: submit, enlarge, close: hidePreview });
 } else if (strip) {
   tiles.addEventListener("keydown", (event) => ["Enter", " "].includes(event.key) && (event.preventDefault(), event.stopPropagation(), open(at)));
 } else {
-  const told_ = answers ? Object.fromEntries(["yes", "no", "unsure", "undo", "redo"].map((name) => [name, () => answer(name)])) : {};
+  const told_ = answers ? reply("yes", "no", "unsure", "undo", "redo") : {};
   lm.keys(element, { ...moves, ...told_, open: () => open(at), select: () => items()[at] && toggle(at), enlarge, close: () => (hidePreview(), chosen.clear(), told()) });
 }
-
-// sizes --------------------------------------------------------------------------------------------------------------
 
 tiles.dataset.mode = marking ? "marking" : strip ? "strip" : "plain";
 function resize(size) {

@@ -1,7 +1,7 @@
 // One question at a time: the next card is painted at once, its answer is sent behind it. The value says what is asked
 // (origin, filters, address) and whose answers these are (store); the cards come from the server in batches.
 const [BATCH, REFILL_BELOW, PREFETCH, MOST_DECODED, MOST_UNDO, PACE_WINDOW] = [50, 16, 8, 24, 500, 20];
-const [PAUSE_MS, ZOOM, SUGGESTIONS] = [60000, 2.5, ["hidden", "shown", "score"]];
+const [PAUSE_MS, SUGGESTIONS] = [60000, ["hidden", "shown", "score"]];
 const { origin, store } = props.value;
 const isConflict = origin === "conflicts";
 const isAudit = origin === "audit";
@@ -67,9 +67,7 @@ function picture(url) {
 }
 
 /** Load pictures ahead; the one that is looked at waits for no other. */
-function prefetch() {
-  if (cards.length) picture(cards[0].url).ready.then(() => cards.slice(1, PREFETCH + 1).forEach((card) => picture(card.url)));
-}
+const prefetch = () => cards.length && picture(cards[0].url).ready.then(() => cards.slice(1, PREFETCH + 1).forEach((card) => picture(card.url)));
 
 function draw() {
   const card = cards[0];
@@ -117,10 +115,8 @@ function drawQuestion(card) {
 
 function drawFigures() {
   const working = times.filter((ms) => ms <= PAUSE_MS);
-  const pace = (60000 * working.length) / working.reduce((sum, ms) => sum + ms, 0);
-  find(".left").textContent = number(Math.max(total, cards.length));
-  find(".answered").textContent = number(answered);
-  find(".pace").textContent = working.length < 3 ? "–" : number(Math.round(pace));
+  const pace = working.length < 3 ? "–" : number(Math.round((60000 * working.length) / working.reduce((sum, ms) => sum + ms, 0)));
+  for (const [name, text] of [["left", number(Math.max(total, cards.length))], ["answered", number(answered)], ["pace", pace]]) find(`.${name}`).textContent = text;
 }
 
 function drawEmpty() {
@@ -133,19 +129,13 @@ function drawEmpty() {
 function enlarge(on = !stage.classList.contains("enlarged")) {
   stage.classList.toggle("enlarged", on && cards.length > 0);
   const image = stage.querySelector("img");
-  if (!image) return;
-  image.style.transform = on ? `scale(${ZOOM})` : "";
-  if (!on || image.dataset.large) return;
+  if (!on || !image || image.dataset.large) return;
   image.dataset.large = cards[0].large;
   const finer = lm.el("img", { src: cards[0].large });
   finer.decode().then(() => (image.src = finer.src), () => {}); // the smaller one stays
 }
 
-stage.addEventListener("pointermove", (event) => {
-  const place = stage.getBoundingClientRect();
-  const image = stage.querySelector("img");
-  if (image) image.style.transformOrigin = `${(100 * (event.clientX - place.left)) / place.width}% ${(100 * (event.clientY - place.top)) / place.height}%`;
-});
+stage.addEventListener("pointermove", (event) => stage.style.setProperty("--at", `${event.offsetX}px ${event.offsetY}px`));
 stage.addEventListener("click", () => enlarge());
 
 // answering ----------------------------------------------------------------------------------------------------------
@@ -210,6 +200,7 @@ function told(unsent, reply, error, content) {
     else lm.say(reply.words), restart();
   } else if (content.kind === "undo" && cards[0]?.cell === reply.cards[0]?.cell) drawQuestion((cards[0] = reply.cards[0]));
   if (cards.length && reply.run !== run) restart(cards.slice(0, 1));
+  if (!cards.length && !unsent) restart(); // the queue was asked while these answers were on their way
 }
 
 function suggest(value) {

@@ -27,6 +27,9 @@ def image_grid(
     - ``large`` (address of the picture for E), ``aside`` (text at the end of the title's line) and ``badge`` (text in
       the picture's corner), all three optional.
 
+    Optional beside the items: ``empty`` (what to say where there is none), ``cleared`` (another number ends the
+    selection) and, when marking, ``confirm`` (the words of its button).
+
     Plain mode: a click or Enter opens, arrows move, Space, Shift+arrow, Shift+click and Ctrl+click select, "Select all
     that are seen" selects this page. A selection ends when other images are shown. Listen with ``evt: gr.EventData``:
 
@@ -40,7 +43,6 @@ def image_grid(
 
     - ``.submit``: ``{"id": action id, "marked": [key, ...], "unsure": [key, ...], "keys": [every key], "ms": int}``;
       answer with another value. The keys of undo and redo: as with ``answers``.
-      ``confirm`` in the value is the words of its button ("Confirm the rest" otherwise).
 
     Args:
         value: What it shows; None for nothing.

@@ -12,8 +12,7 @@ from logicmix_studio.app.components.truth_table import truth_table, truth_value
 from logicmix_studio.app.media import thumb_url
 from logicmix_studio.app.page import Page
 from logicmix_studio.app.session import event
-from logicmix_studio.app.tabs.blend_api import add_blend_api
-from logicmix_studio.app.tabs.blend_panels import QUIET, blend_panels
+from logicmix_studio.app.tabs.blend_panels import QUIET, add_blend_api, blend_panels
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_query import ImageQuery
 from logicmix_studio.training.config import DEFAULT_SEED
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 DRAW, BUILD = "Draw like the trainer", "Build one"
 SIZES: Final = list(range(2, 17))
 STATES: Final = [("any state", ""), "positive", "negative", "unknown", ("pseudo-label", "pseudo")]
+BARE: Final[dict[str, Any]] = {"show_label": False, "visible": False}
 FOUND: Final = 60
 """Images of one page of the search."""
 FIRST: Final = "The first blend loads what mixes images: some seconds, once."
@@ -41,8 +41,8 @@ def blend_tab(page: Page) -> None:
     stay, forward, backward = gr.State(0), gr.State(1), gr.State(-1)
     with gr.Row():
         mode = gr.Radio([DRAW, BUILD], value=DRAW, show_label=False, container=False, min_width=330, scale=0)
-        following = gr.Button("Next blend", variant="primary", elem_id="blend-next", min_width=140, scale=0)
-        previous = gr.Button("Previous", elem_id="blend-previous", min_width=120, scale=0)
+        following = gr.Button("Next blend", variant="primary", elem_id="blend-next", min_width=170, scale=0)
+        previous = gr.Button("Previous", elem_id="blend-previous", min_width=150, scale=0)
         seed = gr.Number(DEFAULT_SEED, label="seed ⏎", precision=0, minimum=0, min_width=90)
         sample = gr.Number(1, label="sample ⏎", precision=0, minimum=1, min_width=90)
         least = gr.Dropdown(SIZES, value=2, label="sources", min_width=80)
@@ -59,9 +59,11 @@ def blend_tab(page: Page) -> None:
         found = image_grid(elem_id="blend-found")
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
-            picture = gr.Image(format="jpeg", show_label=False, interactive=False, buttons=["download"])
+            picture = gr.Image(
+                format="jpeg", alt_text="The blend", interactive=False, buttons=["download"], **BARE
+            )
             caption = gr.Markdown(FIRST)
-            sources = gr.Gallery(show_label=False, columns=3, height="auto", allow_preview=False, buttons=[])
+            sources = gr.Gallery(columns=3, height="auto", allow_preview=False, buttons=[], **BARE)
             with gr.Row(visible=False) as one_source:
                 browse = gr.Button("Open in Browse", size="sm")
                 take_out = gr.Button("Take out", size="sm")
@@ -90,8 +92,10 @@ def blend_tab(page: Page) -> None:
                 image, words = page.studio.blends.picture(made), _caption(made, value["rows"])
             except StudioError as error:
                 words = f"**The blend could not be drawn.** {error.what}: {error.hint}"
-        tiles = _tiles(page, request, value)
-        return [now, made, image, words, tiles, value, gr.Row(visible=False), *numbers]
+        # An empty picture or gallery would be a box that says nothing.
+        seen = gr.update(value=image, visible=image is not None)
+        tiles = gr.update(value=_tiles(page, request, value), visible=made is not None)
+        return [now, made, seen, words, tiles, value, gr.Row(visible=False), *numbers]
 
     def drawn(
         request: gr.Request, values: Sequence[Any], step: int = 0, *, is_first: bool = False

@@ -1,21 +1,24 @@
-"""What else can be seen of a blend: other methods, augmentation, scores, a thousand blends."""
+"""What else can be seen of a blend (other methods, augmentation, scores, a thousand blends), and all of it by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import gradio as gr
 import pandas as pd
 
 from logicmix_studio.app.page import Page
+from logicmix_studio.app.session import event
 from logicmix_studio.app.theme import STATE_COLOURS
 from logicmix_studio.errors import StudioError
+from logicmix_studio.training.config import DEFAULT_SEED
 from logicmix_studio.training.settings import MixingSettings
 
 SHOWN: Final = 100
 """Classes of a table of methods."""
-FRAME: Final[dict[str, Any]] = {"interactive": False, "show_label": False, "show_search": "filter"}
+FRAME: Final[dict[str, Any]] = {"interactive": False, "show_label": False}
 TILES: Final[dict[str, Any]] = {
     "height": "auto", "show_label": False, "allow_preview": False, "buttons": [], "format": "jpeg",
 }  # fmt: skip
@@ -82,7 +85,7 @@ def blend_panels(page: Page, inputs: list[Any]) -> Callable[[Any], Any]:
             "pixels. Nothing is done after mixing."
         )
         tiles: list[Any] = []
-        for place, (before, after, words) in enumerate(service.network_view(made, augmented or None)):
+        for place, (before, after, words) in enumerate(service.network_view(made, augmented)):
             name = f"image {place}" if place else "blend"
             tiles += [(before, f"{name}, before"), (after, f"{name}, after: {words}")]
         return {network_note: note, views: tiles}
@@ -96,7 +99,7 @@ def blend_panels(page: Page, inputs: list[Any]) -> Callable[[Any], Any]:
         return {scores_note: note, scores: found.table}
 
     def show_statistics(seed: int, least: int, most: int, probability: float, filled: bool) -> dict[Any, Any]:
-        mixing = MixingSettings(probability=probability, min_sources=int(least), max_sources=int(most))
+        mixing = _mixing(least, most, probability)
         found = page.studio.blends.statistics(int(seed or 0), mixing, with_pseudo=filled)
         curve = found.curve.rename(columns={"known": KNOWN, "positive_of_known": AMONG})
         plots = {balance: found.balance, known: curve, among: curve}
@@ -132,6 +135,71 @@ def blend_panels(page: Page, inputs: list[Any]) -> Callable[[Any], Any]:
     again.click(augmented_anew, inputs, [augment_seed, *outputs], **QUIET)
     gr.on([least.input, most.input, probability.release], fill, inputs, outputs, **QUIET)
     return lambda event: event.then(fill, inputs, outputs, **QUIET)
+
+
+def add_blend_api(page: Page) -> None:
+    """Offer the tab's functions by name."""
+
+    def facts(made: Any, with_pseudo_labels: bool) -> dict[str, Any]:
+        rows = page.studio.blends.truth_table(made.image_ids, with_pseudo=with_pseudo_labels)
+        labels = [dataclasses.asdict(row) for row in rows]
+        return {"seed": made.seed, "sample": made.sample, "image_ids": list(made.image_ids), "labels": labels}
+
+    def draw_blend(
+        seed: int = DEFAULT_SEED,
+        sample: int = 1,
+        min_sources: int = 2,
+        max_sources: int = 3,
+        probability: float = 0.5,
+        blends_only: bool = True,
+        with_pseudo_labels: bool = False,
+    ) -> dict[str, Any]:
+        """Draw a training sample as a run of this seed would, from this sample on: its label of each class, and why."""
+        made = page.studio.blends.draw(
+            seed, sample, _mixing(min_sources, max_sources, probability), blends_only=blends_only
+        )
+        return facts(made, with_pseudo_labels)
+
+    def make_blend(image_ids: list[str], with_pseudo_labels: bool = False) -> dict[str, Any]:
+        """Blend 1 to 16 chosen images: the label of each class, and why."""
+        return facts(page.studio.blends.make(image_ids), with_pseudo_labels)
+
+    def blend_methods(image_ids: list[str], seed: int = DEFAULT_SEED) -> dict[str, dict[str, float | None]]:
+        """Tell what LogicMix and other methods make of the labels of some images; null is unknown."""
+        results, _ = page.studio.blends.methods(page.studio.blends.make(image_ids, seed))
+        return {
+            one.name: dict(zip(page.studio.class_names, _plain(one.values), strict=True)) for one in results
+        }
+
+    def blend_scores(image_ids: list[str]) -> dict[str, list[Any]]:
+        """Score the blend of some images, and each of them, with the current run's model: a list for each column."""
+        table = page.studio.blends.scores(image_ids).table
+        return {str(name): _plain(column) for name, column in table.items()}
+
+    def blend_statistics(
+        seed: int = DEFAULT_SEED,
+        min_sources: int = 2,
+        max_sources: int = 3,
+        probability: float = 0.5,
+        with_pseudo_labels: bool = False,
+    ) -> dict[str, dict[str, float]]:
+        """Tell what is known in 1,000 training samples, as shares of all cells, drawn and by formula."""
+        mixing = _mixing(min_sources, max_sources, probability)
+        found = page.studio.blends.statistics(seed, mixing, with_pseudo=with_pseudo_labels)
+        return {str(name): dict(row) for name, row in found.shares.iterrows()}
+
+    for function in (draw_blend, make_blend, blend_methods, blend_scores, blend_statistics):
+        gr.api(event(function), api_name=function.__name__, concurrency_limit=None)
+
+
+def _mixing(least: int, most: int, probability: float) -> MixingSettings:
+    return MixingSettings(min_sources=int(least), max_sources=int(most), probability=probability)
+
+
+def _plain(values: Iterable[Any]) -> list[Any]:
+    """Return texts and rounded numbers as JSON has them."""
+    numbers = (value if isinstance(value, str) else round(float(value), 4) for value in values)
+    return [None if pd.isna(value) else value for value in numbers]
 
 
 def _wrong(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from logicmix_studio.app.tabs.browse_api import browse_api, fiftyone_address, se
 from logicmix_studio.app.tabs.browse_values import (
     DEFAULTS,
     any_of,
+    filters_of,
     grid_value,
     image_value,
     query_of,
@@ -26,24 +27,21 @@ from logicmix_studio.app.tabs.browse_values import (
 )
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_query import SORTS, SOURCES
-from logicmix_studio.explore.images import PAGE
+from logicmix_studio.explore.images import PAGE, BulkPlan
 from logicmix_studio.labels import STATE_NAMES
 from logicmix_studio.studio import Studio
 
 Shown = dict[Any, Any]
 """New values of components; those that are left out stay."""
-PRIVATE: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-LAST: Final[dict[str, Any]] = {**PRIVATE, "trigger_mode": "always_last"}
-IN_TURN: Final[dict[str, Any]] = {**PRIVATE, "queue": True, "trigger_mode": "multiple"}
-"""Of events that carry data: none is left out, none overtakes another, and what they say is shown."""
+QUIET: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
+IN_TURN: Final[dict[str, Any]] = {**QUIET, "trigger_mode": "multiple", "concurrency_id": "browse"}
+"""Of everything that changes the view: no event is left out and none overtakes another."""
 SMALL: Final[dict[str, Any]] = {"size": "md", "scale": 0}
 LOOK_S: Final = 3.0
 """How often the tab looks whether somebody else has changed labels."""
 ANSWERS: Final = {"yes": 1, "no": -1, "unsure": 0}
 FIFTYONE_IMAGES: Final = 20_000
-ADDRESS: Final = f"""(...values) => {{ const image = values.pop(), defaults = {json.dumps(DEFAULTS)};
-const chosen = Object.keys(defaults).map((name, at) => [name, values[at] === defaults[name] ? "" : values[at]]);
-lm.address("browse", {{ ...Object.fromEntries(chosen), image: image?.id }}); }}"""
+ADDRESS: Final = "(text) => lm.address('browse', JSON.parse(text || '{}'))"
 OPEN: Final = """(url) => { const page = window.open(url, "_blank"); if (page) page.opener = null;
 lm.say(`FiftyOne is ready at ${url}`); }"""
 
@@ -76,10 +74,14 @@ def browse_tab(page: Page) -> None:
         with gr.Column(scale=3, min_width=340, elem_id="browse-image"):
             picture = image_cells(*server_functions(studio), store=f"browse:{studio.name}")
             alike_words, alike = gr.Markdown(), image_grid(strip=True)
-    view, plan, link = gr.State({}), gr.State(None), gr.Textbox(visible="hidden")
-    parts = [*filters, view, grid, picture, anew, before, after]
+    view, plan = gr.State({}), gr.State(None)
+    link, address = gr.Textbox(visible="hidden"), gr.Textbox(visible="hidden")
+    parts = [*filters, view, address, grid, picture, anew, before, after]
     parts += [bulk, said, bulk_class, question, asked, rest, every, plan]
     nothing: Shown = {view: gr.skip()}
+
+    def at_view(at: dict[str, Any]) -> Shown:
+        return {view: at, address: json.dumps({**filters_of(at["query"]), "image": at["image"]})}
 
     def show(at: dict[str, Any], **changes: Any) -> Shown:
         """Show a view: labels as they are now, the list as it was found, unless ``seq=None`` asks for a new one."""
@@ -93,16 +95,21 @@ def browse_tab(page: Page) -> None:
         }
         at = {**start, **at, **changes}
         at["cleared"] += changes.get("selected") == []
-        version, is_new, query = studio.proposed.version, at["seq"] is None, at["query"]
-        found = studio.images.find(query, seq=at["seq"])
+        images, version, query, is_new = (
+            studio.images,
+            studio.proposed.version,
+            at["query"],
+            at["seq"] is None,
+        )
+        found = images.find(query, seq=at["seq"])
         at["start"] = at["start"] if at["start"] < len(found.rows) else 0
         at |= {"seq": found.seq, "seen": version, "found": version if is_new else at["found"]}
         return {
-            view: at,
+            **at_view(at),
             grid: {**grid_value(studio, found, at["start"]), "cleared": at["cleared"]},
             picture: image_value(studio, at["image"], found) if at["image"] else None,
-            state: gr.Radio(state_choices(found.counts, query.state), value=query.state),
-            someone: gr.Dropdown(any_of("Anybody", studio.images.people), value=query.person),
+            state: gr.Radio(state_choices(images.find(query).counts, query.state), value=query.state),
+            someone: gr.Dropdown(any_of("Anybody", images.people), value=query.person),
             run: gr.Dropdown(
                 any_of("Current run", map(str, studio.proposed.runs())), value=str(query.run or "")
             ),
@@ -141,8 +148,7 @@ def browse_tab(page: Page) -> None:
     def follow(at: dict[str, Any]) -> Shown:
         return show(at) if at and at["seen"] != studio.proposed.version else nothing
 
-    def turn(at: dict[str, Any], told: gr.EventData) -> Shown:
-        by = PAGE if told.target._id == after._id else -PAGE
+    def turn(at: dict[str, Any], by: int) -> Shown:
         return show(at, start=at["start"] + by, selected=[])
 
     @event
@@ -153,10 +159,10 @@ def browse_tab(page: Page) -> None:
         if start != at["start"]:
             return show(at, image=image_id, start=start, selected=[])
         value = image_value(studio, image_id, found, told._data.get("class_name", ""))
-        return {view: {**at, "image": image_id}, picture: value}
+        return {**at_view({**at, "image": image_id}), picture: value}
 
     def close_image(at: dict[str, Any]) -> Shown:
-        return {view: {**at, "image": None}, picture: None}
+        return {**at_view({**at, "image": None}), picture: None}
 
     def find_similar(at: dict[str, Any]) -> tuple[Any, ...]:
         return similar_values(studio, at["image"]) if at.get("image") else (gr.skip(), gr.skip())
@@ -182,7 +188,7 @@ def browse_tab(page: Page) -> None:
         }
         return {plan: wanted, asked: f"{wanted.words}.", **rows, **buttons}
 
-    def settle(at: dict[str, Any], wanted: Any, who: str, *, overwrite: bool) -> Shown:
+    def settle(at: dict[str, Any], wanted: BulkPlan, who: str, *, overwrite: bool) -> Shown:
         line = studio.images.set_cells(wanted, who=who, overwrite=overwrite)[1].line
         num = len(line.cells) if line else 0
         gr.Info(
@@ -198,14 +204,17 @@ def browse_tab(page: Page) -> None:
         (studio.ledger.undo if key == "undo" else studio.ledger.redo)(who)
         return show(at)
 
-    @event
-    def set_selected(at: dict[str, Any], name: str | None, told: gr.EventData, request: gr.Request) -> Shown:
-        value = {yes._id: 1, no._id: -1, unknown._id: 0}[told.target._id]
-        return ask(at, at["selected"], name, value, person(studio, request))
+    def setter(value: int) -> Callable[..., Shown]:
+        def set_selected(at: dict[str, Any], name: str | None, request: gr.Request) -> Shown:
+            return ask(at, at["selected"], name, value, person(studio, request))
 
-    @event
-    def confirm(at: dict[str, Any], wanted: Any, told: gr.EventData, request: gr.Request) -> Shown:
-        return settle(at, wanted, person(studio, request), overwrite=told.target._id == every._id)
+        return event(set_selected)
+
+    def confirmer(*, overwrite: bool) -> Callable[..., Shown]:
+        def confirm(at: dict[str, Any], wanted: BulkPlan, request: gr.Request) -> Shown:
+            return settle(at, wanted, person(studio, request), overwrite=overwrite)
+
+        return event(confirm)
 
     @event
     def open_fiftyone(at: dict[str, Any]) -> str:
@@ -214,27 +223,30 @@ def browse_tab(page: Page) -> None:
         return fiftyone_address(studio, at["selected"] or [studio.image_ids[row] for row in some] or None)
 
     looked, similar = page.shown["browse"].select, [alike_words, alike]
-    gr.on([part.input for part in filters], search, [view, *filters], parts, **LAST)
-    page.target.change(arrive, [view, page.target], parts, **PRIVATE).then(
-        find_similar, view, similar, **LAST
+    gr.on([part.input for part in filters], search, [view, *filters], parts, **IN_TURN)
+    page.target.change(arrive, [view, page.target], parts, **IN_TURN).then(
+        find_similar, view, similar, **QUIET
     )
-    looked(look, [view, page.target], parts, **PRIVATE)
-    page.timer("browse", LOOK_S).tick(follow, view, parts, **PRIVATE)
-    clear.click(lambda at: arrive(at, {"tab": "browse", "at": at.get("target")}), view, parts, **PRIVATE)
-    anew.click(lambda at: show(at, seq=None), view, parts, **PRIVATE)
-    gr.on([before.click, after.click], turn, view, parts, **PRIVATE)
+    looked(look, [view, page.target], parts, **IN_TURN)
+    page.timer("browse", LOOK_S).tick(follow, view, parts, **IN_TURN)
+    clear.click(lambda at: arrive(at, {"tab": "browse", "at": at.get("target")}), view, parts, **IN_TURN)
+    anew.click(lambda at: show(at, seq=None), view, parts, **IN_TURN)
+    before.click(lambda at: turn(at, -PAGE), view, parts, **IN_TURN)
+    after.click(lambda at: turn(at, PAGE), view, parts, **IN_TURN)
     opened = gr.on([grid.select, picture.select, alike.select], open_image, view, parts, **IN_TURN)
-    opened.then(find_similar, view, similar, **LAST)
-    picture.input(follow, view, parts, **LAST)
-    picture.clear(close_image, view, parts, **PRIVATE)
+    opened.then(find_similar, view, similar, **QUIET)
+    picture.input(follow, view, parts, **IN_TURN)
+    picture.clear(close_image, view, parts, **IN_TURN)
     grid.input(select, view, parts, **IN_TURN)
     grid.submit(press, [view, bulk_class], parts, **IN_TURN)
-    gr.on([yes.click, no.click, unknown.click], set_selected, [view, bulk_class], parts, **IN_TURN)
-    gr.on([rest.click, every.click], confirm, [view, plan], parts, **IN_TURN)
-    cancel.click(show, view, parts, **PRIVATE)
-    went = fiftyone.click(open_fiftyone, view, link, show_progress="hidden", api_visibility="private")
+    for button, value in ((yes, 1), (no, -1), (unknown, 0)):
+        button.click(setter(value), [view, bulk_class], parts, **IN_TURN)
+    rest.click(confirmer(overwrite=False), [view, plan], parts, **IN_TURN)
+    every.click(confirmer(overwrite=True), [view, plan], parts, **IN_TURN)
+    cancel.click(show, view, parts, **IN_TURN)
+    went = fiftyone.click(open_fiftyone, view, link, **QUIET)
     went.success(None, link, None, js=OPEN)
-    gr.on([grid.change, picture.change, looked], None, [*filters, picture], None, js=ADDRESS)
+    gr.on([address.change, looked], None, address, None, js=ADDRESS)
     browse_api(page)
 
 

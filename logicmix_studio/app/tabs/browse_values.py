@@ -43,6 +43,11 @@ def query_of(filters: Mapping[str, Any]) -> ImageQuery:
     return ImageQuery(**{**chosen, **band})
 
 
+def filters_of(query: ImageQuery) -> dict[str, Any]:
+    """Return what a query's filters are, as far as somebody has chosen."""
+    return {name: value for name, value in asdict(query).items() if value not in (DEFAULTS[name], None)}
+
+
 def state_choices(counts: Mapping[str, int], state: str) -> list[tuple[str, str]]:
     """Return the states to choose from with the number of images; the signs beside pseudo-labels only."""
     names = list(STATE_WORDS)[:ALWAYS_SHOWN]

@@ -79,7 +79,7 @@ def together_table(share: pd.DataFrame) -> Any:
     """Return the table of classes together, the more often the stronger the colour."""
     table = share.map(lambda value: "·" if np.isnan(value) else f"{100 * value:.0f} %")
     tints = share.map(
-        lambda value: "" if np.isnan(value) else f"background-color: rgba(92, 106, 218, {value:.2f})"
+        lambda value: "" if np.isnan(value) else f"background-color: rgba(92, 106, 218, {0.55 * value:.2f})"
     )
     table.insert(0, "class", share.index)
     tints.insert(0, "class", "")

@@ -11,7 +11,7 @@ from logicmix_studio.app.session import event
 from logicmix_studio.app.tabs.train_api import add_train_api
 from logicmix_studio.app.tabs.train_compare import compare_view, preview_view
 from logicmix_studio.app.tabs.train_run import run_view
-from logicmix_studio.app.tabs.train_start import QUICK, start_panel
+from logicmix_studio.app.tabs.train_start import ACTION, QUICK, start_panel
 
 
 def train_tab(page: Page) -> None:
@@ -64,7 +64,7 @@ def train_tab(page: Page) -> None:
 
     gr.on([known.change, page.shown["train"].select], event(look), None, [why, free, table], **QUICK)
     table.select(pick, None, [views, chosen], **QUICK)
-    free.click(event(lambda: studio.registry.choose(None)), None, None, **QUICK).then(
+    free.click(event(lambda: studio.registry.choose(None)), None, None, **ACTION).then(
         event(look), None, [why, free, table], **QUICK
     )
     page.target.change(event(arrive), page.target, [views, chosen, *pair], **QUICK)

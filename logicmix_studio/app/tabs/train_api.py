@@ -41,7 +41,7 @@ METHODS: dict[str, tuple[str, Callable[..., Any]]] = {
 def add_train_api(studio: Studio) -> None:
     """Offer the functions of the tab; call it within the blocks."""
     for name, (service, method) in METHODS.items():
-        gr.api(event(_function(studio, service, method)), api_name=name, concurrency_limit=None)
+        gr.api(event(_function(name, studio, service, method)), api_name=name, concurrency_limit=None)
 
 
 def plain(value: Any) -> Any:
@@ -66,7 +66,7 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value.tolist() if hasattr(value, "tolist") else value
 
 
-def _function(studio: Studio, service: str, method: Callable[..., Any]) -> Callable[..., Any]:
+def _function(name: str, studio: Studio, service: str, method: Callable[..., Any]) -> Callable[..., Any]:
     parameters = list(inspect.signature(method).parameters.values())[1:]
 
     def call(*values: Any) -> Any:
@@ -74,6 +74,7 @@ def _function(studio: Studio, service: str, method: Callable[..., Any]) -> Calla
         return plain(getattr(getattr(studio, service), method.__name__)(**named))
 
     hints = {name: hint for name, hint in get_type_hints(method).items() if name != "return"}
+    call.__name__ = name  # what assistants know the function by
     call.__doc__, call.__annotations__ = method.__doc__, {**hints, "return": Any}
     call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what Gradio describes the function by
         [one.replace(kind=one.POSITIONAL_OR_KEYWORD, annotation=hints[one.name]) for one in parameters],

@@ -10,7 +10,7 @@ import pandas as pd
 from logicmix_studio.app.components import custom, safe
 from logicmix_studio.app.page import Page
 from logicmix_studio.app.session import event
-from logicmix_studio.app.tabs.train_start import QUICK
+from logicmix_studio.app.tabs.train_start import ACTION, QUICK
 from logicmix_studio.app.theme import STATE_COLOURS
 from logicmix_studio.runs import RunInfo
 from logicmix_studio.runs.curves import CHARTS
@@ -39,7 +39,7 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
         known: Changes with every run that comes, ends or is renamed.
     """
     studio = page.studio
-    seen = gr.State({})
+    seen, active = gr.State({}), gr.State([])
     head = custom("run_head", {})
     with gr.Row():
         small: dict[str, Any] = {"size": "sm", "visible": False, "scale": 0, "min_width": 130}
@@ -95,9 +95,7 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
             "line": [shown.standing, shown.fraction, len(shown.warnings)],
             "offset": curves.offset,
         }
-        is_other, was = now["run"] != before.get("run"), (before.get("run") or [None, None])[:2]
-        if was == [shown.run, "running"] and not shown.is_active:
-            gr.Info(f"Run {shown.run} has {STATUS_WORDS[shown.status]}. {studio.runs.change_line(shown)}")
+        is_other = now["run"] != before.get("run")
         if is_other or now["line"] != before.get("line"):
             changes[head] = head_value(studio, shown)
         if is_other or now["offset"] != before.get("offset"):
@@ -142,18 +140,26 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
     def ask(run: float) -> tuple[str, Any]:
         return studio.runs.deletion(int(run)).words, gr.update(visible=True)
 
+    def announce(every: list[list[Any]], told: list[int]) -> list[int]:
+        ended = [run for run, status, *_ in every if run in told and status not in ("queued", "running")]
+        for run in ended:
+            info = studio.jobs.info(run)
+            gr.Info(f"Run {run}: {STATUS_WORDS[info.status]}. {studio.runs.change_line(info)}")
+        return [run for run, status, *_ in every if status in ("queued", "running")]
+
     rest = [pause, cancel, resume, use, delete, sure, precision, settings, about, log_box, *plots.values()]
     outputs = [seen, known, chosen, head, name, note, star, log, *rest]
     shows = {"fn": event(look), "inputs": [chosen, seen], "outputs": outputs, **QUICK}
     gr.on([page.timer("train", SECONDS).tick, page.shown["train"].select, chosen.change], **shows)
+    known.change(event(announce), [known, active], active, **ACTION)
     for button, action in ((pause, "pause"), (cancel, "cancel"), (resume, "resume")):
         act = event(lambda run, action=action: getattr(studio.jobs, action)(int(run)) and None)
-        button.click(act, chosen, None, **QUICK).then(**shows)
-    use.click(event(lambda run: studio.registry.choose(int(run))), chosen, None, **QUICK).then(**shows)
-    save.click(event(annotate), [chosen, name, note, star], None, **QUICK).then(**shows)
-    delete.click(event(ask), chosen, [loss, sure], **QUICK)
+        button.click(act, chosen, None, **ACTION).then(**shows)
+    use.click(event(lambda run: studio.registry.choose(int(run))), chosen, None, **ACTION).then(**shows)
+    save.click(event(annotate), [chosen, name, note, star], None, **ACTION).then(**shows)
+    delete.click(event(ask), chosen, [loss, sure], **ACTION)
     keep.click(lambda: gr.update(visible=False), None, sure, **QUICK)
-    really.click(event(remove), chosen, chosen, **QUICK).then(**shows)
+    really.click(event(remove), chosen, chosen, **ACTION).then(**shows)
 
 
 def line_plot(chart: str) -> gr.LinePlot:

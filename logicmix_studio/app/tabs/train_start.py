@@ -8,6 +8,7 @@ import gradio as gr
 
 from logicmix_studio.app.page import Page
 from logicmix_studio.app.session import event
+from logicmix_studio.errors import StudioError
 from logicmix_studio.training.config import DEFAULT_SEED, RECIPES, describe
 from logicmix_studio.training.fields import Field
 from logicmix_studio.training.settings import GROUP_TITLES
@@ -17,7 +18,9 @@ FIRST, WIDEST = "quick", "2wayaug-pl"
 FRESH_START = 0
 """In the place of a run to start from."""
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-"""Options of an event that is answered at once and is only for the page."""
+"""Options of an event that is answered at once and is only for the page; it can show no message."""
+ACTION: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
+"""Options of an event that may say something, or refuse: messages come through the queue."""
 
 
 def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
@@ -70,7 +73,10 @@ def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
         ]
 
     def ask(name: str, init: int, *values: Any, measured: bool = False) -> tuple[str, Any]:
-        found = studio.runs.forecast(name, overrides(name, values), init or None, measure=measured)
+        try:
+            found = studio.runs.forecast(name, overrides(name, values), init or None, measure=measured)
+        except StudioError as error:
+            return f"⚠ {error.what}", gr.update(visible=False)
         line = f"**Takes {found.line}.** {found.words}" if found.time else found.words
         return line, gr.update(visible=found.time is None)
 
@@ -111,7 +117,7 @@ def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
     measure.click(measuring, asked, told, show_progress_on=measure, api_visibility="private").then(
         event(look), asked, [readiness, recipe, init_from, start, *told], **QUICK
     )
-    start.click(event(begin), [recipe, init_from, seed, *controls.values()], chosen, **QUICK)
+    start.click(event(begin), [recipe, init_from, seed, *controls.values()], chosen, **ACTION)
 
 
 def _control(field: Field) -> Any:

@@ -67,6 +67,8 @@ class ProposalJob:
     """The images to be written."""
     is_whole: bool = True
     """Whether these are all images: only then the run's limits change."""
+    shown: str = ""
+    """What the proposals were made of."""
     written: int = 0
     """How many of ``rows`` are written."""
     answered: dict[str, dict[str, Entry | None]] = field(default_factory=dict)

@@ -84,7 +84,9 @@ def set_up(workspace: Workspace, uri: str, *, rebuild: bool = False) -> str:
         meta = database.get_collection(META, write_concern=WriteConcern(j=True))
         facts = {"format": FORMAT, "dataset": dataset.name, "dataset_id": str(dataset._doc.id)}
         meta.update_one(
-            {"_id": identity.id}, {"$set": {**facts, "import": "", "applied_seq": 0}}, upsert=True
+            {"_id": identity.id},
+            {"$set": {**facts, "import": "", "applied_seq": 0, "shown": ""}},
+            upsert=True,
         )
         samples = database[dataset._sample_collection_name]
         synchronise_images(samples, dataset._doc.id, workspace.root, table, _say)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import json
 import logging
 import threading
@@ -91,13 +92,14 @@ class DatasetSync:
         with self._changed:
             self._dataset, self._proposed = dataset, proposed
             self._attached.clear()
+            self._failed, self._message = False, "the labels were read anew"
             self._changed.notify_all()
 
     @property
     def status(self) -> SyncStatus:
         """How the data set is doing."""
         worker = self._worker
-        if worker is None:
+        if worker is None or not self._attached.is_set():
             return SyncStatus("down" if self._failed else "starting", self._message)
         seen = worker.status()
         if seen.error:
@@ -167,7 +169,7 @@ class DatasetSync:
             with self._changed:
                 if self._dataset is dataset:
                     self._attached.set()
-            self._follow(dataset, proposed)
+            self._follow(dataset, proposed, self._worker)
             if not self._closing:
                 self._detach()
 
@@ -189,15 +191,17 @@ class DatasetSync:
         if worker is not None:
             worker.close()
 
-    def _follow(self, dataset: Dataset, proposed: Proposed) -> None:
+    def _follow(self, dataset: Dataset, proposed: Proposed, worker: SyncWorker | None) -> None:
         """Write pseudo-labels whenever they change, until the labels are read anew or the studio is closed."""
-        shown: tuple[int, str] | None = None
-        seen = 0
+        shown, seen = "", 0
+        if worker is not None:
+            shown, applied = worker.opened_at.shown, worker.opened_at.applied_seq
+            seen = bisect.bisect_right(dataset.ledger.lines, applied, key=lambda line: line.seq)
         while not self._wait(dataset):
-            current, worker = proposed.current, self._worker
+            current = proposed.current
             if current is None or worker is None:
                 continue
-            wanted = (current.run, json.dumps(dataset.settings.get("thresholds", {}), sort_keys=True))
+            wanted = json.dumps([current.run, dataset.settings.get("thresholds", {})], sort_keys=True)
             with dataset.ledger.lock:
                 lines, seen = dataset.ledger.lines[seen:], len(dataset.ledger.lines)
             rows = None if wanted != shown else _rows_of_conflicts(lines, dataset.ledger)
@@ -206,7 +210,9 @@ class DatasetSync:
             with dataset.ledger.lock:
                 seq = dataset.ledger.seq
                 proposals, conflicts = proposed.of(current), proposed.conflicts(current)
-            worker.write_proposals(current.run, proposals, current.scores, conflicts, seq=seq, rows=rows)
+            worker.write_proposals(
+                current.run, proposals, current.scores, conflicts, seq=seq, rows=rows, shown=wanted
+            )
             shown = wanted
 
     def _wait(self, dataset: Dataset) -> bool:

@@ -26,6 +26,8 @@ class SyncState:
     """The last journal line that is in it."""
     run: int | None
     """The run whose proposals are completely in it."""
+    shown: str
+    """What these proposals were made of, in the words of whoever handed them in."""
 
 
 class SyncStates:
@@ -48,6 +50,7 @@ class SyncStates:
             samples=f"samples.{meta['dataset_id']}",
             applied_seq=int(meta["applied_seq"]),
             run=meta.get("run"),
+            shown=str(meta.get("shown", "")),
         )
 
     def save(self, **facts: Any) -> None:
@@ -70,14 +73,14 @@ class SyncStates:
             lowest_positive=[limits.positive.get(name) for name in job.class_names],
             highest_negative=[limits.negative.get(name) for name in job.class_names],
         )
-        self.save(writing=job.run)
+        self.save(writing=job.run, shown="")
 
-    def publish_run(self, run: int) -> None:
+    def publish_run(self, run: int, shown: str) -> None:
         """Say in a last write that a run's proposals are all there; those of other runs are superseded."""
         others = {"workspace": self.workspace_id, "run": {"$ne": run}, "status": {"$ne": "superseded"}}
         self.database[RUNS].update_many(others, {"$set": {"status": "superseded", "by": run}})
         self._save_run(run, status="complete")
-        self.save(run=run, writing=None)
+        self.save(run=run, shown=shown, writing=None)
 
     def shown_limits(self) -> RunLimits:
         """Return the limits of the run whose proposals the data set shows."""

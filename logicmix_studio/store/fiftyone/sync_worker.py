@@ -72,6 +72,10 @@ class SyncWorker:
 
     Handing something in never blocks and never fails; :meth:`status` and :meth:`flush` tell what came of it.
 
+    Attributes:
+        dataset_name: The data set's name.
+        opened_at: How far the data set was when this worker was made.
+
     Args:
         uri: Where the database listens.
         workspace_id: Whose ``logicmix_meta`` document tells the data set and the last line.
@@ -103,7 +107,7 @@ class SyncWorker:
             self._client.close()
             hint = "Make it anew with `logicmix-studio rebuild`; the journal keeps every decision."
             raise StudioError("The FiftyOne data set of this workspace is not in the database.", hint)
-        self.dataset_name = state.dataset
+        self.dataset_name, self.opened_at = state.dataset, state
         self._samples = state.samples
         self._applied = self._submitted = state.applied_seq
         self._run = state.run
@@ -144,6 +148,7 @@ class SyncWorker:
         *,
         seq: int | None = None,
         rows: NDArray[np.int64] | None = None,
+        shown: str = "",
     ) -> None:
         """Hand in a run's proposals; they replace those the data set shows, some images at a time.
 
@@ -158,6 +163,7 @@ class SyncWorker:
             seq: The last journal line that the proposals know of; the last one handed in unless given.
             rows: Write only these images of the run that is shown already; all of them unless given, and where
                 others are still on their way.
+            shown: What the proposals were made of; it stands in the database once all of them do.
 
         Raises:
             ValueError: An array has another shape than the label table.
@@ -170,7 +176,7 @@ class SyncWorker:
         known_seq = self._submitted if seq is None else seq
         is_whole = rows is None or self._job is not None or run != self._run
         wanted = np.arange(len(ids)) if rows is None or is_whole else rows
-        job = ProposalJob(run, ids, names, proposals, scores, claims, known_seq, wanted, is_whole)
+        job = ProposalJob(run, ids, names, proposals, scores, claims, known_seq, wanted, is_whole, shown)
         if is_whole:
             job.prepare()
         with self._changed:
@@ -304,7 +310,7 @@ class SyncWorker:
             durable.update_many(*clear_claims(empty))
         job.written += PROPOSAL_IMAGES
         if job.is_done and job.is_whole:
-            self._states.publish_run(job.run)
+            self._states.publish_run(job.run, job.shown)
             self._run = job.run
 
     def _write(self, collection: Collection[Entry], updates: Iterable[UpdateOne]) -> None:

@@ -1,0 +1,160 @@
+"""The FiftyOne data set of an open studio: it follows decisions, thresholds, dismissals and labels read anew."""
+
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from logicmix_studio.labels import UNKNOWN
+from logicmix_studio.store import Decision
+from logicmix_studio.store.fiftyone.attach import identity_of
+from logicmix_studio.store.fiftyone.dataset_sync import DatasetSync
+from logicmix_studio.store.fiftyone.sync_state import SyncStates
+from logicmix_studio.store.fiftyone.sync_worker import SyncWorker, connect
+from logicmix_studio.studio import Studio
+from tests.store.stored_states import stored_states
+from tests.workspaces import make_workspace
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+PATIENCE = 300.0
+
+
+def soon(condition) -> bool:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A studio with a data set behind it, as the command line wires them."""
+    root = make_workspace(tmp_path_factory.mktemp("photos") / "shapes").root
+    with Studio.open(root, who="ada") as studio:
+        sync = DatasetSync(studio.dataset, studio.proposed)
+        assert sync.status.state == "starting"
+        studio.on_reload(lambda: sync.reload(studio.dataset, studio.proposed))
+        sync.start()
+        assert sync.wait_until_written(PATIENCE), sync.status
+        made = SimpleNamespace(studio=studio, sync=sync, id=identity_of(studio.workspace).id)
+        connect_to(made)
+        yield made
+        made.client.close()
+        made.sync.close()
+        made.sync.close()
+
+
+def connect_to(served) -> None:
+    served.client = connect(served.sync._mongod.ensure())
+    served.database = served.client["fiftyone"]
+
+
+def entries(served, field):
+    """Image id and class name of every label in one field."""
+    state = SyncStates(served.database, served.id).load()
+    return {
+        (str(document["_id"]), entry["label"])
+        for document in served.database[state.samples].find()
+        for entry in document[field]["classifications"]
+    }
+
+
+def conflicts_of(studio):
+    rows, columns = studio.proposed.conflicts(studio.proposed.current).nonzero()
+    return {(studio.image_ids[r], studio.class_names[c]) for r, c in zip(rows, columns, strict=True)}
+
+
+def equals_the_studio(served) -> bool:
+    studio = served.studio
+    rows, columns = studio.proposed.array().nonzero()
+    proposals = {(studio.image_ids[r], studio.class_names[c]) for r, c in zip(rows, columns, strict=True)}
+    stored = stored_states(served.database, served.id, studio.table)
+    is_same = entries(served, "pseudo") == proposals and entries(served, "conflicts") == conflicts_of(studio)
+    return is_same and bool((stored == studio.states).all())
+
+
+def test_sync__the_data_set_equals_the_studio(served):
+    assert soon(lambda: equals_the_studio(served))
+    assert entries(served, "pseudo")
+    assert soon(lambda: served.sync.status.state == "ready")
+
+
+def test_sync__follows_a_decision_and_a_threshold(served):
+    studio = served.studio
+    first = studio.proposals()[0]
+    studio.decide(first.image_id, first.class_name, first.value, answer="accept")
+    assert soon(lambda: (first.image_id, first.class_name) not in entries(served, "pseudo"))
+    before = entries(served, "pseudo")
+    studio.settings.update({"thresholds": {"positive": {"circle": 1.0}, "negative": {"circle": 1.0}}})
+    assert soon(lambda: equals_the_studio(served))
+    assert entries(served, "pseudo") < before
+
+
+def test_sync__a_dismissed_conflict_goes_and_comes_back_with_undo(served):
+    studio = served.studio
+    studio.decide(*_a_contradiction(studio))
+    assert soon(lambda: equals_the_studio(served))
+    conflict = min(conflicts_of(studio))
+    run = studio.proposed.current.run
+    state = int(studio.states[studio.ledger.position(*conflict)])
+    keep = Decision(*conflict, state, "set")
+    studio.ledger.decide([keep], who="ada", origin="conflicts", run=run, always=True)
+    assert conflict not in conflicts_of(studio)
+    assert soon(lambda: conflict not in entries(served, "conflicts"))
+    studio.settings.update({"thresholds": {}})  # everything is written anew: it stays dismissed
+    assert soon(lambda: equals_the_studio(served))
+    assert conflict not in entries(served, "conflicts")
+    studio.undo()
+    assert soon(lambda: conflict in entries(served, "conflicts"))
+    assert equals_the_studio(served)
+
+
+def test_sync__goes_on_with_labels_that_were_read_anew(served):
+    studio = served.studio
+    studio.rename_class("circle", "disc")
+    studio.add_class("moon")
+    assert soon(lambda: equals_the_studio_after_reload(served))
+    studio.decide(studio.image_ids[0], "moon", 1)
+    assert soon(lambda: (studio.image_ids[0], "moon") in entries(served, "known"))
+    assert not {name for _, name in entries(served, "known")} & {"circle"}
+    assert served.sync.wait_until_written(PATIENCE)
+
+
+def test_sync__a_second_launch_writes_only_what_is_new(served, monkeypatch):
+    studio, written = served.studio, []
+    assert soon(lambda: equals_the_studio_after_reload(served))
+    served.client.close()
+    served.sync.close()
+    assert served.sync._mongod.pid is None
+    image_id, class_name, state = _a_contradiction(studio)
+    studio.decide(image_id, class_name, state)
+
+    write = SyncWorker.write_proposals
+
+    def seen(worker, *arguments, **options) -> None:
+        written.append(options["rows"])
+        write(worker, *arguments, **options)
+
+    monkeypatch.setattr(SyncWorker, "write_proposals", seen)
+    served.sync = DatasetSync(studio.dataset, studio.proposed)
+    served.sync.start()
+    assert served.sync.wait_until_written(PATIENCE)
+    connect_to(served)
+    assert soon(lambda: written)
+    assert written[0].tolist() == [studio.ledger.row_of[image_id]]  # not all images: they stand there already
+    assert soon(lambda: equals_the_studio(served))
+    assert len(written) == 1
+
+
+def equals_the_studio_after_reload(served) -> bool:
+    return served.sync.status.state == "ready" and equals_the_studio(served)
+
+
+def _a_contradiction(studio):
+    """Return an unknown cell of which the run is sure, and the opposite of what it says."""
+    scores, states = studio.proposed.current.scores, studio.states
+    open_cells = (states == UNKNOWN) & ~studio.table.is_test[:, None]
+    row, column = max(zip(*open_cells.nonzero(), strict=True), key=lambda cell: scores[cell])
+    return studio.image_ids[row], studio.class_names[column], -1
