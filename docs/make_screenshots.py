@@ -172,9 +172,7 @@ class Answerer:
         items = self._studio.post(f"{path}/items", {"want": round(made["total"] * share)})["items"]
         for item in items:
             said = self._truth[item["image"], item["class"]]
-            self._studio.post(
-                f"{path}/answer", {"id": action_id(), "place": item["cell"], "said": said, "ms": 1700}
-            )
+            self._studio.post(f"{path}/answer", {"id": action_id(), "place": item["cell"], "said": said, "ms": 1700})
 
     def _say(self, image: str, class_name: str) -> int:
         truth = self._truth[image, class_name]

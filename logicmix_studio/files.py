@@ -64,9 +64,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except json.JSONDecodeError as error:
-        raise StudioError(
-            f"{path}:{error.lineno}: not valid JSON: {error.msg}", "mend or remove the file"
-        ) from error
+        raise StudioError(f"{path}:{error.lineno}: not valid JSON: {error.msg}", "mend or remove the file") from error
     except UnicodeDecodeError as error:
         raise StudioError(f"{path}: not valid JSON: {error}", "mend or remove the file") from error
     if not isinstance(content, dict):

@@ -84,9 +84,7 @@ class ImportReport:
     """What is new or gone since the import before, one sentence each; empty for a first import."""
 
 
-def import_dataset(
-    workspace: Workspace, options: ImportOptions, progress: Progress | None = None
-) -> ImportReport:
+def import_dataset(workspace: Workspace, options: ImportOptions, progress: Progress | None = None) -> ImportReport:
     """Read images and labels and write them into a workspace.
 
     A second import replaces the imported table; what people decided stays in the journal and wins over the import.
@@ -114,9 +112,7 @@ def import_dataset(
         complete = table
         table = hide_labels(table, options.known_proportion, options.seed)
     notes = (*result.notes, *_left_out(result.problems), *_trial_notes(options))
-    bad_images = tuple(
-        f"{error.path.relative_to(workspace.root)}: {error.reason}" for error in result.bad_images
-    )
+    bad_images = tuple(f"{error.path.relative_to(workspace.root)}: {error.reason}" for error in result.bad_images)
     return _write(workspace, table, complete, notes, bad_images, options)
 
 
@@ -162,9 +158,7 @@ def _write(
         "added": before.get("added", []),
     }
     write_json(workspace.info_file, info)
-    return ImportReport(
-        workspace, table, notes, bad_images, () if former is None else _compare(former, table)
-    )
+    return ImportReport(workspace, table, notes, bad_images, () if former is None else _compare(former, table))
 
 
 def _former(workspace: Workspace, info: Mapping[str, Any]) -> LabelTable | None:

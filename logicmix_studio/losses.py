@@ -59,9 +59,7 @@ class AsymmetricSettings:
     def __post_init__(self) -> None:
         """Check the ranges."""
         if self.gamma_positive < 0 or self.gamma_negative < 0:
-            raise ValueError(
-                f"focusing powers must be 0 or more, not {self.gamma_positive} and {self.gamma_negative}"
-            )
+            raise ValueError(f"focusing powers must be 0 or more, not {self.gamma_positive} and {self.gamma_negative}")
         if not 0 <= self.shift < 1:
             raise ValueError(f"shift must lie in [0, 1), not {self.shift}")
 
@@ -211,9 +209,7 @@ def _loss_and_gradient(x: Tensor, states: Tensor, settings: AsymmetricSettings) 
     return loss, gradient.addcmul_(complement, positive, value=-1)
 
 
-def _shifted_negative(
-    score: Tensor, complement: Tensor, settings: AsymmetricSettings
-) -> tuple[Tensor, Tensor]:
+def _shifted_negative(score: Tensor, complement: Tensor, settings: AsymmetricSettings) -> tuple[Tensor, Tensor]:
     """Loss and derivative of a negative whose score is lowered by the shift; takes `score` as its own."""
     excess = (score - settings.shift).clamp_(min=0)
     loss = torch.log1p(-excess).neg_()

@@ -177,7 +177,7 @@ class Studio:
     @_service
     def blends(self) -> BlendService:
         """Blends as the trainer draws them, and why their labels are right. The first use imports torch."""
-        from logicmix_studio.explore.blends import BlendService  # noqa: PLC0415  # torch costs seconds
+        from logicmix_studio.explore.blends import BlendService  # torch costs seconds
 
         return BlendService(self.dataset, self.proposed, self.jobs)
 
@@ -293,9 +293,7 @@ class Studio:
 
     # what a person says ------------------------------------------------------
 
-    def decide(
-        self, image_id: str, class_name: str, state: int, *, answer: str = "set", note: str = ""
-    ) -> Receipt:
+    def decide(self, image_id: str, class_name: str, state: int, *, answer: str = "set", note: str = "") -> Receipt:
         """Set the state of one cell.
 
         Args:

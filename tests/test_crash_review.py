@@ -176,9 +176,7 @@ def review(person: Person) -> Iterator[int]:
 def person(tmp_path: Path) -> Iterator[Person]:
     """Return a person at a running server."""
     root = tmp_path / "shapes"
-    make_workspace(
-        root, num_images=NUM_IMAGES, known_proportion=0.1, trial=True, side=16, draw_every=NUM_IMAGES
-    )
+    make_workspace(root, num_images=NUM_IMAGES, known_proportion=0.1, trial=True, side=16, draw_every=NUM_IMAGES)
     workspace = locate_workspace(root)
     complete = load_table(workspace.complete_file)
     dice = random.Random(5)

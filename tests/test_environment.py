@@ -38,6 +38,8 @@ def test_importing_the_package_and_the_server_loads_nothing_heavy():
 
 
 def test_the_command_line_loads_only_what_help_needs():
-    program = "import sys, logicmix_studio.cli.main; print([n for n in ('numpy', 'fastapi', 'pymongo') if n in sys.modules])"
+    program = (
+        "import sys, logicmix_studio.cli.main; print([n for n in ('numpy', 'fastapi', 'pymongo') if n in sys.modules])"
+    )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"

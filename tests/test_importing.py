@@ -25,9 +25,7 @@ def photos(tmp_path: Path) -> Path:
     folder.mkdir()
     for name in ("a", "b", "c"):
         photo(folder / f"{name}.png")
-    (folder / "labels.csv").write_text(
-        "image,split,dog,cat\na.png,train,1,0\nb.png,train,0,1\nc.png,test,1,1\n"
-    )
+    (folder / "labels.csv").write_text("image,split,dog,cat\na.png,train,1,0\nb.png,train,0,1\nc.png,test,1,1\n")
     return folder
 
 

@@ -10,9 +10,7 @@ from logicmix_studio.processes import end_group, is_alive, start_time, wait_unti
 
 @pytest.fixture
 def child():
-    process = subprocess.Popen(
-        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
     yield process
     process.kill()
     process.communicate()

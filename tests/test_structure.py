@@ -55,7 +55,7 @@ MODULES = list(modules())
 
 @pytest.mark.parametrize(("name", "tree"), MODULES, ids=[name for name, _ in MODULES])
 def test_imports_point_one_way(name: str, tree: ast.Module) -> None:
-    part = name.split("/")[0].removesuffix(".py")
+    part = name.split("/", maxsplit=1)[0].removesuffix(".py")
     if part in ("__init__", "__main__"):
         return
     for module in imported(tree):

@@ -51,9 +51,7 @@ def make_workspace(
         draw_every: Draw only each so-and-so-many-th picture; the others are links to it (for large sets).
     """
     generator = np.random.default_rng(seed)
-    names = (
-        list(paths) if paths is not None else [f"part{i % 3}/image-{i:05d}.jpg" for i in range(num_images)]
-    )
+    names = list(paths) if paths is not None else [f"part{i % 3}/image-{i:05d}.jpg" for i in range(num_images)]
     truth = np.where(generator.random((num_images, len(class_names))) < 0.35, 1, -1).astype(np.int8)
     known = generator.random(truth.shape) < known_proportion
     splits = ["test" if i % 12 == 11 else "val" if i % 12 == 10 else "train" for i in range(num_images)]

@@ -194,9 +194,7 @@ class Guard:
         is_page = "text/html" in request.headers.get("accept", "")
         entered = RedirectResponse("/", status_code=303) if is_page else JSONResponse({"success": True})
         age = SESSION_DAYS * 86_400
-        entered.set_cookie(
-            access.cookie_name, access.session_cookie(), max_age=age, httponly=True, samesite="strict"
-        )
+        entered.set_cookie(access.cookie_name, access.session_cookie(), max_age=age, httponly=True, samesite="strict")
         if name:
             entered.set_cookie(PERSON_COOKIE, quote(name), max_age=age, samesite="strict")
         return entered
@@ -204,9 +202,7 @@ class Guard:
 
 def is_loopback(host: str) -> bool:
     """Return whether only this machine can reach an address."""
-    return host.lower() == "localhost" or (
-        _is_address(host) and ipaddress.ip_address(host.strip("[]")).is_loopback
-    )
+    return host.lower() == "localhost" or (_is_address(host) and ipaddress.ip_address(host.strip("[]")).is_loopback)
 
 
 def host_name(host_header: str) -> str:

@@ -134,7 +134,9 @@ def receipt_facts(receipt: Receipt) -> dict[str, Any]:
 def _decision(studio: Studio, cell: Cell) -> Decision:
     if not 3 <= len(cell) <= 5:
         raise StudioError(f"{cell!r} is no answer", "write [image_id, class_name, state, answer, score]")
-    image_id, class_name, state, answer, score = [*cell, *["set", None][len(cell) - 3 :]]
+    image_id, class_name, state = cell[:3]
+    answer = cell[3] if len(cell) > 3 else "set"
+    score = cell[4] if len(cell) > 4 else None
     if score is None:
         score = studio.proposed.score_of(image_id, class_name)
     return Decision(str(image_id), str(class_name), state, str(answer), score)

@@ -154,9 +154,7 @@ def bind(host: str, port: int, tries: int = 1) -> socket.socket:
             problem = error.strerror or str(error)
         else:
             return listener
-    raise StudioError(
-        f"cannot listen on {host}, port {port}: {problem}", "choose another with --port or --host"
-    )
+    raise StudioError(f"cannot listen on {host}, port {port}: {problem}", "choose another with --port or --host")
 
 
 def address(host: str, port: int) -> str:

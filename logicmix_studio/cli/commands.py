@@ -117,15 +117,12 @@ def print_recipe(recipe: str, as_json: bool) -> None:
         sys.stdout.write(json.dumps(content, indent=2, default=str) + "\n")
         return
     rows = [
-        [field.name, str(field.default), _range(field.low, field.high, field.choices), field.source]
-        for field in fields
+        [field.name, str(field.default), _range(field.low, field.high, field.choices), field.source] for field in fields
     ]
     show_table(f"Recipe {recipe}: --set NAME=VALUE", ["name", "default", "range", "source"], rows)
 
 
-def run_export(
-    dataset: Path, workspace: Path | None, file: Path, file_format: str, proposals: bool
-) -> dict[str, Any]:
+def run_export(dataset: Path, workspace: Path | None, file: Path, file_format: str, proposals: bool) -> dict[str, Any]:
     """Write the labels to a file."""
     studio = Studio.open(dataset, workspace=workspace, read_only=True)
     report = studio.export(file, file_format, proposals=proposals)
@@ -167,9 +164,7 @@ def collect_status(dataset: Path, workspace: Path | None) -> dict[str, Any]:
 
 def describe_status(status: Mapping[str, Any]) -> str:
     """Print the table of classes and return the rest in words."""
-    rows = [
-        [name, *(f"{count:,}" for count in counts.values())] for name, counts in status["classes"].items()
-    ]
+    rows = [[name, *(f"{count:,}" for count in counts.values())] for name, counts in status["classes"].items()]
     head = ["class", "● positive", "○ negative", "· unknown", "◐ pseudo +", "◐ pseudo −"]
     show_table(f"{status['name']}: {counted(status['images'], 'image')}", head, rows)
     decisions, server = counted(status["decisions"], "decision"), status["server"]

@@ -58,9 +58,7 @@ WorkspaceOption = Annotated[
         show_default=False,
     ),
 ]
-Labels = Annotated[
-    Path | None, _optional("The label file; found by itself when it is the only one.", readable=False)
-]
+Labels = Annotated[Path | None, _optional("The label file; found by itself when it is the only one.", readable=False)]
 Classes = Annotated[str | None, _optional("Class names: a,b,c or a file with one a line.")]
 Exhaustive = Annotated[
     bool | None,
@@ -70,9 +68,7 @@ Exhaustive = Annotated[
         show_default=False,
     ),
 ]
-SkipBad = Annotated[
-    bool, Option("--skip-bad", help="Leave out what is wrong, images or labels, and import the rest.")
-]
+SkipBad = Annotated[bool, Option("--skip-bad", help="Leave out what is wrong, images or labels, and import the rest.")]
 KnownProportion = Annotated[
     float | None,
     _optional("Trial: hide labels of a completely labelled set and keep this share.", min=0.0, max=1.0),
@@ -123,9 +119,7 @@ def launch(
 
 @app.command(epilog="Example: logicmix-studio demo --folder /tmp/demo")
 def demo(
-    folder: Annotated[
-        Path | None, _optional("Where to draw the demo; the user's data folder unless given.")
-    ] = None,
+    folder: Annotated[Path | None, _optional("Where to draw the demo; the user's data folder unless given.")] = None,
     images: Annotated[int, Option(help="How many scenes to draw.", min=40)] = 1200,
     seed: Annotated[int, Option(help="Which scenes.", min=0)] = 526,
     train_first: Annotated[
@@ -193,12 +187,8 @@ def train(
     seed: Annotated[int, Option(help="Everything random follows from it.", min=0)] = 526,
     device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     devices: Annotated[int, Option(help="How many processes, one a GPU.", min=1)] = 1,
-    detach: Annotated[
-        bool, Option("--detach", help="Return at once; watch it in the browser or with status.")
-    ] = False,
-    recipe_help: Annotated[
-        bool, Option("--recipe-help", help="List the recipe's hyper-parameters and leave.")
-    ] = False,
+    detach: Annotated[bool, Option("--detach", help="Return at once; watch it in the browser or with status.")] = False,
+    recipe_help: Annotated[bool, Option("--recipe-help", help="List the recipe's hyper-parameters and leave.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train on what is known, and propose the rest.
@@ -253,9 +243,7 @@ def rebuild(dataset: Dataset, workspace: WorkspaceOption = None, as_json: AsJson
 
 
 @app.command(epilog="Example: logicmix-studio fiftyone ./photos")
-def fiftyone(
-    dataset: Dataset, workspace: WorkspaceOption = None, port: Port = 7860, browser: Browser = True
-) -> None:
+def fiftyone(dataset: Dataset, workspace: WorkspaceOption = None, port: Port = 7860, browser: Browser = True) -> None:
     """Open the FiftyOne App on the data set, with the plugin loaded."""
     _starting()
     from logicmix_studio.cli.serving import Serving, launch_fiftyone
@@ -279,9 +267,7 @@ def stop(dataset: Dataset, workspace: WorkspaceOption = None) -> None:
 def doctor(
     dataset: Annotated[
         Path | None,
-        Argument(
-            metavar="DIR", help="Check the disk that holds this data set, not your own.", show_default=False
-        ),
+        Argument(metavar="DIR", help="Check the disk that holds this data set, not your own.", show_default=False),
     ] = None,
     port: Port = 7860,
     as_json: AsJson = False,

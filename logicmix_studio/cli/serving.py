@@ -28,9 +28,7 @@ from logicmix_studio.studio import Studio
 from logicmix_studio.words import counted
 
 FIRST_RECIPE = "quick"
-DEMO_NOTE = (
-    "The demo drew these scenes itself, so the truth is known: the pages say how right the pseudo-labels are."
-)
+DEMO_NOTE = "The demo drew these scenes itself, so the truth is known: the pages say how right the pseudo-labels are."
 REBUILD_SECONDS = 600.0
 """How long the journal may take to be written into a new data set."""
 
@@ -74,9 +72,7 @@ def launch_studio(dataset: Path, workspace: Path | None, options: ImportOptions,
         _serve(studio, serving)
 
 
-def launch_demo(
-    folder: Path | None, *, num_images: int, seed: int, train_first: bool, serving: Serving
-) -> None:
+def launch_demo(folder: Path | None, *, num_images: int, seed: int, train_first: bool, serving: Serving) -> None:
     """Draw the demo where that has not been done, start a first quick round, and serve."""
     from logicmix_studio.images.demo import make_demo
 

@@ -40,9 +40,7 @@ COMPARISONS: Final = {
         lambda: OrMixup(1.0),
         assumes_negative=True,
     ),
-    "Mixup": Comparison(
-        "weighted mean of two pictures and of their labels, unknown as 0", lambda: Mixup(1.0)
-    ),
+    "Mixup": Comparison("weighted mean of two pictures and of their labels, unknown as 0", lambda: Mixup(1.0)),
     "MixUp-PME": Comparison("leans on image 1; unknown wherever image 1 is unknown", lambda: MixUpPME(1.0)),
     "CutMix": Comparison("a box of image 2 in image 1; labels by visible area", lambda: CutMix(1.0)),
 }
@@ -78,13 +76,7 @@ class MethodResult:
         if 0 < value < 1:
             return f"{value:.2f}" if value >= 0.005 else "< 0.01"
         wrong = self.wrong is not None and self.wrong[column]
-        return (
-            "· unknown"
-            if np.isnan(value)
-            else "● positive"
-            if value
-            else f"○ negative{' ✗' if wrong else ''}"
-        )
+        return "· unknown" if np.isnan(value) else "● positive" if value else f"○ negative{' ✗' if wrong else ''}"
 
 
 def compare_methods(
@@ -109,11 +101,7 @@ def compare_methods(
             mixing = LogicMix()
         mixed = mixing.transform(pixels, known, params)
         hard = mixed.states[0].to(torch.float32)
-        label = (
-            torch.where(hard == UNKNOWN, torch.nan, (hard + 1) / 2)
-            if mixed.targets is None
-            else mixed.targets[0]
-        )
+        label = torch.where(hard == UNKNOWN, torch.nan, (hard + 1) / 2) if mixed.targets is None else mixed.targets[0]
         values, wrong = label.numpy(), None
         if complete is not None:
             truth = kleene_or(complete[:2] if method.is_pair else complete)

@@ -53,9 +53,7 @@ class SourceImages:
         """
         rows = training_rows(self._snapshot)
         if len(rows) == 0:
-            raise StudioError(
-                "there are no images to blend", "images of the splits test and val are never blended"
-            )
+            raise StudioError("there are no images to blend", "images of the splits test and val are never blended")
         return rows
 
     @cached_property

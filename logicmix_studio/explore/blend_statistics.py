@@ -38,9 +38,7 @@ class BlendStatistics:
     @property
     def balance(self) -> pd.DataFrame:
         """The shares as bars: ``samples``, ``state`` and ``cells, %``."""
-        parts = (
-            100 * self.shares.assign(unknown=1 - self.shares["known"])[["positive", "negative", "unknown"]]
-        )
+        parts = 100 * self.shares.assign(unknown=1 - self.shares["known"])[["positive", "negative", "unknown"]]
         bars = parts.round(2).rename_axis("samples").reset_index()
         return bars.melt("samples", var_name="state", value_name="cells, %")
 
@@ -98,9 +96,7 @@ def exact_shares(single: Shares, weights: Mapping[int, float]) -> Shares:
         single: Shares of the photographs themselves.
         weights: How likely each number of sources is; they are normalised.
     """
-    mixed = [
-        weight * np.stack([1.0 - (1.0 - single[0]) ** k, single[1] ** k]) for k, weight in weights.items()
-    ]
+    mixed = [weight * np.stack([1.0 - (1.0 - single[0]) ** k, single[1] ** k]) for k, weight in weights.items()]
     return np.asarray(np.sum(mixed, axis=0) / sum(weights.values()))
 
 
@@ -126,9 +122,7 @@ def blend_statistics(
         blends = {k: weight for k, weight in weights.items() if k > 1}
         shares |= {"blends drawn": shares_of(samples[mixed]), "blends exact": exact_shares(single, blends)}
     shares |= {"samples drawn": shares_of(samples), "samples exact": exact_shares(single, weights)}
-    curve = pd.DataFrame(
-        {"sources": k, **overall(exact_shares(single, {k: 1.0}))} for k in range(1, max(weights) + 3)
-    )
+    curve = pd.DataFrame({"sources": k, **overall(exact_shares(single, {k: 1.0}))} for k in range(1, max(weights) + 3))
     classes = {"class": list(class_names)}
     for name in ("photographs", "samples drawn", "samples exact"):
         for mark, share in zip("●○", shares[name], strict=True):

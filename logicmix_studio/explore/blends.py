@@ -106,9 +106,7 @@ class BlendService:
             backwards: Whether to go back instead.
         """
         if sample < 1 or seed < 0:
-            raise StudioError(
-                f"there is no sample {sample} of seed {seed}", "count samples from 1, seeds from 0"
-            )
+            raise StudioError(f"there is no sample {sample} of seed {seed}", "count samples from 1, seeds from 0")
         mixing = mixing or self.settings.mixing
         number, way = sample - 1, -1 if backwards else 1
         step, first = self._step(seed, number, mixing)
@@ -274,9 +272,7 @@ class BlendService:
         anchors = epoch_steps(seed, epoch, count, make_plan(self.settings, count).steps_per_epoch)
         ends = np.cumsum([len(each) for each in anchors])
         step = int(np.searchsorted(ends, place, side="right"))
-        draw = draw_step(
-            anchors[step], count, mixing, self.settings.augment, seed=seed, epoch=epoch, step=step
-        )
+        draw = draw_step(anchors[step], count, mixing, self.settings.augment, seed=seed, epoch=epoch, step=step)
         return draw, epoch * count + int(ends[step]) - len(draw)
 
     def _drawn(self, step: StepDraw, place: int, seed: int, sample: int) -> Blend:

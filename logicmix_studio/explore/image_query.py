@@ -109,9 +109,7 @@ class FoundImages:
         return (around[at - 1], around[at + 1]) if at else (None, None)
 
 
-def find_images(
-    dataset: Dataset, proposed: ProposalSet, index: JournalIndex, query: ImageQuery
-) -> FoundImages:
+def find_images(dataset: Dataset, proposed: ProposalSet, index: JournalIndex, query: ImageQuery) -> FoundImages:
     """Find and order images.
 
     Raises:

@@ -238,9 +238,7 @@ class ImageService:
             more: dict[str, Any] = {"run": proposed.choice()[0], "extra": extra, "action_id": action_id}
             return ledger.decide([decision], who=who, origin="browse", **more)
 
-    def plan_set(
-        self, image_ids: Iterable[str], class_name: str, state: int, seen: int | None = None
-    ) -> BulkPlan:
+    def plan_set(self, image_ids: Iterable[str], class_name: str, state: int, seen: int | None = None) -> BulkPlan:
         """Say what setting one class in many images would do.
 
         ``seen`` is the last journal line when the person looked at them (``FoundImages.seq``), now unless given.
@@ -282,18 +280,14 @@ class ImageService:
         for row in rows:
             proposed = np.flatnonzero(array[row] == POSITIVE)
             if scores is not None:
-                proposed = proposed[
-                    np.argsort(-scores.scores[row, proposed].astype(np.float32), kind="stable")
-                ]
+                proposed = proposed[np.argsort(-scores.scores[row, proposed].astype(np.float32), kind="stable")]
             positive = np.flatnonzero(self._dataset.states[row] == POSITIVE)
             shown = [int(one) for one in (*positive, *proposed) if one not in asked]
             cells = self._cells(row, [*asked, *shown[:TILE_CELLS]], scores, array[row], thresholds)
             tiles.append(self._view(row, cells, scores, array[row], max(0, len(shown) - TILE_CELLS)))
         return tiles
 
-    def _view(
-        self, row: int, cells: Sequence[Cell], scores: RunScores | None, claims: Claims, *more: Any
-    ) -> ImageView:
+    def _view(self, row: int, cells: Sequence[Cell], scores: RunScores | None, claims: Claims, *more: Any) -> ImageView:
         table, known = self._dataset.table, int(np.count_nonzero(self._dataset.states[row]))
         place = table.image_ids[row], table.paths[row], table.splits[row]
         run, claimed = scores.run if scores else None, int(np.count_nonzero(claims))

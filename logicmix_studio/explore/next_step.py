@@ -87,9 +87,7 @@ def next_steps(
         add("complete", "Everything is known", reason, "Look through it", "browse")
     elif not can_train:
         title = "Label some more photographs" if counts.known else "Label the first photographs"
-        reason = (
-            "Training needs a class that is there and one that is not; two or three keys settle a photograph."
-        )
+        reason = "Training needs a class that is there and one that is not; two or three keys settle a photograph."
         add("start", title, reason, "Label", "label")
     if active is not None:
         doing = active.message or "It goes on while you label."
@@ -102,9 +100,7 @@ def next_steps(
     if not is_learnable:
         steps += missing
     if active is None and not finished and can_train:
-        reason = (
-            f"{counts.known:,} known cells are enough for a first round; it proposes labels for the rest."
-        )
+        reason = f"{counts.known:,} known cells are enough for a first round; it proposes labels for the rest."
         reason = "A run shows which labels look wrong." if is_complete else reason
         add("train", "Train a first round", reason, "Train", "train")
     if is_learnable:
@@ -158,9 +154,7 @@ def _missing_sign(
         yield Step(f"no-{word}:{name}", title, reason, f"Look for “{name}”", "browse", filters)
     for name in absent[:1]:
         count = known[NEGATIVE][dataset.column_of(name)]
-        reason = (
-            f"{count:,} photographs were looked at, the model's best candidates too: “{name}” is in none."
-        )
+        reason = f"{count:,} photographs were looked at, the model's best candidates too: “{name}” is in none."
         filters = {"class_name": name, "state": "open"}
         yield Step(f"absent:{name}", f"“{name}” may be absent", reason, "Look once more", "browse", filters)
 

@@ -90,9 +90,7 @@ class OverviewService:
             current = self._proposed.current
             if current is None:
                 return None
-            is_open = (
-                (self._dataset.states == UNKNOWN) & current.scored_rows[:, None] & current.scored_columns
-            )
+            is_open = (self._dataset.states == UNKNOWN) & current.scored_rows[:, None] & current.scored_columns
             return round(float(current.scores.sum(where=is_open, dtype=np.float64)))
 
         return self._once("expected", expect)
@@ -159,9 +157,7 @@ class OverviewService:
         Raises:
             StudioError: If there is no such class.
         """
-        columns = sorted(
-            np.argsort(-self.counts().positive, kind="stable")[: min(top, MAX_TOGETHER)].tolist()
-        )
+        columns = sorted(np.argsort(-self.counts().positive, kind="stable")[: min(top, MAX_TOGETHER)].tolist())
         if class_names:
             columns = [self._dataset.column_of(name) for name in class_names][:MAX_TOGETHER]
         chosen = self._dataset.states[:, columns]
@@ -275,9 +271,7 @@ class OverviewService:
                 assert scores is not None
                 claims = self._proposed.of(scores)
                 rates = {word: wrong_cells(claims, truth, sign) for word, sign in SIGNS.items()}
-        return {
-            f"{word}s_right": 1 - bad / total if total else np.nan for word, (bad, total) in rates.items()
-        }
+        return {f"{word}s_right": 1 - bad / total if total else np.nan for word, (bad, total) in rates.items()}
 
 
 def wrong_cells(cells: Cells, truth: Cells, sign: int) -> Rate:

@@ -37,7 +37,9 @@ class Features:
         """Return (N,) the cosine of every image with a (D,) vector, in [-1, 1]; -1 where a vector is empty."""
         products = np.concatenate([block @ wanted for block in _blocks(self.vectors)])
         scale = self._lengths * max(float(np.linalg.norm(wanted)), 1e-12)
-        return np.divide(products, scale, out=np.full(len(products), -1.0, np.float32), where=scale > 0)
+        cosines: npt.NDArray[np.float32] = np.full(len(products), -1.0, np.float32)
+        np.divide(products, scale, out=cosines, where=scale > 0)
+        return cosines
 
     def nearest(self, image_id: str, count: int, existing: Mapping[str, int]) -> list[tuple[str, float]]:
         """Return the ``existing`` images most like one that the run knew, with their cosines, nearest first."""

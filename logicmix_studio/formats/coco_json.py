@@ -75,9 +75,7 @@ def _load(path: Path) -> dict[str, list[dict[str, Any]]]:
     try:
         content = json.loads(read_text(path))
     except json.JSONDecodeError as error:
-        raise StudioError(
-            f"{path}:{error.lineno}: not readable as JSON: {error.msg}", "Correct the file."
-        ) from error
+        raise StudioError(f"{path}:{error.lineno}: not readable as JSON: {error.msg}", "Correct the file.") from error
     for key in ("images", "annotations", "categories"):
         part = content.get(key) if isinstance(content, dict) else None
         if not isinstance(part, list) or not all(isinstance(item, dict) for item in part):

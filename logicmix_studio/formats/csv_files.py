@@ -120,9 +120,7 @@ def open_csv(path: Path) -> CsvTable:
         if title and header.count(title) > 1:
             raise StudioError(f"{path}:1: the column {title!r} stands there twice", "Keep each column once.")
     if "" in header:
-        raise StudioError(
-            f"{path}:1: column {header.index('') + 1} has no name", "Name each column, or remove it."
-        )
+        raise StudioError(f"{path}:1: column {header.index('') + 1} has no name", "Name each column, or remove it.")
     return CsvTable(path, header, text, delimiter)
 
 

@@ -54,9 +54,7 @@ def _read_rows(
     lookup = STATE_OF_WORD.get
     for line, fields in table.rows(problems):
         path = request.find_image(fields[image_column], builder, line)
-        words = (
-            fields[columns[0] : columns[0] + len(columns)] if has_file_order else [fields[i] for i in columns]
-        )
+        words = fields[columns[0] : columns[0] + len(columns)] if has_file_order else [fields[i] for i in columns]
         codes = [lookup(word, _ODD) for word in words]
         if _ODD in codes:
             codes = _parse_row(words, [table.header[i] for i in columns], builder, file, line)

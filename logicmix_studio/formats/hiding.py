@@ -27,9 +27,7 @@ def hide_labels(table: LabelTable, proportion: float, seed: int = DEFAULT_SEED) 
             f"the known proportion must lie in [0, 1], but {proportion:g} was given", "Give 0.1 for 10 %."
         )
     if seed < 0:
-        raise StudioError(
-            f"the seed must not be negative, but {seed} was given", "Give 0 or a larger number."
-        )
+        raise StudioError(f"the seed must not be negative, but {seed} was given", "Give 0 or a larger number.")
     states = drop_labels(table.states, proportion, seed)
     states[table.is_test] = table.states[table.is_test]
     return LabelTable(table.image_ids, table.paths, table.class_names, states, table.splits)

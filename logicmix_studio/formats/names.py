@@ -64,9 +64,7 @@ class ImageNames:
         if not fitting:
             raise UnknownImageError(f"there is no image {name!r}")
         shown = ", ".join(fitting[:_SHOWN]) + (", ..." if len(fitting) > _SHOWN else "")
-        raise UnknownImageError(
-            f"{name!r} may be any of {len(fitting)} images ({shown}): give its folder, too"
-        )
+        raise UnknownImageError(f"{name!r} may be any of {len(fitting)} images ({shown}): give its folder, too")
 
     def _relative(self, name: str) -> str:
         """Return a name in normal form; an absolute path below the folder becomes relative."""

@@ -151,14 +151,10 @@ def _build(builder: TableBuilder, skip_bad: bool) -> LabelTable:
     try:
         return builder.build(skip_bad=skip_bad)
     except LabelProblems as error:
-        raise LabelProblems(
-            error.problems, "Correct these places, or leave them out with --skip-bad."
-        ) from error
+        raise LabelProblems(error.problems, "Correct these places, or leave them out with --skip-bad.") from error
 
 
-def _about_format(
-    request: ReadRequest, label_format: LabelFormat | None, exhaustive: bool | None
-) -> list[str]:
+def _about_format(request: ReadRequest, label_format: LabelFormat | None, exhaustive: bool | None) -> list[str]:
     """Say what was read and how absence was understood."""
     if label_format is None:
         return ["No labels were found: every cell is unknown."]
@@ -166,9 +162,7 @@ def _about_format(
     notes = [f"Labels read from {name} ({label_format.name})."]
     if not label_format.names_only_positives:
         if exhaustive is not None:
-            notes.append(
-                f"{name} states absence itself, so --exhaustive and --not-exhaustive change nothing."
-            )
+            notes.append(f"{name} states absence itself, so --exhaustive and --not-exhaustive change nothing.")
         return notes
     if request.is_exhaustive:
         notes.append(f"A class that {name} does not name for an image is taken as absent (--exhaustive).")

@@ -111,9 +111,7 @@ def _recognise_csv(labels: Path) -> LabelFormat:
         )
     if table.column(CLASS_COLUMN) is not None and table.column(VALUE_COLUMN) is not None:
         return CSV_LONG
-    others = {
-        title.lower() for i, title in enumerate(table.header) if i != table.image_column
-    } - _LIST_MAY_HOLD
+    others = {title.lower() for i, title in enumerate(table.header) if i != table.image_column} - _LIST_MAY_HOLD
     if len(others) == 1 and others <= set(LIST_COLUMNS):
         return CSV_LIST
     if not others:

@@ -85,9 +85,7 @@ class Positives:
     """Line in the file; 0 for none."""
 
 
-def read_positives(
-    request: ReadRequest, rows: Sequence[Positives], problems: Iterable[Problem]
-) -> TableBuilder:
+def read_positives(request: ReadRequest, rows: Sequence[Positives], problems: Iterable[Problem]) -> TableBuilder:
     """Take lists of present classes; the others become absent or stay unknown, as the request says.
 
     Args:

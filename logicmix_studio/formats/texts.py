@@ -17,9 +17,7 @@ def read_text(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise StudioError(
-            f"cannot read {path}: {error.strerror}", "Check the path and its permissions."
-        ) from error
+        raise StudioError(f"cannot read {path}: {error.strerror}", "Check the path and its permissions.") from error
     is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     encoding = "utf-16" if is_utf16 else "utf-8-sig"
     try:

@@ -45,9 +45,7 @@ def parse_state(text: str) -> int:
             f"the value {text.strip()!r} may mean absent or uncertain: write 0 for absent, "
             "and leave the cell empty (or write u) for uncertain"
         )
-    raise WrongValueError(
-        f"the value {text.strip()!r} is none of 1 (present), 0 (absent) and empty (unknown)"
-    )
+    raise WrongValueError(f"the value {text.strip()!r} is none of 1 (present), 0 (absent) and empty (unknown)")
 
 
 def parse_split(text: str) -> str:

@@ -16,9 +16,7 @@ def find_xml(folder: Path) -> list[Path]:
     if folder.is_file():
         return [folder]
     found = folder.rglob("*.xml")
-    return sorted(
-        path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
 def read_voc_xml(request: ReadRequest) -> TableBuilder:

@@ -257,9 +257,7 @@ def _stat_all(entries: Sequence[CacheEntry], workers: int | None) -> NDArray[np.
     return np.array(found, dtype=np.int64).reshape(-1, 2).T
 
 
-def _room(
-    directory: Path, files: CacheFiles, index: CacheIndex, rows: NDArray[np.int64], keep_free: int
-) -> int:
+def _room(directory: Path, files: CacheFiles, index: CacheIndex, rows: NDArray[np.int64], keep_free: int) -> int:
     """Return how many of the missing rows fit on the disk; rows that are only rewritten need no room."""
     free = shutil.disk_usage(directory).free - keep_free
     spare_rows = max(0, free // files.row_bytes)

@@ -136,9 +136,7 @@ class CacheIndex:
         rows = (self._row_by_id.get(name.encode(), -1) for name in image_ids)
         return np.fromiter(rows, np.int64, len(image_ids))
 
-    def matches(
-        self, rows: NDArray[np.int64], sizes: NDArray[np.int64], times: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
+    def matches(self, rows: NDArray[np.int64], sizes: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Tell which of n rows (-1 for none) were made of files of these sizes and times of change, (n,)."""
         result = np.zeros(len(rows), dtype=bool)
         has_row = np.flatnonzero((rows >= 0) & (sizes >= 0))

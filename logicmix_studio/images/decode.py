@@ -144,9 +144,7 @@ def _to_upright_rgb(image: Image.Image, path: Path, at_least: int | None) -> Ima
     """Return an opened image as RGB; see `open_rgb`."""
     width, height = image.size
     if width * height > MAX_PIXELS:
-        raise UnreadableImage(
-            path, f"{width} x {height} pixels are more than the {MAX_PIXELS:,} that are decoded"
-        )
+        raise UnreadableImage(path, f"{width} x {height} pixels are more than the {MAX_PIXELS:,} that are decoded")
     if at_least is not None:
         image.draft(None, (at_least, at_least))
     image.load()
@@ -200,9 +198,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return list(entries)
     except OSError as error:
-        raise StudioError(
-            f"cannot read the folder {folder}: {error.strerror}", "Check its permissions."
-        ) from error
+        raise StudioError(f"cannot read the folder {folder}: {error.strerror}", "Check its permissions.") from error
 
 
 def _is_image_name(name: str) -> bool:

@@ -54,9 +54,7 @@ def _decode(path: Path, size: int) -> Tensor:
     if decode_jpeg is not None and path.suffix.lower() in _JPEG_SUFFIXES and _is_small_file(path):
         try:
             content = torch.from_numpy(np.fromfile(path, dtype=np.uint8))
-            decoded: Tensor = decode_jpeg(
-                content, mode=torchvision_io.ImageReadMode.RGB, apply_exif_orientation=True
-            )
+            decoded: Tensor = decode_jpeg(content, mode=torchvision_io.ImageReadMode.RGB, apply_exif_orientation=True)
         except (RuntimeError, ValueError):
             # No JPEG in spite of its name, or of a rare kind; if not, Pillow says best what is wrong.
             return _to_tensor(open_rgb(path))

@@ -118,9 +118,7 @@ class TableBuilder:
         if row is not None and column is not None and state != UNKNOWN:
             self._cells.append(row, column, state, self._file_index(file), line)
 
-    def add_row(
-        self, path: str, states: ArrayLike, *, split: str = "", file: str = "", line: int = 0
-    ) -> None:
+    def add_row(self, path: str, states: ArrayLike, *, split: str = "", file: str = "", line: int = 0) -> None:
         """Take a statement about all C classes of an image: (C,), values in {-1, 0, 1}, in the order of `class_names`.
 
         Raises:
@@ -210,9 +208,7 @@ class TableBuilder:
                 message = self._contradiction(path, int(column), int(statement.states[column]), before)
                 self.add_problem(message, file=file, line=statement.line)
             if not self._repeats_allowed:
-                self.add_problem(
-                    f"a second row for {path!r} (first: {before})", file=file, line=statement.line
-                )
+                self.add_problem(f"a second row for {path!r} (first: {before})", file=file, line=statement.line)
             known = states[statement.row] != UNKNOWN
             states[statement.row] = np.where(known, states[statement.row], statement.states)
         return contradicted
@@ -225,9 +221,7 @@ class TableBuilder:
             return contradicted
         columns = np.frombuffer(self._cells.columns, dtype=np.int64)
         said = np.frombuffer(self._cells.states, dtype=np.int8)
-        _, first, inverse = np.unique(
-            rows * states.shape[1] + columns, return_index=True, return_inverse=True
-        )
+        _, first, inverse = np.unique(rows * states.shape[1] + columns, return_index=True, return_inverse=True)
         earlier = first[inverse]
         in_whole_row = states[rows, columns] != UNKNOWN
         is_fresh = ~in_whole_row & (earlier == np.arange(rows.size))

@@ -39,9 +39,7 @@ class LabelProblems(StudioError):  # noqa: N818 (it is a list of problems, not o
         hint: What to do about it.
     """
 
-    def __init__(
-        self, problems: Iterable[Problem], hint: str = "Correct these lines and import again."
-    ) -> None:
+    def __init__(self, problems: Iterable[Problem], hint: str = "Correct these lines and import again.") -> None:
         self.problems = tuple(problems)
         super().__init__(_summary(self.problems), hint)
 

@@ -189,9 +189,7 @@ def _check_lengths(table: LabelTable) -> None:
     for name in ("paths", "splits"):
         length = len(getattr(table, name))
         if length != expected[0]:
-            raise StudioError(
-                f"There are {length} {name}, but {expected[0]} image ids.", "Import the labels again."
-            )
+            raise StudioError(f"There are {length} {name}, but {expected[0]} image ids.", "Import the labels again.")
 
 
 def check_unique(what: str, names: Sequence[str]) -> None:

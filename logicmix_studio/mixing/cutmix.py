@@ -54,9 +54,7 @@ class CutMix:
         area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
         return pair_params(sources, mixed, 1 - area, boxes)
 
-    def transform(
-        self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None
-    ) -> MixResult:
+    def transform(self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None) -> MixResult:
         """Mix; see `MixingMethod.transform`."""
         seen = states[params.sources.to(states.device)]
         area = params.weights.to(states.device)[:, :, None]

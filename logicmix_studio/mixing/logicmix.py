@@ -60,9 +60,7 @@ class LogicMix:
             weights=is_use / counts[:, None],
         )
 
-    def transform(
-        self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None
-    ) -> MixResult:
+    def transform(self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None) -> MixResult:
         """Mix; see `MixingMethod.transform`."""
         return MixResult(blend(images, params, output or Output()), or_states(states, params.sources))
 
@@ -80,9 +78,7 @@ class NoMixing:
             weights=torch.ones(batch_size, 1),
         )
 
-    def transform(
-        self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None
-    ) -> MixResult:
+    def transform(self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None) -> MixResult:
         """Return the anchors; see `MixingMethod.transform`."""
         return MixResult(blend(images, params, output or Output()), or_states(states, params.sources))
 

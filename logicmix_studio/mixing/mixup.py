@@ -37,9 +37,7 @@ class Mixup:
     def __init__(self, probability: float = 0.5, alpha: float = 0.2, unknown_as: float = 0.0) -> None:
         check_probability(probability)
         if alpha <= 0 or not 0 <= unknown_as <= 1:
-            raise ValueError(
-                f"alpha must be more than 0 and unknown_as in [0, 1], not {alpha} and {unknown_as}"
-            )
+            raise ValueError(f"alpha must be more than 0 and unknown_as in [0, 1], not {alpha} and {unknown_as}")
         self.probability, self.alpha, self.unknown_as = probability, alpha, unknown_as
 
     def make_params(self, batch_rows: Tensor, num_images: int, generator: torch.Generator) -> MixParams:
@@ -47,9 +45,7 @@ class Mixup:
         sources, mixed = draw_pairs(batch_rows, num_images, self.probability, generator)
         return pair_params(sources, mixed, draw_beta(len(mixed), self.alpha, generator))
 
-    def transform(
-        self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None
-    ) -> MixResult:
+    def transform(self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None) -> MixResult:
         """Mix; the labels are soft targets. See `MixingMethod.transform`."""
         is_unknown = _anchors(states, params) == 0
         is_plain = ~params.mixed.to(states.device)[:, None]
@@ -85,9 +81,7 @@ class MixUpPME:
         sources, mixed = draw_pairs(batch_rows, num_images, self.probability, generator)
         return pair_params(sources, mixed, draw_uniform(len(mixed), self.share_range, generator))
 
-    def transform(
-        self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None
-    ) -> MixResult:
+    def transform(self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None) -> MixResult:
         """Mix; the labels are soft targets. See `MixingMethod.transform`."""
         return _softly(images, states, params, output, self.unknown_as, _anchors(states, params) == 0)
 
@@ -118,9 +112,7 @@ class OrMixup:
         sources, mixed = draw_pairs(batch_rows, num_images, self.probability, generator)
         return pair_params(sources, mixed, draw_uniform(len(mixed), self.share_range, generator))
 
-    def transform(
-        self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None
-    ) -> MixResult:
+    def transform(self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None) -> MixResult:
         """Mix; see `MixingMethod.transform`."""
         return MixResult(blend(images, params, output or Output()), or_states(states, params.sources))
 

@@ -122,9 +122,7 @@ class MixingMethod(Protocol):
             generator: Where all randomness comes from, on the CPU.
         """
 
-    def transform(
-        self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None
-    ) -> MixResult:
+    def transform(self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None) -> MixResult:
         """Mix; nothing random happens here.
 
         B batch, U rows to mix from, C classes.
@@ -152,9 +150,7 @@ def check_probability(probability: float) -> None:
         raise ValueError(f"probability must lie in [0, 1], not {probability}")
 
 
-def draw_partners(
-    batch_rows: Tensor, num_images: int, num_partners: int, generator: torch.Generator
-) -> Tensor:
+def draw_partners(batch_rows: Tensor, num_images: int, num_partners: int, generator: torch.Generator) -> Tensor:
     """Draw partners for each of (B,) anchors, uniformly and with replacement; an anchor may meet itself.
 
     Returns:

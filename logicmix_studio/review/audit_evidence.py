@@ -149,9 +149,7 @@ class AuditEvidence:
         answers = self._answers(scope, sides, in_scope)
         recent = answers[answers["run"] == current.run]
         seen = recent if len(recent) else answers
-        right, checked = (
-            np.bincount(one["column"], minlength=len(names)) for one in (seen[seen["right"]], seen)
-        )
+        right, checked = (np.bincount(one["column"], minlength=len(names)) for one in (seen[seen["right"]], seen))
         is_worse = worse_classes(right, checked, scope.target) & in_scope
         kept, dropped = in_scope & ~is_worse, int(is_worse.sum())
 
@@ -221,9 +219,7 @@ class AuditEvidence:
         has_draws = bool(audit.plan.draws) and runs <= set(self._proposed.runs())
         return has_draws and self._records.status(audit) == "finished"
 
-    def _in_question(
-        self, is_open: Bools, is_claimed: Bools, answers: pd.DataFrame
-    ) -> tuple[Ints, Bools, Ints]:
+    def _in_question(self, is_open: Bools, is_claimed: Bools, answers: pd.DataFrame) -> tuple[Ints, Bools, Ints]:
         """Return the cells of open claims, then of audited ones; which are open; and which audit found them right."""
         open_cells = np.flatnonzero(is_open)
         audited = answers[is_claimed.ravel()[answers["cell"]] & ~is_open.ravel()[answers["cell"]]]

@@ -166,9 +166,7 @@ class BulkService:
     def _check(self, plan: BulkPlan, expected: int, reason: str) -> None:
         known, total = plan.known, len(plan.cells)
         if not (plan.is_audited or reason):
-            more = (
-                "review them one by one" if known.needed is None else f"check {known.needed} more photographs"
-            )
+            more = "review them one by one" if known.needed is None else f"check {known.needed} more photographs"
             raise StudioError(
                 f"no audit shows {known.scope.target:.0%} for {known.what}: {known.so_far}",
                 f"{more}, or say why to accept them all the same",
@@ -176,9 +174,7 @@ class BulkService:
         if not total:
             raise StudioError("there is nothing to accept", "lower the threshold or choose other classes")
         if total > MOST_AT_ONCE:
-            raise StudioError(
-                f"{total:,} cells are too many for one action", f"accept up to {MOST_AT_ONCE:,} at once"
-            )
+            raise StudioError(f"{total:,} cells are too many for one action", f"accept up to {MOST_AT_ONCE:,} at once")
         if total != expected:
             raise StudioError(
                 f"{total:,} cells would be written, {expected:,} were named",
@@ -191,6 +187,4 @@ class BulkService:
         rows, columns = np.divmod(plan.cells, table.num_classes)
         scores = current.scores[rows, columns].astype(np.float64).round(4)
         for row, column, score in zip(rows.tolist(), columns.tolist(), scores.tolist(), strict=True):
-            yield Decision(
-                table.image_ids[row], table.class_names[column], plan.known.scope.sign, "accept", score
-            )
+            yield Decision(table.image_ids[row], table.class_names[column], plan.known.scope.sign, "accept", score)

@@ -1,7 +1,7 @@
 """From scores to probabilities: applying a calibration, and checking one.
 
-A calibration is two lines from the raw logit of a score to the logit of the calibrated probability of presence, fitted
-on held-out known cells. Where the positive line is at 0 or above it holds; elsewhere the negative one does, as far as it
+A calibration is two lines from the raw logit of a score to the logit of the calibrated probability of presence,
+fitted on held-out known cells. Where the positive line is at 0 or above it holds; elsewhere the negative one, as far as it
 is below 0. So the order of scores is kept, also by lines that do not meet.
 """
 
@@ -65,8 +65,7 @@ class Calibration:
         """
         try:
             sides = [
-                Line(float(saved[side]["slope"]), float(saved[side]["intercept"]))
-                for side in ("positive", "negative")
+                Line(float(saved[side]["slope"]), float(saved[side]["intercept"])) for side in ("positive", "negative")
             ]
         except (KeyError, TypeError, ValueError) as error:
             raise StudioError(
@@ -147,9 +146,7 @@ def reliability_curve(
         claimed (mean score), observed (share that is positive), lower and upper end of its interval, cells.
     """
     is_known = states != UNKNOWN
-    cells = pd.DataFrame(
-        {"claimed": scores[is_known].astype(np.float64), "observed": states[is_known] == POSITIVE}
-    )
+    cells = pd.DataFrame({"claimed": scores[is_known].astype(np.float64), "observed": states[is_known] == POSITIVE})
     bins = np.minimum((cells["claimed"] * num_bins).astype(np.int64), num_bins - 1)
     curve = cells.groupby(bins).mean()
     total = bins.value_counts().sort_index().to_numpy()

@@ -50,8 +50,5 @@ class Dismissed:
             column = self._ledger.column_of.get(cell.class_name)
             if row is None or column is None:
                 continue
-            is_same = (
-                cell.before._replace(source=0) == cell.after._replace(source=0)
-                and cell.after.state != UNKNOWN
-            )
+            is_same = cell.before._replace(source=0) == cell.after._replace(source=0) and cell.after.state != UNKNOWN
             self._masks[run][row, column] = is_same and cell.answer in ("set", "redo")

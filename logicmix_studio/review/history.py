@@ -38,8 +38,7 @@ class HistoryFilter:
         if not (self.class_name or self.image_id):
             return True
         return any(
-            self.class_name in ("", cell.class_name) and self.image_id in ("", cell.image_id)
-            for cell in line.cells
+            self.class_name in ("", cell.class_name) and self.image_id in ("", cell.image_id) for cell in line.cells
         )
 
 

@@ -15,9 +15,7 @@ DEFAULT_LEVEL = 0.95
 Floats = NDArray[np.float64]
 
 
-def clopper_pearson(
-    right: ArrayLike, total: ArrayLike, level: float = DEFAULT_LEVEL
-) -> tuple[Floats, Floats]:
+def clopper_pearson(right: ArrayLike, total: ArrayLike, level: float = DEFAULT_LEVEL) -> tuple[Floats, Floats]:
     """Return the two-sided interval of a share; 0 and 1 where nothing was checked.
 
     Example:

@@ -51,8 +51,9 @@ def count_cells(states: npt.NDArray[np.int8], proposals: npt.NDArray[np.int8]) -
         states: (N, C) in {-1, 0, 1}.
         proposals: (N, C) in {-1, 0, 1}, 0 wherever a cell is known.
     """
-    signs = [per_class(cells == sign) for cells in (states, proposals) for sign in (POSITIVE, NEGATIVE)]
-    return Counts(*signs, len(states) - sum(signs))
+    positive, negative = per_class(states == POSITIVE), per_class(states == NEGATIVE)
+    claimed, denied = per_class(proposals == POSITIVE), per_class(proposals == NEGATIVE)
+    return Counts(positive, negative, claimed, denied, len(states) - positive - negative - claimed - denied)
 
 
 def per_class(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

@@ -172,9 +172,7 @@ class Changes:
     """Proposed both times, with the opposite sign."""
 
 
-def changes(
-    before: NDArray[np.int8], after: NDArray[np.int8], states: NDArray[np.int8] | None = None
-) -> Changes:
+def changes(before: NDArray[np.int8], after: NDArray[np.int8], states: NDArray[np.int8] | None = None) -> Changes:
     """Return what a run proposes anew, no longer, or the other way round.
 
     Args:

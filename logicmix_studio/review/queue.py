@@ -69,9 +69,7 @@ class Queue:
         start, stop = max(start, 0), min(max(start, 0) + max(count, 0), len(self))
         if start >= stop:
             return np.zeros(0, dtype=np.int64)
-        first, last = (
-            int(index) - 1 for index in np.searchsorted(self._starts, (start, stop - 1), side="right")
-        )
+        first, last = (int(index) - 1 for index in np.searchsorted(self._starts, (start, stop - 1), side="right"))
         parts = [self._segment(index) for index in range(first, last + 1)]
         offset = int(self._starts[first])
         return np.concatenate(parts)[start - offset : stop - offset]
@@ -139,9 +137,7 @@ class Queue:
             if index not in self._segments:
                 while len(self._segments) >= _MAX_SEGMENTS:
                     self._segments.pop(next(iter(self._segments)))
-                self._segments[index] = self._sort_segment(
-                    int(self._bounds[index]), int(self._bounds[index + 1])
-                )
+                self._segments[index] = self._sort_segment(int(self._bounds[index]), int(self._bounds[index + 1]))
             return self._segments[index]
 
     def _sort_segment(self, low: int, high: int) -> Cells:

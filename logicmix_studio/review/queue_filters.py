@@ -22,9 +22,7 @@ def chosen_columns(view: CellView, spec: QueueSpec) -> list[int]:
     """
     missing = [name for name in spec.class_names if name not in view.class_names]
     if missing:
-        raise StudioError(
-            f"There is no class {missing[0]!r}.", f"The classes are {', '.join(view.class_names[:20])}."
-        )
+        raise StudioError(f"There is no class {missing[0]!r}.", f"The classes are {', '.join(view.class_names[:20])}.")
     return [view.class_names.index(name) for name in spec.class_names]
 
 

@@ -88,9 +88,7 @@ class QueueSpec:
         if self.order not in ORDERS:
             raise StudioError(f"there is no order {self.order!r}", f"choose one of {', '.join(ORDERS)}")
         if self.changes not in CHANGES:
-            raise StudioError(
-                f"there is no filter {self.changes!r}", f"choose one of {', '.join(CHANGES[1:])}"
-            )
+            raise StudioError(f"there is no filter {self.changes!r}", f"choose one of {', '.join(CHANGES[1:])}")
         if self.sign not in (-1, 0, 1):
             raise StudioError(f"the sign is {self.sign}", "choose 1, -1, or 0 for both")
         if not 0.0 <= self.score_low <= self.score_high <= 1.0:

@@ -34,9 +34,7 @@ def score_bits(scores: NDArray[np.float16]) -> NDArray[np.uint16]:
         [0, 15360]
     """
     if scores.dtype != np.float16:
-        raise StudioError(
-            f"Scores must be float16, but are {scores.dtype}.", "Convert them with apply_calibration."
-        )
+        raise StudioError(f"Scores must be float16, but are {scores.dtype}.", "Convert them with apply_calibration.")
     bits: NDArray[np.uint16] = scores.view(np.uint16)
     if bits.size and bits.max() > LAST_BIT:
         place = tuple(int(index) for index in np.argwhere(bits > LAST_BIT)[0])

@@ -53,9 +53,7 @@ class ReviewService:
         clock: Seconds that never go back; leases are measured with it.
     """
 
-    def __init__(
-        self, dataset: Dataset, proposed: ProposalSet, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, dataset: Dataset, proposed: ProposalSet, clock: Callable[[], float] = time.monotonic) -> None:
         self.dataset = dataset
         self.proposed = proposed
         self.clock = clock
@@ -86,9 +84,7 @@ class ReviewService:
         row, column = self.dataset.ledger.position(image_id, class_name)
         return row * self.dataset.table.num_classes + column
 
-    def view(
-        self, *, run: int | None = None, with_proposals: bool = True, with_previous: bool = False
-    ) -> CellView:
+    def view(self, *, run: int | None = None, with_proposals: bool = True, with_previous: bool = False) -> CellView:
         """Return the cells as they are now.
 
         Args:
@@ -117,9 +113,7 @@ class ReviewService:
 
     # handing out -------------------------------------------------------------
 
-    def next_batch(
-        self, spec: QueueSpec, *, who: str, holder: str, want: int = 50, have: Sequence[Cell] = ()
-    ) -> Batch:
+    def next_batch(self, spec: QueueSpec, *, who: str, holder: str, want: int = 50, have: Sequence[Cell] = ()) -> Batch:
         """Lease the next cells of a queue to one screen of one person.
 
         Args:
@@ -146,9 +140,7 @@ class ReviewService:
         if not taken:
             waiting = Waiting(total, len(others), len(self._skipped[who]), len(have))
             previous = self.proposed.before(view.run)
-            empty = explain_empty(
-                spec, waiting, has_run=view.scores is not None, has_previous=previous is not None
-            )
+            empty = explain_empty(spec, waiting, has_run=view.scores is not None, has_previous=previous is not None)
         return Batch(self.cards(taken, spec.run), total, None if queue.run < 0 else queue.run, lost, empty)
 
     def cards(self, cells: Sequence[Cell], run: int | None = None) -> list[Card]:
@@ -181,9 +173,7 @@ class ReviewService:
                 values[place],
                 number,
             )
-            for place, (cell, row, column) in enumerate(
-                zip(cells, rows.tolist(), columns.tolist(), strict=True)
-            )
+            for place, (cell, row, column) in enumerate(zip(cells, rows.tolist(), columns.tolist(), strict=True))
         ]
 
     def piles(self, run: int | None = None, splits: Sequence[str] = ()) -> list[Pile]:
@@ -239,9 +229,7 @@ class ReviewService:
         """
 
         def take(name: str, side: int) -> PilePage:
-            spec = QueueSpec.of(
-                order="confident", scope="proposals", class_name=name, sign=side, run=run, split=split
-            )
+            spec = QueueSpec.of(order="confident", scope="proposals", class_name=name, sign=side, run=run, split=split)
             return PilePage(name, side, self.next_batch(spec, who=who, holder=holder, want=want, have=have))
 
         asked = take(class_name, sign) if class_name and sign else None
@@ -357,13 +345,9 @@ class ReviewService:
         row, column = self.dataset.ledger.position(image_id, class_name)
         scores, state = self.proposed.scores(run), int(self.dataset.ledger.states[row, column])
         if state == UNKNOWN or scores is None:
-            raise StudioError(
-                "there is no conflict to dismiss", "only a known cell that a run scored has one"
-            )
+            raise StudioError("there is no conflict to dismiss", "only a known cell that a run scored has one")
         decision = Decision(image_id, class_name, state, "set", float(scores.scores[row, column]))
-        return self.dataset.ledger.decide(
-            [decision], who=who, origin="conflicts", action_id=action_id, run=scores.run
-        )
+        return self.dataset.ledger.decide([decision], who=who, origin="conflicts", action_id=action_id, run=scores.run)
 
     # what was decided --------------------------------------------------------
 
@@ -459,9 +443,7 @@ class ReviewService:
         )
         values = scores.scores[rows, columns].astype(np.float64).round(4)
         scored = scores.scored_rows[rows] & scores.scored_columns[columns]
-        known = [
-            value if is_scored else None for value, is_scored in zip(values.tolist(), scored, strict=True)
-        ]
+        known = [value if is_scored else None for value, is_scored in zip(values.tolist(), scored, strict=True)]
         return every[np.arange(len(rows)), columns], known
 
     def _on_line(self, line: Line) -> None:

@@ -90,9 +90,7 @@ def entropy_of_bits() -> NDArray[np.float32]:
     return entropy
 
 
-def usefulness(
-    bits: NDArray[np.uint16], classes: NDArray[np.integer[Any]], gains: AnswerGains
-) -> NDArray[np.float32]:
+def usefulness(bits: NDArray[np.uint16], classes: NDArray[np.integer[Any]], gains: AnswerGains) -> NDArray[np.float32]:
     """Return how useful an answer to each cell is, 0 or more.
 
     Args:

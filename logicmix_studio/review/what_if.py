@@ -60,9 +60,7 @@ def training_set(
     counts = {}
     for sign in (POSITIVE, NEGATIVE):
         has_sign = states == sign
-        counts[sign] = {
-            name: _per_class(has_sign & (sources == number)) for name, number in SOURCE_NAMES.items()
-        }
+        counts[sign] = {name: _per_class(has_sign & (sources == number)) for name, number in SOURCE_NAMES.items()}
         counts[sign][OPEN_PSEUDO] = _per_class(open_ones == sign)
     return TrainingSet(
         positive=counts[POSITIVE],

@@ -262,9 +262,7 @@ class RunComparison:
                 (round(float(scores[0][row, column]), 3), round(float(scores[1][row, column]), 3)),
                 bool(is_opposite[row, column]),
             )
-            for row, column in zip(
-                *(part.tolist() for part in np.unravel_index(flat, weight.shape)), strict=True
-            )
+            for row, column in zip(*(part.tolist() for part in np.unravel_index(flat, weight.shape)), strict=True)
         )
 
 

@@ -75,9 +75,7 @@ def estimate(
     """
     backbone = config.settings.backbone
     alike = [
-        run
-        for run in past
-        if run.config.recipe == config.recipe and run.config.settings.backbone.name == backbone.name
+        run for run in past if run.config.recipe == config.recipe and run.config.settings.backbone.name == backbone.name
     ]
     fitting = [speed for speed in speeds if speed.backbone == backbone.name]
     speed = min(fitting, key=lambda one: abs(one.image_size - backbone.image_size), default=None)

@@ -204,9 +204,7 @@ class Jobs:
             end_group(*owner, signal.SIGTERM)
         threading.Thread(target=self._kill_later, args=(folder, owner), daemon=True).start()
 
-    def wait(
-        self, run: int, watch: Callable[[RunInfo], None] | None = None, timeout_s: float | None = None
-    ) -> RunInfo:
+    def wait(self, run: int, watch: Callable[[RunInfo], None] | None = None, timeout_s: float | None = None) -> RunInfo:
         """Block until no process works on a run any more.
 
         Args:

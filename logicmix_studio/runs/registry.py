@@ -79,11 +79,7 @@ class RunRegistry:
         better = comparison.get("better", latest.run)
         if better not in numbers:
             better = latest.run
-        name = (
-            f"run {better} is the latest"
-            if better == latest.run
-            else f"run {better} is better than the latest"
-        )
+        name = f"run {better} is the latest" if better == latest.run else f"run {better} is better than the latest"
         return better, f"{name}: {comparison['why']}" if comparison.get("why") else name
 
     def choose(self, run: int | None) -> None:

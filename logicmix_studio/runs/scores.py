@@ -22,9 +22,7 @@ load_snapshot = lru_cache(maxsize=4)(Snapshot.load)
 """Read ``snapshot.npz``, which never changes; the latest few stay in memory."""
 
 
-def load_run_scores(
-    folder: Path, run: int, table: LabelTable, renamed: Mapping[str, str] | None = None
-) -> RunScores:
+def load_run_scores(folder: Path, run: int, table: LabelTable, renamed: Mapping[str, str] | None = None) -> RunScores:
     """Load the scores of a run for the rows and columns of ``table``.
 
     Raises:

@@ -74,9 +74,7 @@ class Readiness:
             f"{self.negative:,} negative."
         ]
         if self.learnable < self.classes:
-            lines.append(
-                f"{self.learnable:,} of {counted(self.classes, 'class')} have both and can be measured."
-            )
+            lines.append(f"{self.learnable:,} of {counted(self.classes, 'class')} have both and can be measured.")
         if self.since_last is not None:
             new = counted(self.since_last, "answer") if self.since_last else "Nothing new"
             lines.append(f"{new} since the last run.")
@@ -140,9 +138,7 @@ class Deletion:
         ]
         if self.is_current:
             then = (
-                f"those of run {self.next_current} will take their place"
-                if self.next_current
-                else "there will be none"
+                f"those of run {self.next_current} will take their place" if self.next_current else "there will be none"
             )
             parts.append(f"Its scores make the pseudo-labels now; {then}.")
         if self.continued_by:
@@ -277,9 +273,7 @@ class RunService:
         """
         states = self._states()
         if not ((states == POSITIVE).any() and (states == NEGATIVE).any()):
-            words = (
-                "there is nothing to learn from: no positive or no negative cell is known outside split test"
-            )
+            words = "there is nothing to learn from: no positive or no negative cell is known outside split test"
             raise StudioError(words, "answer a few cells of each kind in Label or Browse first")
         config = RunConfig.create(recipe, overrides=overrides or {}, init_from=init_from, seed=seed)
         dataset = self._dataset
@@ -515,9 +509,7 @@ class RunService:
         """Return the run that a run took over from: the best one before it, else the last one."""
         finished = self._registry.numbers()
         best = (info.result.get("comparison") or {}).get("best_run")
-        return (
-            int(best) if best in finished else max((run for run in finished if run < info.run), default=None)
-        )
+        return int(best) if best in finished else max((run for run in finished if run < info.run), default=None)
 
     def _answers_since_last_run(self) -> int | None:
         runs = self._jobs.list()

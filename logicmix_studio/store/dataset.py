@@ -106,9 +106,7 @@ class Dataset:
                 self._journal = None
 
 
-def _load_complete(
-    workspace: Workspace, table: LabelTable, info: Mapping[str, Any]
-) -> npt.NDArray[np.int8] | None:
+def _load_complete(workspace: Workspace, table: LabelTable, info: Mapping[str, Any]) -> npt.NDArray[np.int8] | None:
     """Return the complete states of a table's cells; those of newer images and classes are unknown even there."""
     if not workspace.complete_file.exists():
         return None

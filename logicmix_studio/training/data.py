@@ -106,9 +106,7 @@ def load_data(config: RunConfig, snapshot: Snapshot, context: RunContext, *, unt
     return TrainingData(snapshot, cache, is_readable, heldout, rows, known)
 
 
-def _tell_problems(
-    cache: PixelCache, paths: list[Path], is_readable: NDArray[np.bool_], reporter: Reporter
-) -> None:
+def _tell_problems(cache: PixelCache, paths: list[Path], is_readable: NDArray[np.bool_], reporter: Reporter) -> None:
     if cache.warning:
         reporter.message(cache.warning, "warning")
     if not is_readable.any():

@@ -62,9 +62,7 @@ class FeatureCache:
 
     def missing(self, images: Sequence[ImageFile]) -> list[int]:
         """Return the positions of readable images that have no row yet."""
-        return [
-            place for place, image in enumerate(images) if image.stamp and self.key(image) not in self._where
-        ]
+        return [place for place, image in enumerate(images) if image.stamp and self.key(image) not in self._where]
 
     def add(self, images: Sequence[ImageFile], values: NDArray[np.float16]) -> None:
         """Keep features, (n, D); the index is written last, so that a kill leaves no half shard in use."""

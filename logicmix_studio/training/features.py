@@ -43,8 +43,7 @@ def look_at_files(root: Path, image_ids: Sequence[str], paths: Sequence[str]) ->
     if not root.is_dir():
         raise StudioError(f"the images' folder {root} is missing", "Bring it back, or start a new run.")
     files = [
-        ImageFile(image_id, root / path, _stamp(root / path))
-        for image_id, path in zip(image_ids, paths, strict=True)
+        ImageFile(image_id, root / path, _stamp(root / path)) for image_id, path in zip(image_ids, paths, strict=True)
     ]
     if files and not any(file.stamp for file in files):
         raise StudioError(
@@ -101,9 +100,7 @@ def embed_all(
 
 
 @torch.inference_mode()
-def _embed(
-    net: MultiLabelNet, pixels: Tensor, normalisation: Normalisation | None, device: torch.device
-) -> Tensor:
+def _embed(net: MultiLabelNet, pixels: Tensor, normalisation: Normalisation | None, device: torch.device) -> Tensor:
     return net.features(prepare_images(pixels.to(device), normalisation)).half().cpu()
 
 

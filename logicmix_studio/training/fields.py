@@ -64,9 +64,7 @@ class Field:
     def facts(self) -> str:
         """Its default, range and source, in words."""
         low, high = (None if end is None else value_words(end) for end in (self.low, self.high))
-        span = (
-            f"{low} to {high}" if low and high else f"from {low}" if low else f"up to {high}" if high else ""
-        )
+        span = f"{low} to {high}" if low and high else f"from {low}" if low else f"up to {high}" if high else ""
         return " · ".join(filter(None, (f"default {value_words(self.default)}", span, SOURCES[self.source])))
 
 

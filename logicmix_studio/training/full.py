@@ -53,9 +53,7 @@ _STEP_EVENT_EVERY_S = 1.0
 _TRIAL_IMAGES = 8
 
 
-def run_full(
-    config: RunConfig, snapshot: Snapshot, context: RunContext, processes: ProcessGroup
-) -> dict[str, Any]:
+def run_full(config: RunConfig, snapshot: Snapshot, context: RunContext, processes: ProcessGroup) -> dict[str, Any]:
     """Train, or go on training, and write all files of the run.
 
     Returns:
@@ -80,9 +78,7 @@ def run_full(
 class FullRun:
     """The state of a full run between its epochs."""
 
-    def __init__(
-        self, config: RunConfig, data: TrainingData, context: RunContext, processes: ProcessGroup
-    ) -> None:
+    def __init__(self, config: RunConfig, data: TrainingData, context: RunContext, processes: ProcessGroup) -> None:
         assert isinstance(config.settings, FullSettings)
         self.config, self.settings = config, config.settings
         self.data, self.context, self.processes = data, context, processes
@@ -108,9 +104,7 @@ class FullRun:
             self.net = nn.SyncBatchNorm.convert_sync_batchnorm(self.net)  # type: ignore[no-untyped-call]
         self.normalisation = normalisation_of(settings.backbone)
         precision = self._precision(checkpoint)
-        optimizer = make_optimizer(
-            self.net, settings.optimizer.learning_rate, settings.optimizer.weight_decay
-        )
+        optimizer = make_optimizer(self.net, settings.optimizer.learning_rate, settings.optimizer.weight_decay)
         average = WeightAverage(self.net, settings.ema.decay, settings.ema.has_warmup)
         scaler = torch.amp.GradScaler(context.device.type, enabled=precision.needs_scaler)
         self.engine = Engine(
@@ -290,8 +284,7 @@ class FullRun:
         stops = is_over(self.position, self.settings.selection)
         if stops:
             self.context.reporter.message(
-                f"no better for {self.settings.selection.patience} epochs: "
-                f"ending after epoch {self.position.epoch}"
+                f"no better for {self.settings.selection.patience} epochs: ending after epoch {self.position.epoch}"
             )
         return stops
 
@@ -322,9 +315,7 @@ class FullRun:
             raise
         if self.processes.size == 1:
             return scored
-        return Scored(
-            self._joined(scored.logits, mine, len(rows)), self._joined(scored.features, mine, len(rows))
-        )
+        return Scored(self._joined(scored.logits, mine, len(rows)), self._joined(scored.features, mine, len(rows)))
 
     def _joined(self, values: NDArray[Any], mine: NDArray[np.int64], count: int) -> NDArray[Any]:
         whole = np.zeros((count, values.shape[1]), dtype=np.float32)

@@ -133,9 +133,7 @@ class Engine:
         taken = epoch * self.plan.steps_per_epoch + step
         rate = set_rate(self.optimizer, self.plan, taken)
         mine = draw.select(torch.arange(self.processes.rank, len(draw), self.processes.size))
-        while not self._accumulate(
-            mine, len(draw), states, divisor, step_seed(self.seed, epoch, step), meter
-        ):
+        while not self._accumulate(mine, len(draw), states, divisor, step_seed(self.seed, epoch, step), meter):
             self._halve()
         self.scaler.step(self.optimizer)
         self.scaler.update()
@@ -229,12 +227,8 @@ def cell_losses(logits: Tensor, states: Tensor, mixed: Tensor, settings: LossSet
         logits,
         states,
         mixed,
-        AsymmetricSettings(
-            settings.original_gamma_positive, settings.original_gamma_negative, settings.original_shift
-        ),
-        AsymmetricSettings(
-            settings.mixed_gamma_positive, settings.mixed_gamma_negative, settings.mixed_shift
-        ),
+        AsymmetricSettings(settings.original_gamma_positive, settings.original_gamma_negative, settings.original_shift),
+        AsymmetricSettings(settings.mixed_gamma_positive, settings.mixed_gamma_negative, settings.mixed_shift),
         reduction="none",
     )
 

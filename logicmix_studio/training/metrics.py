@@ -54,10 +54,7 @@ def measure(scores: NDArray[Any], states: NDArray[np.int8]) -> Metrics:
     scores = np.asarray(scores, dtype=np.float64)
     known = states != 0
     per_class = np.array(
-        [
-            average_precision(scores[known[:, c], c], states[known[:, c], c] > 0)
-            for c in range(states.shape[1])
-        ]
+        [average_precision(scores[known[:, c], c], states[known[:, c], c] > 0) for c in range(states.shape[1])]
     )
     has_value = ~np.isnan(per_class)
     overall, by_class = _f1_scores(scores >= 0.5, states)

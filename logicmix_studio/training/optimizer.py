@@ -22,9 +22,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Return the optimiser's tensors, named by parameter number and kind."""
     state = optimizer.state_dict()["state"]
     return {
-        f"{number}.{kind}": torch.as_tensor(value)
-        for number, kinds in state.items()
-        for kind, value in kinds.items()
+        f"{number}.{kind}": torch.as_tensor(value) for number, kinds in state.items() for kind, value in kinds.items()
     }
 
 

@@ -43,9 +43,7 @@ class Precision:
         return torch.autocast(self.device_type, dtype=_DTYPES[self.name])
 
 
-def choose_precision(
-    name: str, model: nn.Module, device: torch.device, example: Callable[[], Tensor]
-) -> Precision:
+def choose_precision(name: str, model: nn.Module, device: torch.device, example: Callable[[], Tensor]) -> Precision:
     """Return the precision that the settings ask for, or the fastest that agrees with float32.
 
     Args:
@@ -80,10 +78,7 @@ def try_precisions(model: nn.Module, images: Tensor) -> Precision:
     model.train(was_training)
     (seconds, logits), (bf16_seconds, bf16_logits) = trials["float32"], trials["bfloat16"]
     scale = float(logits.std()) + 1e-6
-    agrees = (
-        bool(torch.isfinite(bf16_logits).all())
-        and float((bf16_logits - logits).abs().mean()) < _TOLERANCE * scale
-    )
+    agrees = bool(torch.isfinite(bf16_logits).all()) and float((bf16_logits - logits).abs().mean()) < _TOLERANCE * scale
     is_faster = bf16_seconds < _GAIN_NEEDED * seconds
     return Precision("bfloat16" if agrees and is_faster else "float32")
 

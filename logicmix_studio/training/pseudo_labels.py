@@ -27,9 +27,7 @@ def pseudo_states(
     return np.where(known == 0, claimed, 0).astype(np.int8)
 
 
-def count_pseudo(
-    now: NDArray[np.int8], before: NDArray[np.int8], class_names: Sequence[str]
-) -> dict[str, Any]:
+def count_pseudo(now: NDArray[np.int8], before: NDArray[np.int8], class_names: Sequence[str]) -> dict[str, Any]:
     """Return the counts of an epoch's pseudo-labels for an event; ``changed`` are those unlike the epoch before.
 
     Args:

@@ -73,9 +73,7 @@ def run_quick(config: RunConfig, snapshot: Snapshot, context: RunContext) -> dic
     head = settings.head
     shape = LossShape(head.gamma_positive, head.gamma_negative, head.shift)
     calibration = fit_calibration(fit.fair_scores, known, shape)
-    return write_outcome(
-        context.folder, snapshot, Outcome(scores, features.values, heldout, calibration, facts)
-    )
+    return write_outcome(context.folder, snapshot, Outcome(scores, features.values, heldout, calibration, facts))
 
 
 def prepare_net(config: RunConfig, snapshot: Snapshot, context: RunContext) -> MultiLabelNet:

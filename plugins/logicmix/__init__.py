@@ -43,9 +43,7 @@ class _AnswerPseudoLabels(foo.Operator):
         choices = types.AutocompleteView()
         for name in (ALL_CLASSES, *ctx.dataset.default_classes):
             choices.add_choice(name, label=name)
-        inputs.enum(
-            "class_name", choices.values(), default=ALL_CLASSES, required=True, label="Class", view=choices
-        )
+        inputs.enum("class_name", choices.values(), default=ALL_CLASSES, required=True, label="Class", view=choices)
         inputs.float("min_confidence", default=0.0, min=0.0, max=1.0, label="From this confidence on")
         if ctx.selected:
             count = len(_decisions(ctx, self.answer, self.sign)[0])
@@ -153,9 +151,7 @@ class LogicMixStatus(foo.Panel):
     @property
     def config(self) -> foo.PanelConfig:
         """Return the operator's name and label."""
-        return foo.PanelConfig(
-            name="logicmix_status", label="LogicMix status", icon="rule", allow_multiple=False
-        )
+        return foo.PanelConfig(name="logicmix_status", label="LogicMix status", icon="rule", allow_multiple=False)
 
     def on_load(self, ctx: Any) -> None:
         """Count."""

@@ -86,9 +86,7 @@ def test_session_cookie__holds_until_it_expires_and_only_for_its_password() -> N
     assert not changed.is_logged_in(with_cookies(f"{changed.cookie_name}={cookie}"), now=1_001)
 
 
-@pytest.mark.parametrize(
-    "cookie", ["", "x", "99999999999.", "99999999999.AAAA", "-1.x", "²³.x", "9" * 5000 + ".x"]
-)
+@pytest.mark.parametrize("cookie", ["", "x", "99999999999.", "99999999999.AAAA", "-1.x", "²³.x", "9" * 5000 + ".x"])
 def test_is_logged_in__refuses_a_forged_cookie(cookie: str) -> None:
     access = make_access("0.0.0.0", "pw")
     scope = {"type": "http", "headers": [(b"cookie", f"{access.cookie_name}={cookie}".encode())]}
@@ -146,9 +144,7 @@ def test_guard__refuses_a_foreign_host_for_every_request() -> None:
         ({"sec-fetch-site": "cross-site"}, 403),
     ],
 )
-def test_guard__lets_changes_come_from_its_own_page_and_from_programs(
-    headers: dict[str, str], status: int
-) -> None:
+def test_guard__lets_changes_come_from_its_own_page_and_from_programs(headers: dict[str, str], status: int) -> None:
     assert guarded(make_access()).post("/gradio_api/call/decide", headers=headers).status_code == status
 
 

@@ -23,9 +23,7 @@ def client(studio: Studio) -> TestClient:
     return client_of(studio)
 
 
-def test_a_thumbnail_is_a_small_jpeg_kept_for_good_under_its_version(
-    client: TestClient, studio: Studio
-) -> None:
+def test_a_thumbnail_is_a_small_jpeg_kept_for_good_under_its_version(client: TestClient, studio: Studio) -> None:
     answer = client.get(thumb_url(studio, studio.image_ids[0], 64))
     assert answer.headers["content-type"] == "image/jpeg"
     assert "immutable" in answer.headers["cache-control"]

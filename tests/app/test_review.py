@@ -116,9 +116,7 @@ def test_stream__an_empty_queue_says_why(stream: Functions) -> None:
 
 def test_stream__another_window_gets_what_was_released(stream: Functions) -> None:
     mine = ask(stream)["cards"]
-    assert not {card["cell"] for card in mine} & {
-        card["cell"] for card in ask(stream, holder="there")["cards"]
-    }
+    assert not {card["cell"] for card in mine} & {card["cell"] for card in ask(stream, holder="there")["cards"]}
     for holder in ("here", "there"):
         stream["release"]({"holder": holder}, REQUEST)
     assert ask(stream, holder="third")["cards"] == mine

@@ -43,9 +43,7 @@ def test_plain__dataclasses_come_with_what_they_say() -> None:
     assert plain(pd.DataFrame({"n": [1]})) == [{"n": 1}]
 
 
-def test_a_program_does_what_the_tab_does(
-    client: Client, two_runs: Studio, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_program_does_what_the_tab_does(client: Client, two_runs: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Jobs, "start", lambda self, run: self.info(run))
     fast = client.predict(api_name="/recipes")[0]
     assert (fast["name"], fast["title"], len(fast["settings"])) == ("quick", "fast", len(describe("fast")))

@@ -51,9 +51,7 @@ def main() -> None:
                 best[name] = max(best[name], _rate(run, len(paths)))
     for name, rate in best.items():
         print(f"{name:55s} {rate:10,.0f} images/s")
-    print(
-        f"{'pipeline: ratio':55s} {best['pipeline: cache'] / best['pipeline: decode every source']:10.1f} times"
-    )
+    print(f"{'pipeline: ratio':55s} {best['pipeline: cache'] / best['pipeline: decode every source']:10.1f} times")
 
 
 def _candidates(paths: list[Path], cache: PixelCache, size: int) -> dict[str, Callable[[], object]]:

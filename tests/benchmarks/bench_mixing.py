@@ -29,9 +29,7 @@ def mix_labels_slowly(targets: Tensor, sources: list[list[int]]) -> Tensor:
     return torch.stack(mixed)
 
 
-def mix_images_slowly(
-    images: Tensor, sources: list[list[int]], normalisation: Normalisation | None
-) -> Tensor:
+def mix_images_slowly(images: Tensor, sources: list[list[int]], normalisation: Normalisation | None) -> Tensor:
     """Mix uint8 images one sample after the other, and collate."""
     mixed = []
     for rows in sources:

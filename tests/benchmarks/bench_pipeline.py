@@ -73,9 +73,7 @@ def main() -> None:
             chosen = anchors[torch.randperm(len(anchors))[: options.batch]]
             draw = draw_step(chosen, len(anchors), mixing, AugmentSettings(), seed=0, epoch=0, step=step)
             pixels = read_pixels(cache, draw, rows).to(options.device)
-            return assemble(
-                draw, pixels, known[draw.rows], make_mixing(mixing), Output(normalisation=IMAGENET)
-            )
+            return assemble(draw, pixels, known[draw.rows], make_mixing(mixing), Output(normalisation=IMAGENET))
 
         report([compare(f"input pipeline, {options.size} px", slow, fast, aim=4.0, options=options)])
 

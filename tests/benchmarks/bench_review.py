@@ -146,9 +146,7 @@ def other_figures(view: CellView, repeats: int) -> Iterator[Figure]:
 
 def main() -> None:
     """Print the figures."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("--classes", type=int, default=80)
     parser.add_argument("--repeats", type=int, default=3)

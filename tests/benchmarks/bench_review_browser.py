@@ -269,9 +269,7 @@ def main() -> None:
     print(f"{cells}, {platform.machine()}")
     print(f"{'what':<34}{'n':>5}{'p50 ms':>10}{'p95 ms':>10}{'aim p95':>10}")
     for found in rows:
-        print(
-            f"{found['what']:<34}{found['n']:>5}{found['p50_ms']:>10}{found['p95_ms']:>10}{found['aim_p95_ms']:>10}"
-        )
+        print(f"{found['what']:<34}{found['n']:>5}{found['p50_ms']:>10}{found['p95_ms']:>10}{found['aim_p95_ms']:>10}")
     for found in rows:
         print(json.dumps({**found, "images": args.images, "classes": args.classes, "busy": args.busy}))
 

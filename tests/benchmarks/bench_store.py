@@ -32,14 +32,10 @@ def make_table(num_images: int, num_classes: int, rng: np.random.Generator) -> L
     states = np.where(rng.random((num_images, num_classes)) < KNOWN_PROPORTION, 1, 0).astype(np.int8)
     states *= np.where(rng.random(states.shape) < 0.1, 1, -1).astype(np.int8)
     paths = [f"{row:06d}.jpg" for row in range(num_images)]
-    return LabelTable.build(
-        paths, [f"class {column}" for column in range(num_classes)], states, [""] * num_images
-    )
+    return LabelTable.build(paths, [f"class {column}" for column in range(num_classes)], states, [""] * num_images)
 
 
-def decide_some(
-    ledger: Ledger, mirror: Mirror, count: int, rng: np.random.Generator
-) -> dict[str, list[float]]:
+def decide_some(ledger: Ledger, mirror: Mirror, count: int, rng: np.random.Generator) -> dict[str, list[float]]:
     """Decide cells one by one; return milliseconds until durable and until in the data set."""
     times: dict[str, list[float]] = {"durable": [], "in the data set": []}
     for _ in range(count):
@@ -55,9 +51,7 @@ def decide_some(
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("--classes", type=int, default=80)
     parser.add_argument("--decisions", type=int, default=200)

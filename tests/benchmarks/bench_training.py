@@ -63,9 +63,7 @@ def main() -> None:
         report([step_figure(paths, states, cache, options), *epoch_figures(states, cache, options)])
 
 
-def step_figure(
-    paths: list[Path], states: NDArray[np.int8], cache: PixelCache, options: argparse.Namespace
-) -> Figure:
+def step_figure(paths: list[Path], states: NDArray[np.int8], cache: PixelCache, options: argparse.Namespace) -> Figure:
     """Compare one whole training step."""
     settings = make_settings(options, "logicmix")
     trainer = PerSampleTrainer(create_net(settings.backbone, NUM_CLASSES, seed=0).to(options.device))

@@ -172,9 +172,7 @@ def measure_browse(page: Page, studio: LaunchedStudio, times: int) -> list[Row]:
     ]
     open_tab(page, studio.url, "browse")
     page.evaluate("() => performance.setResourceTimingBufferSize(1_000_000)")
-    answers = (
-        "performance.getEntriesByType('resource').filter((one) => /api.browse([?]|$)/.test(one.name)).length"
-    )
+    answers = "performance.getEntriesByType('resource').filter((one) => /api.browse([?]|$)/.test(one.name)).length"
     ready = "!waits('[data-lm-tab=browse]') && (there('.lm-br-message') || loaded('.lm-br-grid img'))"
     filters = [timed(page, go("browse", query), ready, key=answers) for query in queries]
     timed(page, go("browse"), ready, key=answers)
@@ -266,9 +264,7 @@ def measure(root: Path, options: argparse.Namespace) -> list[Row]:
 def report(rows: Sequence[Row], options: argparse.Namespace) -> None:
     """Print a table for people and a line of JSON for each figure."""
     where = {"images": options.images, "classes": options.classes, "processors": os.cpu_count()}
-    lines = [
-        f"{options.images:,} x {options.classes} cells, {os.cpu_count()} processors, {platform.machine()}"
-    ]
+    lines = [f"{options.images:,} x {options.classes} cells, {os.cpu_count()} processors, {platform.machine()}"]
     lines.append(f"{'what':<36}{'n':>4}{'p50 ms':>10}{'p95 ms':>10}{'aim p95':>9}")
     for found in rows:
         aim = "–" if found["aim_p95_ms"] is None else found["aim_p95_ms"]

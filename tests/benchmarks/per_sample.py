@@ -74,9 +74,7 @@ def both_branches(logits: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
     return (losses[0] * ~mixed[:, None] + losses[1] * mixed[:, None]).sum()
 
 
-def _branch(
-    logits: Tensor, targets: Tensor, gamma_positive: int, gamma_negative: int, shift: float
-) -> Tensor:
+def _branch(logits: Tensor, targets: Tensor, gamma_positive: int, gamma_negative: int, shift: float) -> Tensor:
     labels = torch.where(torch.isnan(targets), -1.0, targets)
     p = torch.sigmoid(logits)
     q = 1 - p
@@ -109,9 +107,7 @@ class PerSampleTrainer:
         loss.backward()
         self.optimizer.step()
         with torch.no_grad():
-            for mine, theirs in zip(
-                self.average.state_dict().values(), self.net.state_dict().values(), strict=True
-            ):
+            for mine, theirs in zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True):
                 mine.copy_(0.999 * mine + (1 - 0.999) * theirs)
         return float(loss.detach().cpu())
 

@@ -18,9 +18,7 @@ def assert_accessible(page: Page) -> None:
     results: dict[str, Any] = Axe().run(page).response
     grave = [
         f"{found['id']} ({found['impact']}): {found['help']}\n  "
-        + "\n  ".join(
-            f"{node['target']} {node.get('failureSummary', '')[:240]}" for node in found["nodes"][:4]
-        )
+        + "\n  ".join(f"{node['target']} {node.get('failureSummary', '')[:240]}" for node in found["nodes"][:4])
         for found in results["violations"]
         if found["impact"] in GRAVE
     ]

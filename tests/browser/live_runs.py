@@ -22,9 +22,7 @@ def write_events(folder: RunFolder, epochs: int = 8) -> None:
             writer.write("step", step=number, loss_original=fall, loss_mixed=1.4 * fall, **facts)
         writer.write("epoch", epoch=epoch, epochs=epochs, loss_original=fall, loss_mixed=fall, map=1 - fall)
         if epoch > epochs // 3:
-            writer.write(
-                "pseudo", epoch=epoch, positive=10 * epoch, negative=50 * epoch, changed=5, per_class={}
-            )
+            writer.write("pseudo", epoch=epoch, positive=10 * epoch, negative=50 * epoch, changed=5, per_class={})
     writer.close()
 
 
@@ -42,6 +40,4 @@ def make_live(served: Served, run: int = 2) -> RunFolder:
 def write_progress(folder: RunFolder, fraction: float) -> None:
     """Let a run say how far it is; the process that works on it is this one."""
     me = psutil.Process()
-    folder.write_state(
-        RunState("running", "training, epoch 3 of 8", fraction, 75.0, me.pid, me.create_time())
-    )
+    folder.write_state(RunState("running", "training, epoch 3 of 8", fraction, 75.0, me.pid, me.create_time()))

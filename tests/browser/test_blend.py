@@ -28,9 +28,7 @@ def open_blend(open_page: Callable[..., Page]) -> Callable[..., Page]:
 
     def open_it(served: Served, *, scheme: str = "light", until: str = ROW, **address: str) -> Page:
         query = "&".join(f"{name}={value}" for name, value in {"tab": "blend", **address}.items())
-        page = open_page(
-            served.url, f"?{query}", scheme=scheme, size=(1400, 900), until="#tab-blend .filters"
-        )
+        page = open_page(served.url, f"?{query}", scheme=scheme, size=(1400, 900), until="#tab-blend .filters")
         page.wait_for_selector(until, timeout=FIRST_BLEND_MS)
         wait_until_quiet(page)
         return page
@@ -79,9 +77,7 @@ def test_next_and_previous_by_key_and_the_address_brings_it_back(
     expect(_caption(page)).to_have_text(first)
 
 
-def test_an_answer_changes_the_label_before_ones_eyes(
-    served: Served, open_blend: Callable[..., Page]
-) -> None:
+def test_an_answer_changes_the_label_before_ones_eyes(served: Served, open_blend: Callable[..., Page]) -> None:
     page = open_blend(served)
     page.get_by_role("button", name=re.compile("^open")).click()
     ask = page.locator("#tab-blend td:not(.held) [data-answer='1']").first
@@ -154,9 +150,7 @@ def test_wrong_negatives_are_marked_where_the_truth_is_known(
     expect(page.get_by_role("gridcell", name="negative ✗").first).to_be_visible()
 
 
-def test_names_made_of_html_are_text(
-    serve_studio: Callable[..., Served], open_blend: Callable[..., Page]
-) -> None:
+def test_names_made_of_html_are_text(serve_studio: Callable[..., Served], open_blend: Callable[..., Page]) -> None:
     names = ("<img src=x onerror=alert(1)>", "🐕 ${hund}", "שלום", "a" * 200)
     paths = ["<b>bold<b>.jpg", "🐈.jpg", "c&d.jpg"]
     served = serve_studio("odd", class_names=names, paths=paths, num_images=3)

@@ -105,9 +105,7 @@ def test_one_image_is_answered_by_keys(served: Served, open_browse: Callable[...
     expect(_tile(page, studio.image_ids[row + 1])).to_be_focused()
 
 
-def test_many_are_set_and_known_ones_only_when_told_to(
-    served: Served, open_browse: Callable[..., Page]
-) -> None:
+def test_many_are_set_and_known_ones_only_when_told_to(served: Served, open_browse: Callable[..., Page]) -> None:
     studio, page = served.studio, open_browse(served, class_name="ring")
     before = studio.states[:, 5].copy()
     unknown, positive = int((before == 0).sum()), int((before == 1).sum())
@@ -152,18 +150,14 @@ def test_a_stale_page_does_not_overwrite_what_was_answered_since(
     expect(page.get_by_text("No image fits these filters")).to_be_visible()
 
 
-def test_the_grid_is_walked_selected_and_answered_by_keys(
-    served: Served, open_browse: Callable[..., Page]
-) -> None:
+def test_the_grid_is_walked_selected_and_answered_by_keys(served: Served, open_browse: Callable[..., Page]) -> None:
     studio = served.studio
     page = open_browse(served, class_name="star", state="open")
     page.locator(TILE).first.focus()
     for key in ("ArrowRight", "Shift+ArrowRight", "Shift+ArrowRight"):
         page.keyboard.press(key)
     expect(page.get_by_text("3 selected")).to_be_visible()
-    chosen = page.locator(f"{TILE}[aria-selected=true]").evaluate_all(
-        "all => all.map(one => one.dataset.key)"
-    )
+    chosen = page.locator(f"{TILE}[aria-selected=true]").evaluate_all("all => all.map(one => one.dataset.key)")
     page.keyboard.press("y")
     expect(page.get_by_text("3 set to positive")).to_be_visible()
     assert [_state(studio, image, "star") for image in chosen] == [1, 1, 1]
@@ -193,9 +187,7 @@ def test_pages_of_sixty_and_a_neighbour_on_the_next_page(
     expect(page.get_by_role("button", name="Next page")).to_be_hidden()
 
 
-def test_filters_stay_while_another_tab_is_looked_at(
-    served: Served, open_browse: Callable[..., Page]
-) -> None:
+def test_filters_stay_while_another_tab_is_looked_at(served: Served, open_browse: Callable[..., Page]) -> None:
     page = open_browse(served, class_name="star")
     go_to_tab(page, "train")
     go_to_tab(page, "browse")

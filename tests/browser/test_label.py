@@ -72,17 +72,13 @@ def test_a_bare_folder_by_keys_alone(open_page: Callable[..., Page], bare: Serve
     assert known(bare, 0) == [-1, 1, -1, -1, -1, 1]
 
 
-def test_names_are_typed_and_known_cells_change_only_deliberately(
-    open_page: Callable[..., Page], bare: Served
-) -> None:
+def test_names_are_typed_and_known_cells_change_only_deliberately(open_page: Callable[..., Page], bare: Served) -> None:
     bare.studio.decide(bare.studio.image_ids[0], "star", 1)
     page = open_label(open_page, bare)
     words = page.locator(".bar .all")
     page.keyboard.press("/")
     page.keyboard.type("ri")
-    expect(page.locator(".rows .row:visible")).to_have_count(
-        2
-    )  # triangle and ring: the one that begins so is marked
+    expect(page.locator(".rows .row:visible")).to_have_count(2)  # triangle and ring: the one that begins so is marked
     page.keyboard.press("Enter")
     expect(words).to_have_text("ring4 absent")
     page.keyboard.type("star")
@@ -96,9 +92,7 @@ def test_names_are_typed_and_known_cells_change_only_deliberately(
     assert known(bare, 0) == [-1, -1, -1, -1, -1, 1]
 
 
-def test_answers_survive_a_reload_and_the_strip_leads_back(
-    open_page: Callable[..., Page], bare: Served
-) -> None:
+def test_answers_survive_a_reload_and_the_strip_leads_back(open_page: Callable[..., Page], bare: Served) -> None:
     page = open_label(open_page, bare)
 
     def no_way(route: Route) -> None:
@@ -150,9 +144,7 @@ def test_two_people_get_other_photographs_until_nothing_is_left(
     assert served.studio.ledger.seq == 16
 
 
-def test_suggestions_are_filled_in_only_where_somebody_chose_so(
-    open_page: Callable[..., Page], served: Served
-) -> None:
+def test_suggestions_are_filled_in_only_where_somebody_chose_so(open_page: Callable[..., Page], served: Served) -> None:
     page = open_label(open_page, served, "&order=most+uncertain&suggestions=filled+in&threshold=0.98")
     expect_row(page, served, 6)
     words = page.locator(".bar .all")
@@ -184,9 +176,7 @@ def test_like_these_comes_by_an_address(open_page: Callable[..., Page], served: 
     expect_row(page, served, served.studio.dataset.row_of(first.image_id))
 
 
-def test_a_long_list_with_odd_names(
-    open_page: Callable[..., Page], serve_studio: Callable[..., Served]
-) -> None:
+def test_a_long_list_with_odd_names(open_page: Callable[..., Page], serve_studio: Callable[..., Served]) -> None:
     served = serve_studio(class_names=ODD, num_images=6, known_proportion=0.2)
     served.studio.labelling.describe("🦓 zebra", "Striped <i>all over</i>.")
     page = open_label(open_page, served, size=(1024, 768))

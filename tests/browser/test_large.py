@@ -13,9 +13,7 @@ from tests.browser.conftest import Served
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def test_a_hundred_thousand_images(
-    serve_studio: Callable[..., Served], open_page: Callable[..., Page]
-) -> None:
+def test_a_hundred_thousand_images(serve_studio: Callable[..., Served], open_page: Callable[..., Page]) -> None:
     served = serve_studio(
         "large",
         num_images=100_000,

@@ -50,9 +50,7 @@ def test_it_follows_decisions_made_elsewhere(served: Served, open_page: Callable
     expect(positives).to_have_text(str(int((studio.states == 1).sum())))
 
 
-def test_classes_are_searched_and_sorted_in_the_address(
-    served: Served, open_page: Callable[..., Page]
-) -> None:
+def test_classes_are_searched_and_sorted_in_the_address(served: Served, open_page: Callable[..., Page]) -> None:
     page = open_page(served.url)
     expect(page.locator("#class-bars .list .row")).to_have_count(6)
     page.get_by_role("columnheader", name="unknown").get_by_role("button").click()
@@ -137,9 +135,7 @@ def test_odd_and_long_names_stay_names_and_within_the_page(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_export_classes_and_import_again(
-    served: Served, open_page: Callable[..., Page], tmp_path: Path
-) -> None:
+def test_export_classes_and_import_again(served: Served, open_page: Callable[..., Page], tmp_path: Path) -> None:
     page, studio = open_page(served.url), served.studio
     studio.decide(studio.image_ids[0], "circle", 1)
     data = page.locator("#data-set")
@@ -182,9 +178,7 @@ def test_export_classes_and_import_again(
         data.get_by_role("button", name="Import again", exact=True).click()
     expect(page.locator("#class-bars .about")).to_have_text("25 images × 7 classes")
     unfold()
-    expect(data.get_by_label("About the import")).to_have_value(
-        re.compile("imported again: New photographs: 1")
-    )
+    expect(data.get_by_label("About the import")).to_have_value(re.compile("imported again: New photographs: 1"))
 
 
 def test_a_program_can_do_the_same(served: Served, tmp_path: Path) -> None:

@@ -43,9 +43,7 @@ LISTEN = """names => {
 
 
 def test_el__keeps_text_as_text(page: Page) -> None:
-    page.evaluate(
-        "document.body.append(lm.el('p', {class: 'new'}, '<b>bold</b>', [lm.el('i', {}, 'x'), null]))"
-    )
+    page.evaluate("document.body.append(lm.el('p', {class: 'new'}, '<b>bold</b>', [lm.el('i', {}, 'x'), null]))")
     expect(page.locator("p.new")).to_have_text("<b>bold</b>x")
     expect(page.locator("p.new b")).to_have_count(0)
 

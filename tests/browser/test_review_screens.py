@@ -44,9 +44,7 @@ def see_all(page: Page) -> None:
         page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
-def test_grid__exceptions_are_marked_and_the_rest_confirmed(
-    open_page: Callable[..., Page], reviewed: Served
-) -> None:
+def test_grid__exceptions_are_marked_and_the_rest_confirmed(open_page: Callable[..., Page], reviewed: Served) -> None:
     page = open_grid(open_page, reviewed, class_name="circle", sign="1")
     confirm = page.locator("#review-grid .confirm")
     first = keys(page)
@@ -114,9 +112,7 @@ def test_grid__opens_on_the_largest_pile_and_moves_on_by_itself(
     page.wait_for_function(f"() => location.search.includes('sign={following[1]}')")
 
 
-def test_grid__says_when_no_pile_is_left(
-    open_page: Callable[..., Page], serve_studio: Callable[..., Served]
-) -> None:
+def test_grid__says_when_no_pile_is_left(open_page: Callable[..., Page], serve_studio: Callable[..., Served]) -> None:
     served = serve_studio(runs=0)
     page = open_page(served.url, "?tab=review&screen=grid", until="#review-grid-question h2")
     expect(page.locator("#review-grid-question h2")).to_have_text("No pseudo-labels yet")

@@ -83,9 +83,7 @@ def test_keys__answer_and_show_the_next_card_at_once(stream: Callable[..., Page]
     expect(page.locator("#review-stream .answered")).to_have_text("3")
 
 
-def test_keys__accept_and_reject_follow_the_pseudo_label(
-    stream: Callable[..., Page], reviewed: Served
-) -> None:
+def test_keys__accept_and_reject_follow_the_pseudo_label(stream: Callable[..., Page], reviewed: Served) -> None:
     page = stream(scope="proposals", sign="-1", order="confident")
     expect(page.locator("#review-stream .lm-chip.pseudo")).to_have_text("The model thinks not")
     page.keyboard.press("a")
@@ -133,9 +131,7 @@ def test_undo_and_redo__bring_the_very_card_back_and_take_it_away(
     assert int((reviewed.studio.states != reviewed.studio.table.states).sum()) == 2
 
 
-def test_reload__keeps_card_order_and_what_can_be_undone(
-    stream: Callable[..., Page], reviewed: Served
-) -> None:
+def test_reload__keeps_card_order_and_what_can_be_undone(stream: Callable[..., Page], reviewed: Served) -> None:
     page = stream(scope="proposals", order="confident")
     first = cell_on_screen(page)
     page.keyboard.press("y")
@@ -197,9 +193,7 @@ def test_empty__says_what_comes_next_and_leads_there(stream: Callable[..., Page]
     assert "unsure" not in page.url
 
 
-def test_run__new_scores_keep_the_card_and_renew_the_rest(
-    stream: Callable[..., Page], reviewed: Served
-) -> None:
+def test_run__new_scores_keep_the_card_and_renew_the_rest(stream: Callable[..., Page], reviewed: Served) -> None:
     page = stream(scope="proposals")
     cell = cell_on_screen(page)
     table = reviewed.studio.table
@@ -242,9 +236,7 @@ def test_names__made_of_html_are_shown_as_they_are(
     assert page.locator("img[src=x]").count() == 0
 
 
-def test_outbox__keeps_answers_while_the_server_is_gone_and_over_a_reload(
-    browser: Browser, tmp_path: Path
-) -> None:
+def test_outbox__keeps_answers_while_the_server_is_gone_and_over_a_reload(browser: Browser, tmp_path: Path) -> None:
     root = tmp_path / "shapes"
     make_workspace(root, num_images=60, runs=1)
     with ServerProcess(root) as server:

@@ -85,9 +85,7 @@ def test_a_round(tmp_path: Path, open_page: Callable[..., Page]) -> None:
         use_scores(page, studio, run=2)
         see_new_pseudo_labels(page, folder, settled)
         export(folder, tmp_path / "labels.csv", before, settled)
-        wait_until(
-            lambda: is_written(studio), MIRROR_SECONDS, f"not in the data set: {studio.pulse()['mirror']}"
-        )
+        wait_until(lambda: is_written(studio), MIRROR_SECONDS, f"not in the data set: {studio.pulse()['mirror']}")
         page.context.close()
 
 
@@ -178,9 +176,7 @@ def see_new_pseudo_labels(page: Page, folder: Path, settled: list[Answer]) -> No
         proposals = opened.proposals()
     assert proposals
     assert {proposal.run for proposal in proposals} == {2}
-    assert not {(proposal.image_id, proposal.class_name) for proposal in proposals} & {
-        a.cell for a in settled
-    }
+    assert not {(proposal.image_id, proposal.class_name) for proposal in proposals} & {a.cell for a in settled}
     page.get_by_role("tab", name="Review").click()
     page.get_by_role("button", name="What if").click()
     expect(page.get_by_role("heading", name="Run 2 against run 1")).to_be_visible()

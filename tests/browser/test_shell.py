@@ -76,9 +76,7 @@ def test_light_and_dark_are_kept(open_page: Callable[..., Page], server_url: str
     expect(page.locator("body")).to_have_class(re.compile("dark"))
 
 
-def test_help_lists_every_key_and_changes_them_for_good(
-    open_page: Callable[..., Page], server_url: str
-) -> None:
+def test_help_lists_every_key_and_changes_them_for_good(open_page: Callable[..., Page], server_url: str) -> None:
     page = open_page(server_url)
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog", name="Keys and help")

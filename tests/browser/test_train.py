@@ -24,9 +24,7 @@ TRAIN = "?tab=train"
 def test_runs_charts_comparison_and_preview(
     open_page: Callable[..., Page], serve_studio: Callable[..., Served], scheme: str
 ) -> None:
-    served = serve_studio(
-        runs=2, class_names=["<b>0</b>", "dog 🐕", "قطة", "star"], num_images=60, trial=True
-    )
+    served = serve_studio(runs=2, class_names=["<b>0</b>", "dog 🐕", "قطة", "star"], num_images=60, trial=True)
     for run in (1, 2):
         folder = RunFolder(served.studio.jobs.folder(run))
         write_events(folder, epochs=4 + 2 * run)
@@ -42,9 +40,7 @@ def test_runs_charts_comparison_and_preview(
     assert_accessible(page)
     keep_picture(page, f"train-{scheme}")
     page.get_by_role("tab", name="Two runs").click()
-    expect(
-        page.get_by_text(re.compile(r"the same · [\d,]+ only in run 1 · [\d,]+ only in run 2"))
-    ).to_be_visible()
+    expect(page.get_by_text(re.compile(r"the same · [\d,]+ only in run 1 · [\d,]+ only in run 2"))).to_be_visible()
     expect(page.locator(".vega-embed:visible")).to_have_count(3)
     expect(page.get_by_role("heading", name="Where they differ most")).to_be_visible()
     wait_until_quiet(page)
@@ -67,9 +63,7 @@ def test_settings_are_made_from_the_recipe_and_started_with(
     page.get_by_role("button", name="Settings", exact=False).first.click()
     page.get_by_label("Find a setting").fill("mixing.probability")
     setting = page.get_by_label("probability")
-    expect(
-        page.get_by_text("Share of training samples that are blends. (default 0.5 · 0 to 1")
-    ).to_be_visible()
+    expect(page.get_by_text("Share of training samples that are blends. (default 0.5 · 0 to 1")).to_be_visible()
     setting.fill("3")
     expect(page.get_by_text("mixing.probability must be at most 1, not 3")).to_be_visible()
     setting.fill("0.3")
@@ -81,9 +75,7 @@ def test_settings_are_made_from_the_recipe_and_started_with(
     assert (config.recipe, config.overrides(), config.seed) == ("2wayaug-pl", {"mixing.probability": 0.3}, 7)
 
 
-def test_a_live_run_moves_is_paused_and_says_what_it_changed(
-    open_page: Callable[..., Page], served: Served
-) -> None:
+def test_a_live_run_moves_is_paused_and_says_what_it_changed(open_page: Callable[..., Page], served: Served) -> None:
     folder = make_live(served)
     page = open_page(served.url, TRAIN)
     head = page.locator("section.run")
@@ -112,9 +104,7 @@ def test_a_live_run_moves_is_paused_and_says_what_it_changed(
     expect(page.get_by_text("The pseudo-labels come from run 2")).to_be_visible()
 
 
-def test_name_star_choose_and_delete(
-    open_page: Callable[..., Page], serve_studio: Callable[..., Served]
-) -> None:
+def test_name_star_choose_and_delete(open_page: Callable[..., Page], serve_studio: Callable[..., Served]) -> None:
     served = serve_studio(runs=2)
     page = open_page(served.url, f"{TRAIN}&run=1")
     head = page.locator("section.run")
@@ -158,9 +148,7 @@ def test_nothing_to_learn_from(
 
 
 @pytest.mark.slow
-def test_a_real_run_from_start_to_end(
-    open_page: Callable[..., Page], serve_studio: Callable[..., Served]
-) -> None:
+def test_a_real_run_from_start_to_end(open_page: Callable[..., Page], serve_studio: Callable[..., Served]) -> None:
     served = serve_studio(runs=0, known_proportion=0.6)
     (served.studio.workspace.root / served.studio.table.paths[0]).unlink()
     page = open_page(served.url, TRAIN)
@@ -168,7 +156,7 @@ def test_a_real_run_from_start_to_end(
     page.get_by_label("Find a setting").fill("backbone")
     page.get_by_label("Name of the network in timm").fill("test_resnet")
     page.get_by_label("image size").fill("32")
-    page.get_by_label("weights").click()
+    page.get_by_role("combobox", name="weights").click()
     page.get_by_role("option", name="random").click()
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_text("Run 1 has started.")).to_be_visible()

@@ -91,9 +91,7 @@ def test_import_reads_labels_and_hides_some(run, tmp_path):
     root = make_workspace(tmp_path / "photos", num_images=24).root
     rows = ["image,circle,square", *(f"part{i % 3}/image-{i:05d}.jpg,1,0" for i in range(24))]
     (root / "labels.csv").write_text("\n".join(rows))
-    code, out, _ = run(
-        "import", root, "--workspace", tmp_path / "else", "--known-proportion", "0.5", "--json"
-    )
+    code, out, _ = run("import", root, "--workspace", tmp_path / "else", "--known-proportion", "0.5", "--json")
     found = json.loads(out)
     assert code == 0
     assert (found["images"], found["classes"]) == (24, 2)

@@ -35,9 +35,7 @@ def test_launch__tells_its_steps_and_serves_assistants_where_asked(tmp_path):
             timeout=60,
             trust_env=False,
         )
-        line = next(
-            line for line in reply.text.splitlines() if line.startswith("data:") or '"result"' in line
-        )
+        line = next(line for line in reply.text.splitlines() if line.startswith("data:") or '"result"' in line)
         tools = json.loads(line.removeprefix("data:"))["result"]["tools"]
         names = {tool["name"] for tool in tools}
         assert {"decide", "undo", "train", "pseudo_labels"} <= names

@@ -10,9 +10,7 @@ HEAVY = ("torch", "fiftyone", "gradio", "timm", "sklearn")
 
 
 def test_a_launch_waits_for_no_heavy_import() -> None:
-    program = (
-        f"import sys, logicmix_studio.cli.serving; print([name for name in {HEAVY!r} if name in sys.modules])"
-    )
+    program = f"import sys, logicmix_studio.cli.serving; print([name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -23,9 +23,7 @@ def test_without_errors_the_truth_is_answered():
 
 def test_errors_come_at_their_rate_and_unsure_at_its():
     complete = complete_labels()
-    answers = SimulatedAnnotator(complete, error_rate=0.02, unsure_rate=0.1, seed=4).answer(
-        *all_cells(complete)
-    )
+    answers = SimulatedAnnotator(complete, error_rate=0.02, unsure_rate=0.1, seed=4).answer(*all_cells(complete))
     assert np.mean(answers == -complete) == pytest.approx(0.02, abs=0.005)
     assert np.mean(answers == 0) == pytest.approx(0.1, abs=0.01)
 

@@ -129,9 +129,7 @@ def test_draw_telling__where_no_blend_tells_anything(open_studio: Callable[..., 
 def test_images_that_measure_are_never_sources(studio: Studio) -> None:
     drawn = [studio.blends.draw(sample=sample, mixing=ALWAYS).image_ids for sample in range(1, 40)]
     assert split_of(studio, {image_id for ids in drawn for image_id in ids}) == {"train"}
-    assert split_of(studio, [studio.image_ids[row] for row in studio.blends.sources.find(ImageQuery())]) == {
-        "train"
-    }
+    assert split_of(studio, [studio.image_ids[row] for row in studio.blends.sources.find(ImageQuery())]) == {"train"}
     val = studio.table.splits.index("val")
     with pytest.raises(StudioError, match="is of split val"):
         studio.blends.make([studio.image_ids[val]])
@@ -162,9 +160,7 @@ def test_truth_table__follows_an_answer_and_its_undo(studio: Studio) -> None:
     service = studio.blends
     column = 0
     row = next(
-        r
-        for r in service.sources.rows
-        if studio.states[r, column] == 0 and not service.sources.heldout[r, column]
+        r for r in service.sources.rows if studio.states[r, column] == 0 and not service.sources.heldout[r, column]
     )
     ids = [studio.image_ids[row]]
     assert service.truth_table(ids)[column].state == 0

@@ -30,8 +30,7 @@ def _naive(studio: Studio, wanted: Callable[[int, int, float], bool], column: in
         row
         for row in range(len(studio.states))
         if any(
-            wanted(int(studio.states[row, c]), int(proposals[row, c]), float(current.scores[row, c]))
-            for c in columns
+            wanted(int(studio.states[row, c]), int(proposals[row, c]), float(current.scores[row, c])) for c in columns
         )
     ]
 
@@ -138,9 +137,7 @@ class TestFind:
             ({"class_name": "unicorn"}, "no class 'unicorn'"),
         ],
     )
-    def test_what_makes_no_sense_is_named(
-        self, studio: Studio, conditions: dict[str, Any], message: str
-    ) -> None:
+    def test_what_makes_no_sense_is_named(self, studio: Studio, conditions: dict[str, Any], message: str) -> None:
         with pytest.raises(StudioError, match=message):
             _rows(studio, **conditions)
 

@@ -59,9 +59,7 @@ class TestTiles:
         assert current is not None
         assert tile.cells[0].class_name == "star"
         rest = [(cell.kind, cell.class_name) for cell in tile.cells[1:]]
-        positive = [
-            ("positive", studio.class_names[c]) for c in np.flatnonzero(studio.states[3] == 1) if c != 3
-        ]
+        positive = [("positive", studio.class_names[c]) for c in np.flatnonzero(studio.states[3] == 1) if c != 3]
         proposed = sorted(np.flatnonzero(array[3] == 1), key=lambda c: -float(current.scores[3, c]))
         assert rest == positive + [("pseudo", studio.class_names[c]) for c in proposed if c != 3]
         assert tile.num_known == np.count_nonzero(studio.states[3])
@@ -134,9 +132,7 @@ class TestExplain:
         words = studio.images.explain(studio.image_ids[11], studio.class_names[column])
         assert words.endswith("test images get no pseudo-labels.")
 
-    def test_an_image_that_came_after_the_run_was_seen_by_no_model(
-        self, open_studio: Callable[..., Studio]
-    ) -> None:
+    def test_an_image_that_came_after_the_run_was_seen_by_no_model(self, open_studio: Callable[..., Studio]) -> None:
         studio = open_studio()
         table, root = studio.table, studio.workspace.root
         paths, states = [*table.paths, "new.jpg"], np.vstack([table.states, np.zeros((1, 6), np.int8)])

@@ -49,9 +49,7 @@ def test_all_known_says_so(open_studio: Callable[..., Studio]) -> None:
 def test_with_pseudo_labels_an_audit_is_due_before_review(studio: Studio) -> None:
     assert keys(studio).index("audit") < keys(studio).index("review")
     claim = studio.proposals()[0]
-    studio.ledger.decide(
-        [Decision(claim.image_id, claim.class_name, claim.value)], who="ada", origin="audit", run=1
-    )
+    studio.ledger.decide([Decision(claim.image_id, claim.class_name, claim.value)], who="ada", origin="audit", run=1)
     assert "audit" not in keys(studio)
 
 
@@ -59,9 +57,7 @@ def test_numbers_are_those_of_the_page_they_lead_to(studio: Studio) -> None:
     waiting = int(np.count_nonzero(studio.proposed.array()))
     assert step(studio, "review:1").title == f"Review {waiting:,} pseudo-labels"
     claim = studio.proposals()[0]
-    studio.ledger.decide(
-        [Decision(claim.image_id, claim.class_name, 0, "unsure")], who="ada", origin="stream", run=1
-    )
+    studio.ledger.decide([Decision(claim.image_id, claim.class_name, 0, "unsure")], who="ada", origin="stream", run=1)
     assert step(studio, "review:1").title == f"Review {waiting - 1:,} pseudo-labels"
 
 
@@ -111,9 +107,7 @@ class TestAClassWithoutAPositive:
         )
         return studio
 
-    def test_is_looked_for_where_the_model_finds_it_likeliest(
-        self, open_studio: Callable[..., Studio]
-    ) -> None:
+    def test_is_looked_for_where_the_model_finds_it_likeliest(self, open_studio: Callable[..., Studio]) -> None:
         found = step(self.make(open_studio), "no-positive:star")
         assert found.title == "2 classes have no known positive"
         assert found.filters == {"class_name": "star", "state": "open", "sort": "score-high"}

@@ -28,9 +28,7 @@ def test_parse_classes__wrong(text: str, message: str) -> None:
 def test_read_classes__repeated_or_none(tmp_path: Path) -> None:
     file = tmp_path / "names.txt"
     file.write_text("cat\ndog\ncat\n")
-    with pytest.raises(
-        LabelProblems, match=r"names.txt:3: the class 'cat' stands there twice \(first: line 1\)"
-    ):
+    with pytest.raises(LabelProblems, match=r"names.txt:3: the class 'cat' stands there twice \(first: line 1\)"):
         read_classes(file)
     file.write_text("\n")
     with pytest.raises(StudioError, match="holds no class name"):

@@ -91,9 +91,7 @@ def test_wide__all_problems_at_once(make_dataset) -> None:
 
 
 def test_wide__skip_bad_keeps_the_rest(make_dataset) -> None:
-    root = make_dataset(
-        "a.jpg", "b.jpg", labels_csv="image,cat,dog\na.jpg,-1,0\nnone.jpg,1,1\nb.jpg,1,0\nb.jpg,0,0\n"
-    )
+    root = make_dataset("a.jpg", "b.jpg", labels_csv="image,cat,dog\na.jpg,-1,0\nnone.jpg,1,1\nb.jpg,1,0\nb.jpg,0,0\n")
     result = read_dataset(root, skip_bad=True)
     assert result.table.states.tolist() == [[0, -1], [0, -1]]
     assert len(result.problems) == 4
@@ -142,9 +140,7 @@ def test_long(make_dataset) -> None:
 
 
 def test_long__contradiction_and_wrong_value(make_dataset) -> None:
-    root = make_dataset(
-        "a.jpg", labels_csv="image,class,value\na.jpg,cat,1\na.jpg,cat,0\na.jpg,dog,-1\nx.jpg,cat,1\n"
-    )
+    root = make_dataset("a.jpg", labels_csv="image,class,value\na.jpg,cat,1\na.jpg,cat,0\na.jpg,dog,-1\nx.jpg,cat,1\n")
     with pytest.raises(LabelProblems) as caught:
         read_dataset(root)
     assert [problem.line for problem in caught.value.problems] == [3, 4, 5]
@@ -152,9 +148,7 @@ def test_long__contradiction_and_wrong_value(make_dataset) -> None:
 
 
 def test_long__classes_file_is_the_list(make_dataset) -> None:
-    root = make_dataset(
-        "a.jpg", labels_csv="image,class,value\na.jpg,dog,1\na.jpg,dgo,1\n", classes_txt="cat\ndog\n"
-    )
+    root = make_dataset("a.jpg", labels_csv="image,class,value\na.jpg,dog,1\na.jpg,dgo,1\n", classes_txt="cat\ndog\n")
     with pytest.raises(LabelProblems, match="there is no class 'dgo'; did you mean 'dog'"):
         read_dataset(root)
     assert read_dataset(root, skip_bad=True).table.states.tolist() == [[0, 1]]
@@ -188,7 +182,5 @@ def test_list__unknown_class(make_dataset) -> None:
 
 def test_quote_that_is_never_closed_names_its_row(make_dataset) -> None:
     root = make_dataset("a.jpg", labels_csv='image,cat\n\n"a.jpg,1\nb.jpg,0\n')
-    with pytest.raises(
-        LabelProblems, match=r"labels.csv:3: .* a quote that begins in this row is never closed"
-    ):
+    with pytest.raises(LabelProblems, match=r"labels.csv:3: .* a quote that begins in this row is never closed"):
         read_dataset(root)

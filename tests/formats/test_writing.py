@@ -15,9 +15,7 @@ from logicmix_studio.formats.registry import recognise
 from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.labels import LabelTable
 
-TABLE = LabelTable.build(
-    ["a.jpg", "b.jpg", "sub/c.jpg"], ["cat", "dog"], [[1, 0], [0, -1], [0, 0]], ["", "test", ""]
-)
+TABLE = LabelTable.build(["a.jpg", "b.jpg", "sub/c.jpg"], ["cat", "dog"], [[1, 0], [0, -1], [0, 0]], ["", "test", ""])
 DETAILS = CellDetails(
     sources=np.array([[3, 0], [0, 1], [0, 0]], dtype=np.uint8),
     proposals=np.array([[0, -1], [1, 1], [0, 0]], dtype=np.int8),
@@ -78,9 +76,7 @@ def test_through_a_folder(make_dataset) -> None:
         assert read_dataset(root, classes=TABLE.class_names).table == TABLE
 
 
-@pytest.mark.parametrize(
-    "names", [["split", "x"], ["image", "x"], ["labels"], ["class", "value"], [" x", "y"]]
-)
+@pytest.mark.parametrize("names", [["split", "x"], ["image", "x"], ["labels"], ["class", "value"], [" x", "y"]])
 def test_wide__names_that_would_be_misread(tmp_path: Path, names: list[str]) -> None:
     table = LabelTable.build(["a.jpg"], names, [[1] * len(names)])
     with pytest.raises(StudioError, match=f"csv-wide cannot hold a class called '{names[0]}'"):
@@ -109,9 +105,7 @@ def test_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert file.read_text() == "old"
 
 
-NAMES = st.text(string.ascii_letters + string.digits + ' ,;|"<>&\n\t=🐟ä', min_size=1, max_size=8).map(
-    str.strip
-)
+NAMES = st.text(string.ascii_letters + string.digits + ' ,;|"<>&\n\t=🐟ä', min_size=1, max_size=8).map(str.strip)
 CLASS_NAMES = st.lists(
     NAMES.filter(lambda name: name and name.lower() not in {"image", "split", "labels", "classes", "tags"}),
     min_size=1,

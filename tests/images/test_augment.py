@@ -21,9 +21,7 @@ def one_by_one(images: Tensor, params: AugmentParams, interpolation: Interpolati
     """What torchvision's RandAugment makes of each image, given the same draws."""
     transform = v2.RandAugment(interpolation=interpolation)
     results = []
-    for image, flip, operations, signs in zip(
-        images, params.flips, params.operations, params.signs, strict=True
-    ):
+    for image, flip, operations, signs in zip(images, params.flips, params.operations, params.signs, strict=True):
         result = v2.functional.horizontal_flip(image) if flip else image
         for operation, sign in zip(operations.tolist(), signs.tolist(), strict=True):
             name = OPERATIONS[operation]
@@ -51,9 +49,7 @@ def test_operations__are_torchvisions() -> None:
 
 @pytest.mark.parametrize("level", range(NUM_BINS))
 def test_augment__every_operation_equals_torchvision(level: int) -> None:
-    draws = [
-        (op, sign) for op, name in enumerate(OPERATIONS) for sign in ((1, -1) if name in SIGNED else (1,))
-    ]
+    draws = [(op, sign) for op, name in enumerate(OPERATIONS) for sign in ((1, -1) if name in SIGNED else (1,))]
     params = AugmentParams(
         flips=torch.zeros(len(draws), dtype=torch.bool),
         operations=torch.tensor([[op] for op, _ in draws]),
@@ -64,9 +60,7 @@ def test_augment__every_operation_equals_torchvision(level: int) -> None:
     for interpolation in (InterpolationMode.BILINEAR, InterpolationMode.NEAREST):
         expected = one_by_one(images, params, interpolation)
         for grouped in (False, True):
-            assert torch.equal(
-                augment(images, params, interpolation=interpolation, grouped=grouped), expected
-            )
+            assert torch.equal(augment(images, params, interpolation=interpolation, grouped=grouped), expected)
 
 
 @pytest.mark.parametrize("grouped", [None, False, True])
@@ -108,9 +102,7 @@ def test_draw__same_seed_same_draw() -> None:
 
 def test_draw__is_uniform() -> None:
     params = draw_augmentation(20_000, torch.Generator().manual_seed(0))
-    shares = (
-        torch.bincount(params.operations.flatten(), minlength=len(OPERATIONS)) / params.operations.numel()
-    )
+    shares = torch.bincount(params.operations.flatten(), minlength=len(OPERATIONS)) / params.operations.numel()
     assert shares.sub(1 / len(OPERATIONS)).abs().max() < 0.006
     assert abs(params.flips.float().mean().item() - 0.5) < 0.02
     signed = torch.tensor([name in SIGNED for name in OPERATIONS])[params.operations]

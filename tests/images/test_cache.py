@@ -117,9 +117,7 @@ def test_stopped_half_way_goes_on(entries, directory, decoded, monkeypatch) -> N
     assert torch.equal(cache.rows(range(5)), expected(entries))
 
 
-def test_short_disk_says_what_is_needed_and_decodes_the_rest(
-    entries, directory, decoded, monkeypatch
-) -> None:
+def test_short_disk_says_what_is_needed_and_decodes_the_rest(entries, directory, decoded, monkeypatch) -> None:
     usage = namedtuple("usage", "total used free")
     row_bytes = 3 * SIZE * SIZE
     monkeypatch.setattr(cache_module.shutil, "disk_usage", lambda _: usage(0, 0, 1000 + 2 * row_bytes))

@@ -30,9 +30,7 @@ def near(pixel: object, colour: tuple[int, int, int], tolerance: int = 30) -> bo
     return bool(np.all(np.abs(np.array(pixel, int) - colour) <= tolerance))
 
 
-@pytest.mark.parametrize(
-    "suffix", [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".PNG"]
-)
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".PNG"])
 def test_open_rgb__each_format(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     two_halves().save(path)

@@ -103,8 +103,6 @@ def test_table_from_arrays__names_what_is_missing(table):
     ],
 )
 def test_table__refuses_what_does_not_fit(table, changes, message):
-    fields = {
-        name: getattr(table, name) for name in ("image_ids", "paths", "class_names", "states", "splits")
-    }
+    fields = {name: getattr(table, name) for name in ("image_ids", "paths", "class_names", "states", "splits")}
     with pytest.raises(StudioError, match=message):
         LabelTable(**(fields | changes))

@@ -59,9 +59,7 @@ def naive_or(states: list[int]) -> int:
 @given(st.data())
 def test_transform__equals_naive_loop(data):
     num_images, num_classes = data.draw(st.integers(1, 6)), data.draw(st.integers(0, 4))
-    rows = data.draw(
-        st.lists(st.lists(st.integers(0, num_images - 1), min_size=1, max_size=5), min_size=1, max_size=6)
-    )
+    rows = data.draw(st.lists(st.lists(st.integers(0, num_images - 1), min_size=1, max_size=5), min_size=1, max_size=6))
     generator = torch.Generator().manual_seed(data.draw(st.integers(0, 99)))
     images = torch.randint(0, 256, (num_images, 3, 4, 5), generator=generator, dtype=torch.uint8)
     states = torch.randint(-1, 2, (num_images, num_classes), generator=generator, dtype=torch.int8)
@@ -114,9 +112,7 @@ def test_make_params__share_of_mixed_rows_and_of_each_k():
 
 
 def test_make_params__partners_are_uniform_over_the_data_set():
-    params = LogicMix(1.0, 2).make_params(
-        torch.zeros(8000, dtype=torch.int64), 4, torch.Generator().manual_seed(0)
-    )
+    params = LogicMix(1.0, 2).make_params(torch.zeros(8000, dtype=torch.int64), 4, torch.Generator().manual_seed(0))
     shares = torch.bincount(params.sources[:, 1], minlength=4) / 8000
     torch.testing.assert_close(shares, torch.full((4,), 0.25), atol=0.02, rtol=0)
 

@@ -46,9 +46,7 @@ def test_blend__equals_naive_loop(params, shape, dtype, normalised):
     images = pixels(shape, dtype)
     result = blend(images, params, Output(normalisation=NORMALISATION if normalised else None))
     assert result.dtype == torch.float32
-    torch.testing.assert_close(
-        result.double(), naive(images, params, normalised=normalised), atol=2e-6, rtol=0
-    )
+    torch.testing.assert_close(result.double(), naive(images, params, normalised=normalised), atol=2e-6, rtol=0)
 
 
 @pytest.mark.parametrize("shape", [SMALL, LARGE])
@@ -103,9 +101,7 @@ def test_blend__refuses_means_for_other_channels(params):
 
 @pytest.mark.parametrize("shape", [SMALL, LARGE])
 def test_blend__a_share_of_zero_is_left_out(shape):
-    params = MixParams(
-        torch.tensor([[0, 1]]), torch.tensor([2]), torch.tensor([True]), torch.tensor([[0.0, 1.0]])
-    )
+    params = MixParams(torch.tensor([[0, 1]]), torch.tensor([2]), torch.tensor([True]), torch.tensor([[0.0, 1.0]]))
     images = pixels(shape, torch.float32)
     assert blend(images, params, Output())[0].equal(images[1])
 

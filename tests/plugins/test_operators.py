@@ -80,9 +80,7 @@ def test_answers_stand_in_the_journal_as_one_action_each(session):
     facts = [(line.origin, line.run, len(line.cells)) for line in session.lines]
     assert facts == [("fiftyone", 3, 2), ("fiftyone", 3, 2), ("fiftyone", 3, 1)]
     accepted = session.lines[0].cells
-    assert [(cell.class_name, cell.answer, cell.after.state) for cell in accepted] == [
-        ("dog", "accept", 1)
-    ] * 2
+    assert [(cell.class_name, cell.answer, cell.after.state) for cell in accepted] == [("dog", "accept", 1)] * 2
     assert sorted(cell.score for cell in accepted) == [0.96, 0.97]
     assert {cell.score for cell in session.lines[1].cells} == {0.01}
 

@@ -195,10 +195,7 @@ def test_answer__settles_the_cell_and_is_counted(big: Studio) -> None:
     first, second, third = big.audits.questions(audit.number, 3)
     for card, said in ((first, -1), (second, 1), (third, 0)):
         answer(big, audit, card, said)
-    values = [
-        big.ledger.value(*big.ledger.position(card.image_id, card.class_name))
-        for card in (first, second, third)
-    ]
+    values = [big.ledger.value(*big.ledger.position(card.image_id, card.class_name)) for card in (first, second, third)]
     assert values == [
         CellValue(NEGATIVE, Source.ACCEPTED, -1),
         CellValue(POSITIVE, Source.HUMAN, -1),
@@ -417,9 +414,7 @@ def next_run(studio: Studio, *, noise: float, seed: int = 5) -> None:
     complete = load_table(studio.workspace.complete_file)
     learned = np.where(studio.states != UNKNOWN, studio.states, complete.states)
     number = max(studio.proposed.runs()) + 1
-    table = LabelTable.build(
-        studio.table.paths, studio.class_names, studio.states.copy(), studio.table.splits
-    )
+    table = LabelTable.build(studio.table.paths, studio.class_names, studio.states.copy(), studio.table.splits)
     add_run(studio.workspace, table, learned, run=number, noise=noise, seed=seed)
     studio.refresh()
 

@@ -23,9 +23,7 @@ WHY = "a colleague checked them all"
 @pytest.fixture
 def big(open_studio: Callable[..., Studio]) -> Studio:
     """Return a studio on 600 images of two classes."""
-    return open_studio(
-        num_images=600, class_names=("circle", "square"), known_proportion=0.2, side=16, draw_every=600
-    )
+    return open_studio(num_images=600, class_names=("circle", "square"), known_proportion=0.2, side=16, draw_every=600)
 
 
 def audited(studio: Studio, **options: int) -> None:
@@ -45,10 +43,7 @@ def test_plan__after_an_audit_is_what_the_bound_covers(big: Studio) -> None:
     plan = big.bulk.plan(ABSENT)
     assert plan.is_audited
     assert set(plan.cells.tolist()) == set(np.flatnonzero(big.proposed.array() == NEGATIVE).tolist())
-    assert (
-        plan.words
-        == f"{len(plan.cells)} “absent”, 59 of 59 right: at least 95.0% of all, checked ones included"
-    )
+    assert plan.words == f"{len(plan.cells)} “absent”, 59 of 59 right: at least 95.0% of all, checked ones included"
 
 
 def test_plan__leaves_the_cells_of_open_audits_to_these(big: Studio) -> None:
@@ -172,11 +167,7 @@ def test_set_threshold__of_all_classes_survives_a_restart_and_is_made_once(big: 
     root = big.workspace.root
     big.close()
     with Studio.open(root, who="ada") as again:
-        assert (
-            again.proposed.thresholds.positive.tolist()
-            == again.proposed.thresholds.negative.tolist()
-            == [0.9, 0.9]
-        )
+        assert again.proposed.thresholds.positive.tolist() == again.proposed.thresholds.negative.tolist() == [0.9, 0.9]
 
 
 def test_set_threshold__refuses_what_is_none(big: Studio) -> None:

@@ -58,9 +58,7 @@ def test_kept_cells_and_test_images_are_left_out():
 def test_conflicts_agree_with_the_naive_loop():
     rng = np.random.default_rng(3)
     states = rng.integers(-1, 2, size=(20_000, 3)).astype(np.int8)
-    scores = np.where(states == 1, rng.beta(2, 1, states.shape), rng.beta(1, 2, states.shape)).astype(
-        np.float16
-    )
+    scores = np.where(states == 1, rng.beta(2, 1, states.shape), rng.beta(1, 2, states.shape)).astype(np.float16)
     wide = scores.astype(np.float64)
     expected = np.zeros(states.shape, dtype=bool)
     for column in range(3):

@@ -22,9 +22,7 @@ REPETITIONS = 500
 NOISE = 2.5 * np.sqrt(0.05 * 0.95 / REPETITIONS)
 
 
-def claims_of(
-    *groups: tuple[int, bool, tuple[int, ...]], samples: list[tuple[int, int, int, bool]]
-) -> Claims:
+def claims_of(*groups: tuple[int, bool, tuple[int, ...]], samples: list[tuple[int, int, int, bool]]) -> Claims:
     """Return claims: each group has (size, is open, samples that cover it); each sample population, checked, right."""
     sizes = [size for size, _, _ in groups]
     is_open = np.repeat([opened for _, opened, _ in groups], sizes)
@@ -44,9 +42,7 @@ def claims_of(
 
 def test_prove__one_audit_of_all_claims_gives_the_exact_bound() -> None:
     for right, checked in [(40, 40), (59, 59), (58, 59), (92, 93)]:
-        claims = claims_of(
-            (1409, True, (0,)), (checked, False, (0,)), samples=[(1409 + checked, checked, right, True)]
-        )
+        claims = claims_of((1409, True, (0,)), (checked, False, (0,)), samples=[(1409 + checked, checked, right, True)])
         assert prove(claims, 0.95).lower_bound == pytest.approx(float(clopper_pearson_lower(right, checked)))
 
 
@@ -57,9 +53,7 @@ def test_prove__nothing_checked_proves_nothing() -> None:
 
 
 def test_prove__two_audits_of_the_same_claims_are_pooled_at_the_second_look() -> None:
-    claims = claims_of(
-        (1400, True, (0, 1)), (72, False, (0, 1)), samples=[(1472, 40, 40, True), (1472, 32, 32, True)]
-    )
+    claims = claims_of((1400, True, (0, 1)), (72, False, (0, 1)), samples=[(1472, 40, 40, True), (1472, 32, 32, True)])
     assert prove(claims, 0.95).lower_bound == pytest.approx(float(clopper_pearson_lower(72, 72, 0.975)))
 
 
@@ -79,9 +73,7 @@ def test_prove__claims_that_no_audit_drew_from_are_not_covered() -> None:
 
 
 def test_prove__a_bad_earlier_run_does_not_weigh_on_a_better_one() -> None:
-    claims = claims_of(
-        (900, True, (0, 1)), (59, False, (1,)), samples=[(1000, 59, 40, False), (959, 59, 59, True)]
-    )
+    claims = claims_of((900, True, (0, 1)), (59, False, (1,)), samples=[(1000, 59, 40, False), (959, 59, 59, True)])
     proof = prove(claims, 0.95)
     assert proof.lower_bound == pytest.approx(float(clopper_pearson_lower(59, 59)))
     assert (proof.checked, proof.right) == (59, 59)
@@ -94,9 +86,7 @@ def test_prove__a_bad_audit_of_the_same_run_stays() -> None:
 
 def test_prove__leaving_a_class_out_costs_a_look() -> None:
     claims = claims_of((900, True, (0,)), (59, False, (0,)), samples=[(959, 59, 59, True)])
-    assert prove(claims, 0.95, dropped=1).lower_bound == pytest.approx(
-        float(clopper_pearson_lower(59, 59, 0.975))
-    )
+    assert prove(claims, 0.95, dropped=1).lower_bound == pytest.approx(float(clopper_pearson_lower(59, 59, 0.975)))
 
 
 @pytest.mark.parametrize(("target", "number"), [(0.9, 29), (0.95, 59), (0.98, 149)])
@@ -123,9 +113,7 @@ def test_further_answers__are_none_where_it_is_proved() -> None:
 
 
 def test_further_answers__of_a_retrained_model_are_few_and_enough() -> None:
-    claims = claims_of(
-        (1000, True, (0,)), (59, False, (0,)), (150, True, ()), samples=[(1100, 59, 59, False)]
-    )
+    claims = claims_of((1000, True, (0,)), (59, False, (0,)), (150, True, ()), samples=[(1100, 59, 59, False)])
     further = further_answers(claims, 0.95)
     assert further is not None
     assert 0 < further.number < 40
@@ -181,9 +169,7 @@ def test_prove__is_seldom_too_high(precision: float, size: int) -> None:
 
 @pytest.mark.parametrize("improves", [0.0, 0.5])
 @pytest.mark.parametrize("further", [0, 20])
-def test_prove__is_seldom_too_high_across_a_run_that_learned_from_the_answers(
-    improves: float, further: int
-) -> None:
+def test_prove__is_seldom_too_high_across_a_run_that_learned_from_the_answers(improves: float, further: int) -> None:
     """The second run drops each claim that was found wrong, some other wrong ones, some right ones, and has new ones.
 
     Counting only the answers that it still claims would find nothing but right ones.
@@ -205,8 +191,7 @@ def test_prove__is_seldom_too_high_across_a_run_that_learned_from_the_answers(
                 samples.append(sample)
                 is_audited[more] = True
         within = [
-            Sample(one.audit, one.rate, one.covers[claimed], one.checked, one.right, one.is_current)
-            for one in samples
+            Sample(one.audit, one.rate, one.covers[claimed], one.checked, one.right, one.is_current) for one in samples
         ]
         claims, group = group_claims(~is_audited[claimed], within)
         misled += flattered(prove(claims, 0.95), claims, group, is_wrong[claimed])

@@ -13,9 +13,7 @@ CELL = CellChange("0" * 24, "dog", "set", None, CellValue(0, 0, -1), CellValue(1
 
 def decisions(seconds: list[int], cells: int = 1) -> list[Line]:
     return [
-        Line(
-            i + 1, str(i), "decide", f"2024-05-01T10:00:{second:02d}+00:00", "ada", "stream", (CELL,) * cells
-        )
+        Line(i + 1, str(i), "decide", f"2024-05-01T10:00:{second:02d}+00:00", "ada", "stream", (CELL,) * cells)
         for i, second in enumerate(seconds)
     ]
 

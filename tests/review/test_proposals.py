@@ -43,9 +43,7 @@ def naive(scores, states, thresholds, excluded, unsure_run, run):
     hnp.arrays(np.bool_, SHAPE[0]),
     hnp.arrays(np.int32, SHAPE, elements=st.integers(-1, 2)),
 )
-def test_propose_and_coverage_agree_with_the_naive_loop(
-    scores, states, positive, negative, excluded, unsure_run
-):
+def test_propose_and_coverage_agree_with_the_naive_loop(scores, states, positive, negative, excluded, unsure_run):
     thresholds = Thresholds(positive, negative)
     expected = naive(scores, states, thresholds, excluded, unsure_run, run=1)
     found = propose(scores, states, thresholds, excluded, unsure_run, run=1)
@@ -104,12 +102,7 @@ def test_replace_changes_one_number_in_a_copy():
     thresholds = Thresholds.constant(2)
     changed = thresholds.replace(1, -1, 0.7)
     assert changed.negative.tolist() == [0.95, 0.7]
-    assert (
-        changed.positive.tolist()
-        == thresholds.positive.tolist()
-        == thresholds.negative.tolist()
-        == [0.95, 0.95]
-    )
+    assert changed.positive.tolist() == thresholds.positive.tolist() == thresholds.negative.tolist() == [0.95, 0.95]
 
 
 @pytest.mark.parametrize("wrong", [0.49, 1.01, np.nan])

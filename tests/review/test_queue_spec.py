@@ -9,9 +9,7 @@ def test_of__without_words_is_the_default():
 
 
 def test_of__each_word_sets_its_field():
-    spec = QueueSpec.of(
-        order="class", scope="fresh", class_name="a,b", sign="-1", band="0.2-0.8", run="3", split="val"
-    )
+    spec = QueueSpec.of(order="class", scope="fresh", class_name="a,b", sign="-1", band="0.2-0.8", run="3", split="val")
     assert spec == QueueSpec(
         order="class",
         never_shown=True,

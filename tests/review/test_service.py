@@ -24,22 +24,16 @@ EVERYTHING = 500
 def ask(review: ReviewService, who: str = "ada", holder: str = "window", **options: Any) -> Batch:
     """Ask for cells; all options but these four are filters."""
     asked = {name: options.pop(name) for name in ("want", "have") if name in options}
-    return review.next_batch(
-        QueueSpec.of(**(options or ALL_OPEN)), who=who, holder=holder, **{"want": 10, **asked}
-    )
+    return review.next_batch(QueueSpec.of(**(options or ALL_OPEN)), who=who, holder=holder, **{"want": 10, **asked})
 
 
 def cells(batch: Batch) -> list[int]:
     return [card.cell for card in batch.cards]
 
 
-def give(
-    studio: Studio, card: Card, answer: str = "set", state: int = 1, who: str = "ada", **options: Any
-) -> Receipt:
+def give(studio: Studio, card: Card, answer: str = "set", state: int = 1, who: str = "ada", **options: Any) -> Receipt:
     decision = Decision(card.image_id, card.class_name, state, answer, card.score)
-    return studio.ledger.decide(
-        [decision], who=who, run=card.run, **{"origin": "stream", "action_id": None, **options}
-    )
+    return studio.ledger.decide([decision], who=who, run=card.run, **{"origin": "stream", "action_id": None, **options})
 
 
 def state_of(studio: Studio, card: Card) -> int:

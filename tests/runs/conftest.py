@@ -55,9 +55,7 @@ def real_jobs(tmp_path: Path) -> Iterator[Jobs]:
 def fake_jobs(tmp_path: Path) -> Iterator[Callable[..., Jobs]]:
     """Return a maker of runs whose trainer is a script that does what the file ``behaviour`` says."""
     script = tmp_path / "trainer"
-    script.write_text(
-        FAKE_TRAINER.format(python=sys.executable, package=str(Path(__file__).resolve().parents[2]))
-    )
+    script.write_text(FAKE_TRAINER.format(python=sys.executable, package=str(Path(__file__).resolve().parents[2])))
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     made: list[Jobs] = []
 

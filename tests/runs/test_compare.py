@@ -31,9 +31,7 @@ def proposals(studio: Studio, run: int) -> np.ndarray:
 
 
 def test_change__line_in_words() -> None:
-    assert RunChange(312, 0, 14, 6, 9, 300, 26, 1).line == (
-        "+312 pseudo-labels in 9 classes, 14 flipped, 6 conflicts"
-    )
+    assert RunChange(312, 0, 14, 6, 9, 300, 26, 1).line == ("+312 pseudo-labels in 9 classes, 14 flipped, 6 conflicts")
     assert RunChange(1, 2, 0, 1, 1, 1, 0, 1).line == "+1 pseudo-label in 1 class, 2 withdrawn, 1 conflict"
     assert RunChange(0, 0, 0, 0, 0, 0, 0, None).line == "no new pseudo-label"
 

@@ -16,9 +16,7 @@ def workspace(tmp_path):
 
 @pytest.fixture
 def registry(workspace):
-    return RunRegistry(
-        Jobs(workspace.runs), Settings(workspace.settings_file), load_table(workspace.labels_file)
-    )
+    return RunRegistry(Jobs(workspace.runs), Settings(workspace.settings_file), load_table(workspace.labels_file))
 
 
 def add_finished(workspace, run: int, comparison: dict[str, object] | None = None) -> None:

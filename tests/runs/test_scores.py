@@ -15,9 +15,7 @@ SCORES = np.array([[0.125, 0.25], [0.5, 0.75]], dtype=np.float16)
 def folder(tmp_path):
     np.save(tmp_path / "scores.npy", SCORES)
     np.save(tmp_path / "heldout.npy", np.array([[True, False], [False, True]]))
-    np.savez(
-        tmp_path / "snapshot.npz", image_ids=np.array(OLD.image_ids), class_names=np.array(OLD.class_names)
-    )
+    np.savez(tmp_path / "snapshot.npz", image_ids=np.array(OLD.image_ids), class_names=np.array(OLD.class_names))
     (tmp_path / "result.json").write_text(json.dumps({"map": 0.5}))
     return tmp_path
 

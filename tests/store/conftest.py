@@ -39,9 +39,7 @@ def database(mongod) -> Iterator[Database[Any]]:
 @pytest.fixture
 def table() -> LabelTable:
     states = np.array([[1, 0, 0], [0, -1, 0], [0, 0, 0], [0, 0, 0]], dtype=np.int8)
-    return LabelTable.build(
-        ["a.jpg", "b.jpg", "c.jpg", "d.jpg"], ["dog", "$cash", "x.y"], states, ["", "", "", "test"]
-    )
+    return LabelTable.build(["a.jpg", "b.jpg", "c.jpg", "d.jpg"], ["dog", "$cash", "x.y"], states, ["", "", "", "test"])
 
 
 def make_dataset(database: Database[Any], table: LabelTable) -> str:

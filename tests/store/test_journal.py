@@ -100,8 +100,6 @@ def test_append_waits_for_the_disk(tmp_path, monkeypatch):
     journal = Journal(path)
     sizes = []
     real = os.fsync
-    monkeypatch.setattr(
-        os, "fsync", lambda descriptor: (sizes.append(os.fstat(descriptor).st_size), real(descriptor))
-    )
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (sizes.append(os.fstat(descriptor).st_size), real(descriptor)))
     journal.append(a_line())
     assert sizes == [path.stat().st_size]

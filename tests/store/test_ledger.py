@@ -12,9 +12,7 @@ A, B, C = (image_id(path) for path in PATHS)
 @pytest.fixture
 def table() -> LabelTable:
     states = np.array([[1, 0], [0, -1], [0, 0]], dtype=np.int8)
-    return LabelTable(
-        image_ids=(A, B, C), paths=PATHS, class_names=("dog", "cat"), states=states, splits=("", "", "")
-    )
+    return LabelTable(image_ids=(A, B, C), paths=PATHS, class_names=("dog", "cat"), states=states, splits=("", "", ""))
 
 
 @pytest.fixture

@@ -33,9 +33,7 @@ def test_packaged_weights_are_loaded_and_the_features_are_finite():
 def test_maps_and_tokens_are_pooled(name):
     settings = BackboneSettings(name=name, weights="random", image_size=64)
     net = create_net(settings, 4, seed=0).eval()
-    mean_only = create_net(
-        BackboneSettings(name=name, weights="random", image_size=64, pooling="mean"), 4, seed=0
-    )
+    mean_only = create_net(BackboneSettings(name=name, weights="random", image_size=64, pooling="mean"), 4, seed=0)
 
     with torch.inference_mode():
         images = torch.randn(2, 3, 64, 64)

@@ -90,9 +90,7 @@ def test_apply_takes_what_is_on_disk(tmp_path):
     write_json(path, calibration.as_dict())
     scores = np.array([[0.1, 0.9], [0.0, 1.0]])
 
-    np.testing.assert_allclose(
-        apply_calibration(scores, read_json(path)), apply_calibration(scores, calibration)
-    )
+    np.testing.assert_allclose(apply_calibration(scores, read_json(path)), apply_calibration(scores, calibration))
 
 
 def test_the_review_reads_the_same_scores():

@@ -12,9 +12,7 @@ def test_comes_back_bit_by_bit(tmp_path):
     position = Position(epoch=3, step=2, best_value=0.1 + 0.2, best_epoch=2, precision="float32")
 
     assert load_checkpoint(path) is None
-    save_checkpoint(
-        path, Checkpoint(position, {"model": {"a.b": values}, "pseudo": {"c": torch.ones(2).char()}})
-    )
+    save_checkpoint(path, Checkpoint(position, {"model": {"a.b": values}, "pseudo": {"c": torch.ones(2).char()}}))
     loaded = load_checkpoint(path)
 
     assert loaded.position == position

@@ -36,9 +36,7 @@ def test_one_holder_at_a_time(tmp_path):
 
 
 def test_kill_9_frees_the_lock(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline().strip() == "True"
     lock = DeviceLock("cuda:0", tmp_path)
     assert not lock.acquire("run 8")

@@ -7,9 +7,7 @@ from logicmix_studio.training.draws import assemble, draw_step, epoch_steps, ste
 from logicmix_studio.training.settings import AugmentSettings, MixingSettings
 
 NUM_IMAGES = 20
-PIXELS = torch.randint(
-    0, 256, (NUM_IMAGES, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)
-)
+PIXELS = torch.randint(0, 256, (NUM_IMAGES, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 STATES = torch.randint(-1, 2, (NUM_IMAGES, 4), dtype=torch.int8, generator=torch.Generator().manual_seed(2))
 
 

@@ -74,9 +74,7 @@ def test_checks_are_told_and_a_small_set_gets_more_epochs():
 def test_checks_are_told_as_the_result_will_be_measured():
     data, _ = learnable()
     told = {}
-    fit = fit_head(
-        data, HeadSettings(epochs=6), seed=0, on_check=lambda *check: told.update({check[0]: check[3]})
-    )
+    fit = fit_head(data, HeadSettings(epochs=6), seed=0, on_check=lambda *check: told.update({check[0]: check[3]}))
     heldout = np.where(data.states == 0, data.checked, 0).astype(np.int8)
     result = measure(scores_of(fit, data.features), heldout)
 

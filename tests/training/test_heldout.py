@@ -28,9 +28,7 @@ def test_a_cell_stays_held_out_when_images_classes_and_labels_change():
         states, before.image_ids[rows], before.paths[rows], before.class_names[columns], before.splits[rows]
     )
 
-    np.testing.assert_array_equal(
-        choose_heldout(after, 0.2), choose_heldout(before, 0.2)[np.ix_(rows, columns)]
-    )
+    np.testing.assert_array_equal(choose_heldout(after, 0.2), choose_heldout(before, 0.2)[np.ix_(rows, columns)])
 
 
 def test_unknown_cells_and_the_test_split_are_never_held_out():

@@ -14,9 +14,7 @@ from logicmix_studio.training.schedule import make_plan
 from logicmix_studio.training.settings import LossSettings
 
 NUM_IMAGES = 24
-PIXELS = torch.randint(
-    0, 256, (NUM_IMAGES, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)
-)
+PIXELS = torch.randint(0, 256, (NUM_IMAGES, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 STATES = torch.randint(-1, 2, (NUM_IMAGES, 4), dtype=torch.int8, generator=torch.Generator().manual_seed(2))
 
 
@@ -35,9 +33,7 @@ class Hungry(nn.Module):
         self.most = most
         self.seen = []
         torch.manual_seed(0)
-        self.net = nn.Sequential(
-            nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 4)
-        )
+        self.net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 4))
 
     def forward(self, images):
         self.seen.append(len(images))
@@ -134,9 +130,7 @@ def test_the_meter_counts_photographs_and_blends():
 
 def test_cell_losses_of_photographs_and_blends_differ():
     logits = torch.zeros(2, 1)
-    losses = cell_losses(
-        logits, torch.ones(2, 1, dtype=torch.int8), torch.tensor([False, True]), LossSettings()
-    )
+    losses = cell_losses(logits, torch.ones(2, 1, dtype=torch.int8), torch.tensor([False, True]), LossSettings())
 
     # -log(1/2), and the same weighted by (1/2)^4.
     assert losses[:, 0].tolist() == pytest.approx([0.6931, 0.0433], abs=1e-4)

@@ -57,9 +57,7 @@ def test_the_trial_refuses_what_disagrees(monkeypatch):
 
 
 def test_a_named_precision_is_taken():
-    precision = choose_precision(
-        "bfloat16", small_net(), torch.device("cpu"), lambda: pytest.fail("no trial")
-    )
+    precision = choose_precision("bfloat16", small_net(), torch.device("cpu"), lambda: pytest.fail("no trial"))
 
     assert precision == Precision("bfloat16", "cpu")
     assert not precision.needs_scaler

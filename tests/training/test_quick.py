@@ -72,9 +72,7 @@ def test_new_images_and_a_new_class_between_rounds(make_run, run_context, snapsh
         for name in ("states", "image_ids", "paths", "splits")
     }
     joined["states"] = np.concatenate([joined["states"], joined["states"][:, :1]], axis=1)
-    grown = dataclasses.replace(
-        snapshot, **joined, class_names=np.array([*snapshot.class_names.tolist(), "warm"])
-    )
+    grown = dataclasses.replace(snapshot, **joined, class_names=np.array([*snapshot.class_names.tolist(), "warm"]))
     second = make_run(number=2, of=grown, init_from=1)
     result = run(second, run_context)
 

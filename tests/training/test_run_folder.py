@@ -93,9 +93,7 @@ def test_snapshot_comes_back(tmp_path, snapshot):
 
 def test_snapshot_refuses_arrays_that_do_not_fit(snapshot):
     with pytest.raises(StudioError, match="states are 40 x 3, but there are 40 image ids, 39 paths"):
-        Snapshot(
-            snapshot.states, snapshot.image_ids, snapshot.paths[1:], snapshot.class_names, snapshot.splits
-        )
+        Snapshot(snapshot.states, snapshot.image_ids, snapshot.paths[1:], snapshot.class_names, snapshot.splits)
 
 
 def test_snapshot_refuses_pickled_arrays(tmp_path):

@@ -56,9 +56,7 @@ def test_no_pseudo_labels_where_they_are_off():
 
 
 def test_set_rate_sets_every_group():
-    plan = make_plan(
-        dataclasses.replace(FullSettings(), optimizer=OptimizerSettings(batch_size=8, micro_batch=8)), 64
-    )
+    plan = make_plan(dataclasses.replace(FullSettings(), optimizer=OptimizerSettings(batch_size=8, micro_batch=8)), 64)
     parameters = [torch.zeros(1, requires_grad=True) for _ in range(2)]
     optimizer = torch.optim.Adam([{"params": [parameter]} for parameter in parameters])
     rate = set_rate(optimizer, plan, 0)

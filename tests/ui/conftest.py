@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from logicmix_studio.ui import build_app
 
 from logicmix_studio.studio import Studio
-from logicmix_studio.ui import build_app
 from tests.workspaces import make_workspace
 
 BASE = "http://127.0.0.1:7860"

@@ -8,11 +8,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.store import Decision
-from logicmix_studio.studio import Studio
 from logicmix_studio.explore.image_index import NOBODY, JournalIndex
 from logicmix_studio.explore.image_query import SORTS, STATES, BrowseSpec, browse
 from logicmix_studio.explore.similar import Similar
+from logicmix_studio.store import Decision
+from logicmix_studio.studio import Studio
 from tests.ui.conftest import page_client
 
 
@@ -29,8 +29,7 @@ def _naive(studio: Studio, wanted: Callable[[int, int, float], bool], column: in
         row
         for row in range(len(studio.states))
         if any(
-            wanted(int(studio.states[row, c]), int(proposals[row, c]), float(current.scores[row, c]))
-            for c in columns
+            wanted(int(studio.states[row, c]), int(proposals[row, c]), float(current.scores[row, c])) for c in columns
         )
     ]
 
@@ -81,11 +80,7 @@ class TestQuery:
         )
         in_train = np.array(studio.table.splits) == "train"
         column = studio.class_names.index("star")
-        assert (
-            view.facets["positive"]
-            == len(view.rows)
-            == int(((studio.states[:, column] == 1) & in_train).sum())
-        )
+        assert view.facets["positive"] == len(view.rows) == int(((studio.states[:, column] == 1) & in_train).sum())
         assert view.facets["negative"] == int(((studio.states[:, column] == -1) & in_train).sum())
         assert view.num_cells == len(view.rows)
 
@@ -120,9 +115,7 @@ class TestQuery:
             ({"class_name": "unicorn"}, "no class 'unicorn'"),
         ],
     )
-    def test_what_makes_no_sense_is_named(
-        self, studio: Studio, conditions: dict[str, Any], message: str
-    ) -> None:
+    def test_what_makes_no_sense_is_named(self, studio: Studio, conditions: dict[str, Any], message: str) -> None:
         with pytest.raises(StudioError, match=message):
             _rows(studio, **conditions)
 
@@ -183,9 +176,7 @@ class TestSimilar:
 
 
 class TestRoutes:
-    def test_a_view_is_paged_and_stays_while_one_labels_in_it(
-        self, client: TestClient, studio: Studio
-    ) -> None:
+    def test_a_view_is_paged_and_stays_while_one_labels_in_it(self, client: TestClient, studio: Studio) -> None:
         view = client.get("/api/browse", params={"class": "circle", "state": "open"}).json()
         first = view["items"][0]["id"]
         studio.decide(first, "circle", 1)
@@ -216,9 +207,7 @@ class TestRoutes:
         earlier = client.get("/api/browse", params={"class": "star", "run": 1}).json()
         assert (now["run"], earlier["run"]) == (2, 1)
         assert now["runs"] == [1, 2]
-        assert [item["cells"][0][3] for item in now["items"]] != [
-            item["cells"][0][3] for item in earlier["items"]
-        ]
+        assert [item["cells"][0][3] for item in now["items"]] != [item["cells"][0][3] for item in earlier["items"]]
 
     def test_similar__names_images_by_id(self, client: TestClient, studio: Studio) -> None:
         found = client.get(f"/api/browse/similar/{studio.image_ids[0]}", params={"count": 4}).json()

@@ -10,9 +10,7 @@ from logicmix_studio.studio import Studio
 from tests.ui.conftest import page_client
 
 
-def _decide(
-    client: TestClient, cells: list[list[Any]], action: str = "action-1", **more: Any
-) -> dict[str, Any]:
+def _decide(client: TestClient, cells: list[list[Any]], action: str = "action-1", **more: Any) -> dict[str, Any]:
     body = {"id": action, "origin": "browse", "cells": cells, **more}
     answer = client.post("/api/cells/decide", json=body)
     assert answer.status_code == 200, answer.text
@@ -81,9 +79,7 @@ def test_undo__nothing_to_undo_is_said(client: TestClient) -> None:
         ["{image}", "circle", 1, "guess"],
     ],
 )
-def test_decide__what_makes_no_sense_changes_nothing(
-    client: TestClient, studio: Studio, cell: list[Any]
-) -> None:
+def test_decide__what_makes_no_sense_changes_nothing(client: TestClient, studio: Studio, cell: list[Any]) -> None:
     cell = [studio.image_ids[0] if part == "{image}" else part for part in cell]
     answer = client.post("/api/cells/decide", json={"id": "action-1", "origin": "browse", "cells": [cell]})
     assert answer.status_code == 400

@@ -71,9 +71,7 @@ def _notes(overview: OverviewService, cells: dict[str, int], num_test: int) -> t
     how, rates = overview.errors()
     right = "Nobody knows yet how many pseudo-labels are wrong: an audit tells." if cells["pseudo"] else ""
     if how == "audits":
-        right = (
-            f"Audits found {_wrong(rates, 'pseudo')} of the checked pseudo-labels of this run to be wrong."
-        )
+        right = f"Audits found {_wrong(rates, 'pseudo')} of the checked pseudo-labels of this run to be wrong."
     elif how == "truth":
         right = (
             f"The truth is known here (training never sees it). Wrong are {_wrong(rates, 'pseudo')} of the "

@@ -58,9 +58,7 @@ def label_image(page: Page, value: dict[str, Any]) -> gr.HTML:
         return {
             "skipped": [],
             "image": image and as_json(studio, image),
-            "marked": [
-                cell.class_name for cell in said.cells if POSITIVE in (cell.before.state, cell.after.state)
-            ],
+            "marked": [cell.class_name for cell in said.cells if POSITIVE in (cell.before.state, cell.after.state)],
             "words": f"{'Undone' if kind == 'undo' else 'Done again'}: line {said.seq}, {len(said.cells)} cells",
         }
 

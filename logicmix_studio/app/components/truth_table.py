@@ -51,9 +51,7 @@ def truth_value(studio: Studio, image_ids: Sequence[str], with_pseudo: bool) -> 
     if len(rows) > FEW:
         rows = sorted(rows, key=lambda row: (row.state == UNKNOWN, -row.state))
     count, wrong = verdict(rows)
-    words = (
-        f"✓ The complete labels are known here: the decided classes are right, all {count}." if count else ""
-    )
+    words = f"✓ The complete labels are known here: the decided classes are right, all {count}." if count else ""
     if wrong:
         why = "pseudo-labels" if with_pseudo else "labels"
         words = f"✗ Wrong in {len(wrong)} of {count} decided classes, from wrong {why} of a source: {', '.join(wrong)}."

@@ -59,9 +59,7 @@ def blend_tab(page: Page) -> None:
         found = image_grid(elem_id="blend-found")
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
-            picture = gr.Image(
-                format="jpeg", alt_text="The blend", interactive=False, buttons=["download"], **BARE
-            )
+            picture = gr.Image(format="jpeg", alt_text="The blend", interactive=False, buttons=["download"], **BARE)
             caption = gr.Markdown(FIRST)
             sources = gr.Gallery(columns=3, height="auto", allow_preview=False, buttons=[], **BARE)
             with gr.Row(visible=False) as one_source:
@@ -97,9 +95,7 @@ def blend_tab(page: Page) -> None:
         tiles = gr.update(value=_tiles(page, request, value), visible=made is not None)
         return [now, made, seen, words, tiles, value, gr.Row(visible=False), *numbers]
 
-    def drawn(
-        request: gr.Request, values: Sequence[Any], step: int = 0, *, is_first: bool = False
-    ) -> list[Any]:
+    def drawn(request: gr.Request, values: Sequence[Any], step: int = 0, *, is_first: bool = False) -> list[Any]:
         of, number, low, high, share, only, filled = values
         mixing = {"min_sources": int(low), "max_sources": int(high), "probability": share}
         try:
@@ -209,9 +205,7 @@ def _chosen(made: Blend | None) -> list[str]:
     return [] if made is None or made.sample is not None else list(made.image_ids)
 
 
-def _found(
-    page: Page, ids: Sequence[str], words: str, class_name: str, of_state: str, first: int
-) -> dict[str, Any]:
+def _found(page: Page, ids: Sequence[str], words: str, class_name: str, of_state: str, first: int) -> dict[str, Any]:
     """Return a page of the images that may be blended."""
     studio = page.studio
     rows = studio.blends.sources.find(ImageQuery(class_name=class_name, state=of_state, path=words))

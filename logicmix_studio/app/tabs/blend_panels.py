@@ -59,9 +59,7 @@ def blend_panels(page: Page, inputs: list[Any]) -> Callable[[Any], Any]:
         scores_note = gr.Markdown()
         scores = gr.Dataframe(max_height=620, **FRAME)
     with gr.Tab("1,000 blends", id="statistics") as tabs["statistics"]:
-        balance = gr.BarPlot(
-            x="samples", y="cells, %", color="state", color_map=STATE_COLOURS, height=240, sort=BARS
-        )
+        balance = gr.BarPlot(x="samples", y="cells, %", color="state", color_map=STATE_COLOURS, height=240, sort=BARS)
         statistics_note = gr.Markdown()
         with gr.Row():
             known = gr.LinePlot(x="sources", y=KNOWN, height=200)
@@ -167,9 +165,7 @@ def add_blend_api(page: Page) -> None:
     def blend_methods(image_ids: list[str], seed: int = DEFAULT_SEED) -> dict[str, dict[str, float | None]]:
         """Tell what LogicMix and other methods make of the labels of some images; null is unknown."""
         results, _ = page.studio.blends.methods(page.studio.blends.make(image_ids, seed))
-        return {
-            one.name: dict(zip(page.studio.class_names, _plain(one.values), strict=True)) for one in results
-        }
+        return {one.name: dict(zip(page.studio.class_names, _plain(one.values), strict=True)) for one in results}
 
     def blend_scores(image_ids: list[str]) -> dict[str, list[Any]]:
         """Score the blend of some images, and each of them, with the current run's model: a list for each column."""

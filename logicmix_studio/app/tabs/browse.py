@@ -110,9 +110,7 @@ def browse_tab(page: Page) -> None:
             picture: image_value(studio, at["image"], found) if at["image"] else None,
             state: gr.Radio(state_choices(images.find(query).counts, query.state), value=query.state),
             someone: gr.Dropdown(any_of("Anybody", images.people), value=query.person),
-            run: gr.Dropdown(
-                any_of("Current run", map(str, studio.proposed.runs())), value=str(query.run or "")
-            ),
+            run: gr.Dropdown(any_of("Current run", map(str, studio.proposed.runs())), value=str(query.run or "")),
             **(
                 {class_name: gr.Dropdown(any_of("Any class", studio.class_names), value=query.class_name)}
                 if is_new
@@ -191,9 +189,7 @@ def browse_tab(page: Page) -> None:
     def settle(at: dict[str, Any], wanted: BulkPlan, who: str, *, overwrite: bool) -> Shown:
         line = studio.images.set_cells(wanted, who=who, overwrite=overwrite)[1].line
         num = len(line.cells) if line else 0
-        gr.Info(
-            f"{escape(wanted.class_name)}: {num:,} set to {STATE_NAMES[wanted.state]}. Undo takes it back."
-        )
+        gr.Info(f"{escape(wanted.class_name)}: {num:,} set to {STATE_NAMES[wanted.state]}. Undo takes it back.")
         return show(at, selected=[])
 
     @event
@@ -224,9 +220,7 @@ def browse_tab(page: Page) -> None:
 
     looked, similar = page.shown["browse"].select, [alike_words, alike]
     gr.on([part.input for part in filters], search, [view, *filters], parts, **IN_TURN)
-    page.target.change(arrive, [view, page.target], parts, **IN_TURN).then(
-        find_similar, view, similar, **QUIET
-    )
+    page.target.change(arrive, [view, page.target], parts, **IN_TURN).then(find_similar, view, similar, **QUIET)
     looked(look, [view, page.target], parts, **IN_TURN)
     page.timer("browse", LOOK_S).tick(follow, view, parts, **IN_TURN)
     clear.click(lambda at: arrive(at, {"tab": "browse", "at": at.get("target")}), view, parts, **IN_TURN)

@@ -106,9 +106,7 @@ def fiftyone_address(studio: Studio, image_ids: list[str] | None) -> str:
         StudioError: If this server has no FiftyOne data set, or there is no such image.
     """
     if studio.sync is None:
-        raise StudioError(
-            "this server has no FiftyOne data set", "start it with: logicmix-studio launch FOLDER"
-        )
+        raise StudioError("this server has no FiftyOne data set", "start it with: logicmix-studio launch FOLDER")
     for image_id in image_ids or []:
         studio.dataset.row_of(image_id)
     return studio.sync.open_app(image_ids)

@@ -53,10 +53,7 @@ def state_choices(counts: Mapping[str, int], state: str) -> list[tuple[str, str]
     names = list(STATE_WORDS)[:ALWAYS_SHOWN]
     names += ["pseudo-positive", "pseudo-negative"] if state.startswith("pseudo") else []
     names += [state] if state not in names else []
-    return [
-        (f"{STATE_WORDS[name]} {counts[name]:,}" if name in counts else STATE_WORDS[name], name)
-        for name in names
-    ]
+    return [(f"{STATE_WORDS[name]} {counts[name]:,}" if name in counts else STATE_WORDS[name], name) for name in names]
 
 
 def grid_value(studio: Studio, found: FoundImages, start: int) -> dict[str, Any]:
@@ -89,8 +86,7 @@ def grid_item(studio: Studio, tile: ImageView, class_name: str = "") -> dict[str
         "url": thumb_url(studio, tile.image_id),
         "large": media_url(studio, tile.image_id),
         "title": tile.path,
-        "chips": chips
-        or [["", claims or ("no known positive" if tile.num_known else "nothing known"), None]],
+        "chips": chips or [["", claims or ("no known positive" if tile.num_known else "nothing known"), None]],
         "aside": f"{tile.num_known}/{studio.table.num_classes}",
         "badge": "test" if tile.split == "test" else "",
     }

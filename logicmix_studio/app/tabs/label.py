@@ -44,13 +44,9 @@ def label_tab(page: Page) -> None:
     photograph = label_image(page, begin)
     with gr.Accordion("What a class means, and which classes come first", open=False), gr.Row():
         described = gr.Dropdown(names, value=name, label="Class")
-        meaning = gr.Textbox(
-            label="What it means", lines=2, scale=3, placeholder="What counts, what does not"
-        )
+        meaning = gr.Textbox(label="What it means", lines=2, scale=3, placeholder="What counts, what does not")
         save = gr.Button("Save what it means", scale=0, min_width=160)
-        pinned = gr.Dropdown(
-            names, value=[], multiselect=True, label="First in my list, keys 1 to 9", scale=3
-        )
+        pinned = gr.Dropdown(names, value=[], multiselect=True, label="First in my list, keys 1 to 9", scale=3)
     key = json.dumps(f"lm-pinned:{page.studio.name}")
     filters = [order, alike, nothing_known, suggestions, threshold]
     parts = [photograph, *filters]

@@ -48,18 +48,14 @@ def overview_tab(page: Page) -> None:
                 together = gr.Dataframe(headers=["class"], label=title, interactive=False, buttons=[])
         with gr.Column(scale=3, min_width=300):
             with gr.Column(elem_classes=["lm-card", "lm-step"]):
-                words = custom(
-                    "next_step", {"title": "…", "reason": ""}, elem_id="next-step", elem_classes="lm-bare"
-                )
+                words = custom("next_step", {"title": "…", "reason": ""}, elem_id="next-step", elem_classes="lm-bare")
                 with gr.Row():
                     first = gr.Button(variant="primary", size="md", scale=2, visible=False)
                     later = gr.Button("Not now", size="md", scale=1, min_width=90, visible=False)
                 others = [gr.Button(size="sm", visible=False) for _ in range(RUNNERS_UP)]
                 back = gr.Button("Bring back what was put off", size="sm", visible=False)
             plain = {"x_title": "", "y_title": "", "height": 200, "buttons": []}
-            curve = gr.LinePlot(
-                x="time", y="known", title="Known proportion over time", y_axis_format=".1%", **plain
-            )
+            curve = gr.LinePlot(x="time", y="known", title="Known proportion over time", y_axis_format=".1%", **plain)
             pace = gr.Markdown()
             goal = gr.Slider(1, 100, 50, step=1, label="Goal: known cells in %", interactive=True)
             rounds = gr.LinePlot(
@@ -128,9 +124,7 @@ def overview_tab(page: Page) -> None:
         button.click(follow, steps, page.way, **QUIET)
     for button, act in ((later, put_off), (back, bring_back)):
         inputs = steps if button is later else None
-        button.click(event(act), inputs, None, **QUIET).then(
-            event(look), [seen, top], [seen, *shown], **QUIET
-        )
+        button.click(event(act), inputs, None, **QUIET).then(event(look), [seen, top], [seen, *shown], **QUIET)
     goal.release(event(set_goal), goal, pace, queue=False, show_progress="hidden", api_name="set_goal")
 
     def overview() -> dict[str, Any]:

@@ -86,9 +86,7 @@ def data_accordion(page: Page) -> None:
         button.click(event(act), inputs, told, api_name=act.__name__).success(
             None, None, None, js=RELOAD, api_visibility="private"
         )
-    page.shown["overview"].select(
-        look, None, notes, queue=False, show_progress="hidden", api_visibility="private"
-    )
+    page.shown["overview"].select(look, None, notes, queue=False, show_progress="hidden", api_visibility="private")
     _keep_choices(studio, gr.context.Context.root_block)
 
 

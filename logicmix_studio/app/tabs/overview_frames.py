@@ -38,9 +38,7 @@ def curve_plot(curve: pd.DataFrame) -> pd.DataFrame:
     """Return the curve of known cells, beginning a little before the first decision and not at a distant import."""
     times = curve["time"].dt.tz_convert(None)
     if len(times) == 1:
-        return pd.DataFrame(
-            {"time": [times[0], times[0] + pd.Timedelta(minutes=1)], "known": curve["known"].repeat(2)}
-        )
+        return pd.DataFrame({"time": [times[0], times[0] + pd.Timedelta(minutes=1)], "known": curve["known"].repeat(2)})
     span = max(0.1 * (times.iloc[-1] - times[1]), pd.Timedelta(minutes=1))
     return curve.assign(time=[max(times[0], times[1] - span), *times[1:]])
 
@@ -70,9 +68,7 @@ def rounds_table(rounds: pd.DataFrame) -> pd.DataFrame:
         }
         for one in rounds[::-1].itertuples(index=False, name="Round")
     ]
-    return pd.DataFrame(
-        rows or [{"Round": "No run yet: a round is to label, to train, and to look at what comes."}]
-    )
+    return pd.DataFrame(rows or [{"Round": "No run yet: a round is to label, to train, and to look at what comes."}])
 
 
 def together_table(share: pd.DataFrame) -> Any:

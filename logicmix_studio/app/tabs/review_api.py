@@ -48,9 +48,7 @@ def review_api(page: Page) -> None:
             split: Only images of this split.
             limit: How many at the most.
         """
-        spec = QueueSpec.of(
-            order=order, scope=scope, class_name=class_name, sign=sign, band=band, run=run, split=split
-        )
+        spec = QueueSpec.of(order=order, scope=scope, class_name=class_name, sign=sign, band=band, run=run, split=split)
         who = person(studio, request)
         return _batch(studio.review.next_batch(spec, who=who, holder=HOLDER, want=limit))
 
@@ -84,9 +82,7 @@ def review_api(page: Page) -> None:
             action_id: The same id twice is one action.
         """
         who = person(studio, request)
-        return receipt_facts(
-            studio.review.dismiss(image_id, class_name, who=who, run=run, action_id=action_id)
-        )
+        return receipt_facts(studio.review.dismiss(image_id, class_name, who=who, run=run, action_id=action_id))
 
     def history(
         who: str = "",
@@ -117,9 +113,7 @@ def review_api(page: Page) -> None:
             line: The number of its journal line.
             action_id: The same id twice is one action.
         """
-        return receipt_facts(
-            studio.review.undo(person(studio, request), of=line, action_id=action_id).receipt
-        )
+        return receipt_facts(studio.review.undo(person(studio, request), of=line, action_id=action_id).receipt)
 
     def labels_at(time: str, limit: int = 200) -> dict[str, Any]:
         """Tell what the labels were at a time, and what differs from now.

@@ -25,7 +25,8 @@ def audit_functions(page: Page) -> list[Callable[..., Any]]:
 
     @server_function
     def next_cards(asked: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        number, reply = int(asked["filters"]["audit"]), {"run": None, "lost": []}
+        number = int(asked["filters"]["audit"])
+        reply: dict[str, Any] = {"run": None, "lost": []}
         if not number:
             return {"cards": [], "total": 0, "empty": None, **reply}
         cards = studio.audits.questions(number, asked["want"], asked["have"])

@@ -54,9 +54,7 @@ def audits_part(page: Page, tab: gr.Tab) -> None:
                 go = gr.Button("Go on answering", variant="primary", visible=False)
                 give_up = gr.Button("Give up", visible=False)
             gr.Markdown("### Accept many at once")
-            by_class = gr.Dataframe(
-                interactive=False, max_height=330, show_label=False, elem_id="audit-classes"
-            )
+            by_class = gr.Dataframe(interactive=False, max_height=330, show_label=False, elem_id="audit-classes")
             accept = gr.Button("Accept …", elem_id="audit-accept")
             with gr.Group(visible=False) as confirming:
                 words = gr.HTML(elem_id="audit-words", padding=True)
@@ -81,9 +79,7 @@ def audits_part(page: Page, tab: gr.Tab) -> None:
         rows = gr.Dataframe(for_people(table), visible=not table.empty)
         try:
             found = [studio.audits.known(scope) for scope in scopes(*values)]
-            classes = pd.concat(
-                [for_classes(studio.audits.by_class(scope), scope) for scope in scopes(*values)]
-            )
+            classes = pd.concat([for_classes(studio.audits.by_class(scope), scope) for scope in scopes(*values)])
         except StudioError as error:
             words = safe(f"{error.what}: {error.hint}")
             return [gr.skip(), words, gr.skip(), None, "", rows, *show, None, gr.skip(), hide()]
@@ -92,11 +88,7 @@ def audits_part(page: Page, tab: gr.Tab) -> None:
         curve = studio.audits.reliability()
         ready = sum(known.covered for known in found if known.is_shown)
         label = f"Accept {ready:,} at once …" if ready else "Accept without an audit …"
-        one_sign = (
-            {"value": label, "interactive": True}
-            if len(found) == 1
-            else {"value": "Choose one sign to accept"}
-        )
+        one_sign = {"value": label, "interactive": True} if len(found) == 1 else {"value": "Choose one sign to accept"}
         return [
             min(known.threshold[0] for known in found),
             "".join(lines),
@@ -200,11 +192,7 @@ def hide() -> Any:
 def plan_words(known: Known) -> str:
     """Return what more answers would unlock and what is known, as HTML."""
     to_do = f"<b>{safe(known.to_do[0].upper() + known.to_do[1:])}.</b>"
-    worse = (
-        f" Look worse than the others and are left out: {safe(', '.join(known.worse))}."
-        if known.worse
-        else ""
-    )
+    worse = f" Look worse than the others and are left out: {safe(', '.join(known.worse))}." if known.worse else ""
     return f"<p>{to_do} So far: {safe(known.so_far)}.{worse}</p>"
 
 
@@ -212,9 +200,7 @@ def lines_of(curve: pd.DataFrame) -> pd.DataFrame:
     """Return a reliability curve and the line on which it would lie if scores were probabilities."""
     share = {"positive in reality": curve["observed"], "as the score says": curve["claimed"]}
     score = curve["claimed"]
-    return pd.concat(
-        [pd.DataFrame({"score": score, "share": one, "line": name}) for name, one in share.items()]
-    )
+    return pd.concat([pd.DataFrame({"score": score, "share": one, "line": name}) for name, one in share.items()])
 
 
 def for_people(audits: pd.DataFrame) -> pd.DataFrame:

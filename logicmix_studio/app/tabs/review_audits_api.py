@@ -44,7 +44,7 @@ def add_audits_api(studio: Studio) -> None:
         asked = scope(sign, target, class_names, threshold)
         known, rows = studio.audits.known(asked), studio.audits.by_class(asked)
         words = {"to_do": known.to_do, "so_far": known.so_far}
-        return plain({**asdict(known), **words, "classes": rows.to_dict("records")})
+        return dict(plain({**asdict(known), **words, "classes": rows.to_dict("records")}))
 
     def start_audit(
         sign: int = -1,
@@ -109,15 +109,13 @@ def add_audits_api(studio: Studio) -> None:
         Args:
             audit: Its number.
         """
-        return plain(asdict(studio.audits.result(audit)))
+        return dict(plain(asdict(studio.audits.result(audit))))
 
     def audits() -> list[dict[str, Any]]:
         """List the audits, newest first."""
-        return plain(studio.audits.table().to_dict("records"))
+        return list(plain(studio.audits.table().to_dict("records")))
 
-    def give_up_audit(
-        audit: int, take_up: bool = False, request: gr.Request | None = None
-    ) -> list[dict[str, Any]]:
+    def give_up_audit(audit: int, take_up: bool = False, request: gr.Request | None = None) -> list[dict[str, Any]]:
         """End an audit that nobody will finish: its answers stay and prove nothing. Lists the audits.
 
         Args:
@@ -143,8 +141,8 @@ def add_audits_api(studio: Studio) -> None:
             action_id: The same id twice is one action.
         """
         who = person(studio, request)
-        named = {"class_name": class_name, "sign": sign, "action_id": action_id}
-        return receipt_facts(studio.bulk.set_threshold(threshold, who=who, **named))
+        moved = studio.bulk.set_threshold(threshold, who=who, class_name=class_name, sign=sign, action_id=action_id)
+        return receipt_facts(moved)
 
     def accept_plan(
         sign: int = -1,
@@ -187,9 +185,7 @@ def add_audits_api(studio: Studio) -> None:
             action_id: The same id twice is one action.
         """
         asked, who = scope(sign, target, class_names, threshold), person(studio, request)
-        return receipt_facts(
-            studio.bulk.accept(asked, expected=expected, who=who, reason=reason, action_id=action_id)
-        )
+        return receipt_facts(studio.bulk.accept(asked, expected=expected, who=who, reason=reason, action_id=action_id))
 
     every = (audit_plan, start_audit, audit_questions, answer_audit, audit_result, audits, give_up_audit)
     for function in (*every, set_threshold, accept_plan, accept_above):

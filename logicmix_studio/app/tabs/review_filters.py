@@ -70,16 +70,12 @@ def filter_row(studio: Studio, names: Sequence[str]) -> dict[str, gr.Dropdown]:
     """Lay a row of filters out, by name."""
     with gr.Row(elem_classes="lm-filters"):
         return {
-            name: gr.Dropdown(
-                choices(studio, name), value=DEFAULTS.get(name, ""), label=LABELS[name], min_width=120
-            )
+            name: gr.Dropdown(choices(studio, name), value=DEFAULTS.get(name, ""), label=LABELS[name], min_width=120)
             for name in names
         }
 
 
-def filled(
-    studio: Studio, names: Sequence[str], wanted: Mapping[str, Any]
-) -> tuple[list[str], list[gr.Dropdown]]:
+def filled(studio: Studio, names: Sequence[str], wanted: Mapping[str, Any]) -> tuple[list[str], list[gr.Dropdown]]:
     """Return the values that an address or another tab wants filters to have, and the updates that set them."""
     values = [str(wanted.get(name) or DEFAULTS.get(name, "")) for name in names]
     updates = []
@@ -92,9 +88,7 @@ def filled(
 
 def renewed(studio: Studio, names: Sequence[str]) -> list[Any]:
     """Return updates that offer today's runs and classes and leave the values as they are."""
-    return [
-        gr.Dropdown(choices(studio, name)) if name in ("run", "class_name") else gr.skip() for name in names
-    ]
+    return [gr.Dropdown(choices(studio, name)) if name in ("run", "class_name") else gr.skip() for name in names]
 
 
 def address_script(screen: str, names: Sequence[str]) -> str:

@@ -74,9 +74,7 @@ def grid_part(page: Page, tab: gr.Tab) -> None:
         found = load(request, window, [], *values)
         return [*found[:2], *updates[2:], *found[2:]]
 
-    def submit(
-        event_data: gr.EventData, request: gr.Request, window: str, passed: Passed, *values: str
-    ) -> list[Any]:
+    def submit(event_data: gr.EventData, request: gr.Request, window: str, passed: Passed, *values: str) -> list[Any]:
         given = event_data._data
         if "answer" in given:
             return turn(given["answer"], request, window, passed, *values)
@@ -109,9 +107,7 @@ def grid_part(page: Page, tab: gr.Tab) -> None:
     def undo(request: gr.Request, window: str, passed: Passed, *values: str) -> list[Any]:
         return turn("undo", request, window, passed, *values)
 
-    def leave(
-        request: gr.Request, window: str, passed: Passed, shown: dict[str, Any], *values: str
-    ) -> list[Any]:
+    def leave(request: gr.Request, window: str, passed: Passed, shown: dict[str, Any], *values: str) -> list[Any]:
         cells = of_keys([item["key"] for item in shown["items"]])[0]
         return load(request, window, [*passed, cells], *values)
 

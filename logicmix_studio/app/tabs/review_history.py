@@ -42,9 +42,7 @@ def history_part(page: Page, tab: gr.Tab) -> None:
     chosen = gr.State(0)
     with gr.Row(visible=False) as detail:
         with gr.Column(scale=4):
-            cells = gr.Dataframe(
-                label="Its cells", interactive=False, max_height=260, elem_id="review-history-cells"
-            )
+            cells = gr.Dataframe(label="Its cells", interactive=False, max_height=260, elem_id="review-history-cells")
         with gr.Column(scale=1, min_width=160):
             revert = gr.Button("Revert this line", variant="primary")
     with gr.Accordion("The labels at any time", open=False):
@@ -92,9 +90,7 @@ def history_part(page: Page, tab: gr.Tab) -> None:
     def take_back(request: gr.Request, number: int, *wanted: Any) -> list[Any]:
         found = studio.review.undo(person(studio, request), of=number)
         left = len(found.receipt.left_alone)
-        gr.Info(
-            reversal_words(found) + (f"; {left} cells that changed later stay as they are" if left else "")
-        )
+        gr.Info(reversal_words(found) + (f"; {left} cells that changed later stay as they are" if left else ""))
         return [read(*wanted), gr.Button(interactive=False)]
 
     def show_past(seconds: float | None) -> list[Any]:

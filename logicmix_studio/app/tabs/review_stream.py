@@ -107,9 +107,7 @@ def card_functions(page: Page, origin: str) -> list[Callable[..., Any]]:
             studio.review.take_again(who)
         fixed = {"order": "conflicts", "scope": "conflict"} if origin == "conflicts" else {}
         spec = QueueSpec.of(**asked["filters"], **fixed)
-        batch = studio.review.next_batch(
-            spec, who=who, holder=asked["holder"], want=asked["want"], have=asked["have"]
-        )
+        batch = studio.review.next_batch(spec, who=who, holder=asked["holder"], want=asked["want"], have=asked["have"])
         return {
             "cards": [card_facts(studio, card, origin) for card in batch.cards],
             "total": batch.total,

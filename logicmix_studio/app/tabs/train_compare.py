@@ -27,9 +27,7 @@ EARLIER, LATER = ["#8595ae"] * 3 + ["#c2a15c"] * 2, [ACCENT] * 3 + [STATE_COLOUR
 CHANGES = {"new": "New", "withdrawn": "Withdrawn", "flipped": "Flipped"}
 
 
-def compare_view(
-    page: Page, tab: gr.Tab, pair: list[gr.Dropdown], known: gr.JSON
-) -> Callable[..., list[Any]]:
+def compare_view(page: Page, tab: gr.Tab, pair: list[gr.Dropdown], known: gr.JSON) -> Callable[..., list[Any]]:
     """Lay out the comparison of two runs, then wire it; return what fills the choice of the two runs.
 
     Args:
@@ -64,26 +62,20 @@ def compare_view(
         only = {f"only_{name}": f"only {title}" for name, title in titles.items()}
         named = None if found.pseudo_labels is None else found.pseudo_labels.rename(columns=only)
         tones = [(one, EARLIER), (other, LATER)]
-        colours = {
-            f"run {run}{line}": tone for run, each in tones for line, tone in zip(LINES, each, strict=True)
-        }
+        colours = {f"run {run}{line}": tone for run, each in tones for line, tone in zip(LINES, each, strict=True)}
         shown = {chart: studio.runs.overlay(one, other, chart) for chart in COMPARED}
         return {
             words: found.words,
             **{plots[chart]: drawn(frame, axis, colours) for chart, (frame, axis) in shown.items()},
             precision: gr.update(value=_coloured(found.precision.rename(columns=titles)), visible=True),
-            settings: gr.update(
-                value=found.settings.rename(columns=titles), visible=not found.settings.empty
-            ),
+            settings: gr.update(value=found.settings.rename(columns=titles), visible=not found.settings.empty),
             pseudo: gr.update(value=named, visible=named is not None),
             examples: {"cells": [_example(studio, cell) for cell in found.examples]},
         }
 
     tables = [*plots.values(), precision, settings, pseudo]
     gr.on([known.change, tab.select], event(choices), pair, pair, **QUICK)
-    gr.on(
-        [tab.select, *(one.change for one in pair)], event(compare), pair, [words, *tables, examples], **QUICK
-    )
+    gr.on([tab.select, *(one.change for one in pair)], event(compare), pair, [words, *tables, examples], **QUICK)
     return choices
 
 
@@ -127,7 +119,5 @@ def _example(studio: Studio, cell: Disagreement) -> dict[str, str]:
 
 def _coloured(table: pd.DataFrame) -> Any:
     """Return average precisions with gains and losses told by sign and colour."""
-    style = table.style.map(
-        lambda gap: BETTER if gap > 0 else WORSE if gap < 0 else "", subset=["difference"]
-    )
+    style = table.style.map(lambda gap: BETTER if gap > 0 else WORSE if gap < 0 else "", subset=["difference"])
     return style.format({**dict.fromkeys(table.columns[1:3], "{:.3f}"), "difference": "{:+.3f}"}, na_rep="–")

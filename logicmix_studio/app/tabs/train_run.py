@@ -52,12 +52,8 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
     with gr.Row(elem_classes="lm-charts"):
         plots = {chart: line_plot(chart) for chart in CHARTS}
     with gr.Row():
-        precision = gr.Dataframe(
-            label="Average precision by class", visible=False, interactive=False, max_height=330
-        )
-        settings = gr.Dataframe(
-            label="Settings that differ from the recipe", visible=False, interactive=False
-        )
+        precision = gr.Dataframe(label="Average precision by class", visible=False, interactive=False, max_height=330)
+        settings = gr.Dataframe(label="Settings that differ from the recipe", visible=False, interactive=False)
     with gr.Accordion("Name and note", open=False, visible=False) as about:
         name, star = gr.Textbox(label="Name", max_length=80), gr.Checkbox(label="★ star")
         note = gr.Textbox(label="Note", lines=3, max_length=2000)
@@ -75,9 +71,7 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
     def look(run: float | None, before: dict[str, Any]) -> dict[Any, Any]:
         infos = studio.jobs.list()
         shown = next((info for info in infos if info.run == run), None)
-        shown = shown or next(
-            (info for info in reversed(infos) if info.is_active), infos[-1] if infos else None
-        )
+        shown = shown or next((info for info in reversed(infos) if info.is_active), infos[-1] if infos else None)
         current, _ = studio.registry.choice()
         every = [[info.run, info.status, info.name, info.star, info.run == current] for info in infos]
         changes: dict[Any, Any] = {} if before.get("every") == every else {known: every}
@@ -100,8 +94,7 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
             changes[head] = head_value(studio, shown)
         if is_other or now["offset"] != before.get("offset"):
             changes |= {
-                plot: drawn(curves.frame(chart), curves.axis(chart), LINE_COLOURS)
-                for chart, plot in plots.items()
+                plot: drawn(curves.frame(chart), curves.axis(chart), LINE_COLOURS) for chart, plot in plots.items()
             }
             changes[log] = studio.runs.log(shown.run)
         if is_other:
@@ -166,9 +159,7 @@ def line_plot(chart: str) -> gr.LinePlot:
     """Return a chart without a line yet, titled ``chart``."""
     titles = dict.fromkeys(("x_title", "y_title", "color_title"), " ")
     size = {"height": 230, "min_width": 300}
-    return gr.LinePlot(
-        x="x", y="y", color="line", title=chart, show_label=False, visible="hidden", **titles, **size
-    )  # type: ignore[arg-type]
+    return gr.LinePlot(x="x", y="y", color="line", title=chart, show_label=False, visible="hidden", **titles, **size)
 
 
 def drawn(frame: pd.DataFrame, axis: str, colours: dict[str, str]) -> Any:
@@ -180,9 +171,7 @@ def drawn(frame: pd.DataFrame, axis: str, colours: dict[str, str]) -> Any:
         colours: Of the lines by name; the others have the accent's.
     """
     colour_map = {line: colours.get(line, ACCENT) for line in frame["line"].unique()}
-    return gr.update(
-        value=frame, x_title=axis, color_map=colour_map, visible="hidden" if frame.empty else True
-    )
+    return gr.update(value=frame, x_title=axis, color_map=colour_map, visible="hidden" if frame.empty else True)
 
 
 def with_bars(table: pd.DataFrame) -> Any:
@@ -199,9 +188,7 @@ def head_value(studio: Studio, info: RunInfo) -> dict[str, Any]:
         info: The run.
     """
     change = studio.runs.change_line(info)
-    start = (
-        f"from run {int(info.init_from)}" if info.init_from and info.init_from.isdigit() else "fresh start"
-    )
+    start = f"from run {int(info.init_from)}" if info.init_from and info.init_from.isdigit() else "fresh start"
     tags = [f"run {info.run}", STATUS_WORDS[info.status], RECIPES[info.recipe].title, start]
     return {
         "title": safe(("★ " if info.star else "") + info.title),

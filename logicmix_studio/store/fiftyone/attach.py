@@ -100,9 +100,7 @@ def attach(
     return SyncWorker(uri, identity.id, table, database=identity.database, revive=mongod.ensure)
 
 
-def _run_setup(
-    workspace: Workspace, uri: str, identity: Identity, rebuild: bool, progress: Progress | None
-) -> None:
+def _run_setup(workspace: Workspace, uri: str, identity: Identity, rebuild: bool, progress: Progress | None) -> None:
     environ = dict(os.environ)
     prepare_environment(environ, database_uri=uri)
     environ[DATABASE_VARIABLE] = identity.database

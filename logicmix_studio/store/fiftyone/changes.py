@@ -124,9 +124,7 @@ class ProposalJob:
         positive, negative = (self.proposals > 0).sum(axis=0), (self.proposals < 0).sum(axis=0)
         return positive.tolist(), negative.tolist()
 
-    def _entries(
-        self, rows: NDArray[np.int64], claims: NDArray[np.int8], label_field: str
-    ) -> dict[str, list[Entry]]:
+    def _entries(self, rows: NDArray[np.int64], claims: NDArray[np.int8], label_field: str) -> dict[str, list[Entry]]:
         """Return the claims of some rows by image id, less the cells that were answered meanwhile."""
         block, scores = claims[rows], self.scores[rows].astype(np.float64)
         entries: dict[str, list[Entry]] = {}

@@ -120,9 +120,7 @@ def _create(fiftyone: Any, wanted: str) -> fo.Dataset:
     raise StudioError(f"A thousand data sets are named {wanted!r}.", "Delete some in the FiftyOne App.")
 
 
-def _describe(
-    fiftyone: Any, dataset: fo.Dataset, workspace: Workspace, table: LabelTable, identity: Identity
-) -> None:
+def _describe(fiftyone: Any, dataset: fo.Dataset, workspace: Workspace, table: LabelTable, identity: Identity) -> None:
     """Declare fields, colours, views and facts; all of it may stand already."""
     _say(0, 1, "declaring fields and views")
     declare_fields(fiftyone, dataset)

@@ -210,9 +210,7 @@ class DatasetSync:
             with dataset.ledger.lock:
                 seq = dataset.ledger.seq
                 proposals, conflicts = proposed.of(current), proposed.conflicts(current)
-            worker.write_proposals(
-                current.run, proposals, current.scores, conflicts, seq=seq, rows=rows, shown=wanted
-            )
+            worker.write_proposals(current.run, proposals, current.scores, conflicts, seq=seq, rows=rows, shown=wanted)
             shown = wanted
 
     def _wait(self, dataset: Dataset) -> bool:

@@ -58,9 +58,7 @@ def known_entry(image_id: str, class_name: str, state: int, source: int, **facts
     return entry | {name: value for name, value in facts.items() if value is not None}
 
 
-def claim_entry(
-    image_id: str, class_name: str, state: int, score: float, run: int, label_field: str = PSEUDO
-) -> Entry:
+def claim_entry(image_id: str, class_name: str, state: int, score: float, run: int, label_field: str = PSEUDO) -> Entry:
     """Return what a run says of a cell; with the field ``conflicts``, against a known label.
 
     Args:
@@ -130,9 +128,7 @@ def change_image(image_id: str, change: ImageChange, num_classes: int) -> Update
 def replace_claims(image_id: str, proposals: Sequence[Entry], conflicts: Sequence[Entry]) -> UpdateOne:
     """Return the update that gives an image a run's proposals, less those whose cell is known by now."""
     known = {"$ifNull": [f"${KNOWN}.classifications.label", []]}
-    unanswered = {
-        "$filter": {"input": _literal(list(proposals)), "cond": {"$not": [{"$in": ["$$this.label", known]}]}}
-    }
+    unanswered = {"$filter": {"input": _literal(list(proposals)), "cond": {"$not": [{"$in": ["$$this.label", known]}]}}}
     claims = {PSEUDO: _classifications(unanswered), CONFLICTS: _literal(labels_document(conflicts))}
     return UpdateOne({"_id": ObjectId(image_id)}, [{"$set": {**claims, "last_modified_at": "$$NOW"}}])
 
@@ -189,6 +185,4 @@ def _without(label_field: str, labels: Sequence[str]) -> Entry:
     stored = {"$ifNull": [f"${label_field}.classifications", []]}
     if not labels:
         return stored
-    return {
-        "$filter": {"input": stored, "cond": {"$not": [{"$in": ["$$this.label", _literal(list(labels))]}]}}
-    }
+    return {"$filter": {"input": stored, "cond": {"$not": [{"$in": ["$$this.label", _literal(list(labels))]}]}}}

@@ -99,9 +99,7 @@ class Mongod:
         binary: mongod's path; found unless given.
     """
 
-    def __init__(
-        self, dbpath: Path, *, environ: Mapping[str, str] | None = None, binary: Path | None = None
-    ) -> None:
+    def __init__(self, dbpath: Path, *, environ: Mapping[str, str] | None = None, binary: Path | None = None) -> None:
         self.dbpath = Path(dbpath)
         self.external_uri = (os.environ if environ is None else environ).get(URI_VARIABLE) or None
         self._binary = binary
@@ -304,9 +302,7 @@ def free_port(preferred: int | None = None) -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise StudioError(
-        "No free port on 127.0.0.1.", "Close programs that hold many connections, then try again."
-    )
+    raise StudioError("No free port on 127.0.0.1.", "Close programs that hold many connections, then try again.")
 
 
 def _end(record: _Record) -> None:

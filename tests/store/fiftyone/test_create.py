@@ -125,9 +125,7 @@ def test_new_images_and_classes_are_added_and_gone_images_taken_out(seen):
     assert seen.extended["classes"] == ["dog", "$cash", "x.y", "owl"]
     assert seen.ids[4] not in seen.extended["known"]
     added = set(seen.extended["known"]) - set(seen.ids)
-    assert [seen.extended["known"][new] for new in added] == [
-        dict.fromkeys(["dog", "$cash", "x.y", "owl"], "positive")
-    ]
+    assert [seen.extended["known"][new] for new in added] == [dict.fromkeys(["dog", "$cash", "x.y", "owl"], "positive")]
     assert seen.extended["known"][seen.ids[1]] == {"$cash": "negative"}  # the journal is replayed upon it
     assert seen.extended["num_unknown"][seen.ids[0]] == 1
     assert seen.extended["pseudo"] == {

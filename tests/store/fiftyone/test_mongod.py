@@ -32,10 +32,7 @@ def kill(running: Mongod) -> None:
 
 
 def test_find_mongod_without_importing_fiftyone():
-    code = (
-        "import sys, logicmix_studio.store.fiftyone.mongod as m; m.find_mongod();"
-        "sys.exit('fiftyone' in sys.modules)"
-    )
+    code = "import sys, logicmix_studio.store.fiftyone.mongod as m; m.find_mongod();sys.exit('fiftyone' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert find_mongod().is_file()
 
@@ -61,9 +58,7 @@ def test_ensure_starts_small_on_this_machine_only(own):
     assert uri.startswith("mongodb://127.0.0.1:")
     assert own.alive()
     assert folder_bytes(own.dbpath) < 30_000_000  # 301 MB with mongod's own defaults
-    listening = {
-        c.laddr.ip for c in psutil.Process(own.pid).net_connections() if c.status == psutil.CONN_LISTEN
-    }
+    listening = {c.laddr.ip for c in psutil.Process(own.pid).net_connections() if c.status == psutil.CONN_LISTEN}
     assert listening == {"127.0.0.1"}
 
 
@@ -153,9 +148,7 @@ def test_a_folder_in_use_is_said(own, tmp_path):
 
 def test_last_lines_of_a_crash_are_shown(tmp_path):
     crashing = tmp_path / "mongod"
-    crashing.write_text(
-        '#!/bin/sh\necho \'{"s":"F","msg":"Fatal assertion","attr":{"error":"bad page"}}\'\nexit 14\n'
-    )
+    crashing.write_text('#!/bin/sh\necho \'{"s":"F","msg":"Fatal assertion","attr":{"error":"bad page"}}\'\nexit 14\n')
     crashing.chmod(0o755)
     with pytest.raises(StudioError, match=r"(?s)code 14.*Fatal assertion.*bad page"):
         Mongod(tmp_path / "db", environ={}, binary=crashing).ensure()

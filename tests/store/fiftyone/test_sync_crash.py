@@ -51,7 +51,5 @@ def test_a_killed_server_loses_nothing_acknowledged(make_synced, mongod, databas
     assert worker.close(30)
     np.testing.assert_array_equal(synced.states(), ledger.states)
     for document in synced.samples().values():
-        names = [
-            {entry["label"] for entry in document[field]["classifications"]} for field in ("known", "pseudo")
-        ]
+        names = [{entry["label"] for entry in document[field]["classifications"]} for field in ("known", "pseudo")]
         assert not names[0] & names[1]

@@ -17,9 +17,7 @@ RUN = 4
 
 def decide(synced, row, name, state, answer="set", score=None, who="ann", run=None):
     image_id = synced.table.image_ids[row]
-    return synced.ledger.decide(
-        [Decision(image_id, name, state, answer, score)], who=who, origin="stream", run=run
-    )
+    return synced.ledger.decide([Decision(image_id, name, state, answer, score)], who=who, origin="stream", run=run)
 
 
 def propose(synced, claims, scores=None, run=RUN, **options):
@@ -84,11 +82,7 @@ def test_undo_brings_the_imported_entry_back_as_it_was(synced):
 
 
 def test_a_bulk_is_one_line_and_arrives_whole(synced):
-    cells = [
-        Decision(image_id, name, 1)
-        for image_id in synced.table.image_ids
-        for name in synced.table.class_names
-    ]
+    cells = [Decision(image_id, name, 1) for image_id in synced.table.image_ids for name in synced.table.class_names]
     synced.ledger.decide(cells, who="ann", origin="grid")
     assert flushed(synced)
     np.testing.assert_array_equal(synced.states(), np.ones((4, 3)))
@@ -284,9 +278,7 @@ def test_an_empty_data_set_takes_a_run(make_synced, mongod, database):
 
 def many(count: int, classes: int = 6) -> LabelTable:
     names = [f"class {column}" for column in range(classes)]
-    return LabelTable.build(
-        [f"{row}.jpg" for row in range(count)], names, np.zeros((count, classes), dtype=np.int8)
-    )
+    return LabelTable.build([f"{row}.jpg" for row in range(count)], names, np.zeros((count, classes), dtype=np.int8))
 
 
 def test_decisions_while_proposals_are_rewritten_contradict_nothing(make_synced, mongod, database):
@@ -315,9 +307,7 @@ def test_decisions_while_proposals_are_rewritten_contradict_nothing(make_synced,
     assert flushed(synced)
     contradictions = 0
     for document in synced.samples().values():
-        labels = [
-            [one["label"] for one in document[field]["classifications"]] for field in ("known", "pseudo")
-        ]
+        labels = [[one["label"] for one in document[field]["classifications"]] for field in ("known", "pseudo")]
         contradictions += len(set(labels[0]) & set(labels[1]))
         assert document["num_unknown"] == 6 - len(labels[0])
         assert all(len(set(names)) == len(names) for names in labels)
@@ -357,9 +347,7 @@ def test_nothing_acknowledged_is_lost_when_mongod_is_killed(tmp_path, make_synce
         np.testing.assert_array_equal(synced.states(), synced.ledger.states)
         assert synced.worker.status().applied_seq == synced.ledger.seq == 600
         open_cells = {(i, name) for i in table.image_ids for name in table.class_names}
-        shown = {
-            (i, e["label"]) for i, one in synced.samples().items() for e in one["pseudo"]["classifications"]
-        }
+        shown = {(i, e["label"]) for i, one in synced.samples().items() for e in one["pseudo"]["classifications"]}
         answered = {(cell.image_id, cell.class_name) for line in synced.ledger.lines for cell in line.cells}
         assert shown == open_cells - answered
         client.close()
