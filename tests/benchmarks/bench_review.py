@@ -18,26 +18,17 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from logicmix_studio.review import (
-    AuditSpec,
-    Coverage,
-    Evidence,
-    count_bands,
-    lower_bounds,
-    plan_audit,
-    solve_thresholds,
-)
 from logicmix_studio.review.calibration import Calibration, Line, apply_calibration
 from logicmix_studio.review.cells import CellView
 from logicmix_studio.review.conflicts import find_conflicts
-from logicmix_studio.review.proposals import Thresholds, open_cells, propose
+from logicmix_studio.review.evidence import Sample, further_answers, group_claims, prove
+from logicmix_studio.review.proposals import Thresholds, propose
 from logicmix_studio.review.queue import Queue, build_queue
 from logicmix_studio.review.queue_spec import ORDERS, QueueSpec
 from logicmix_studio.review.what_if import blend_difference
 
 AIM_QUEUE_MS = 1000.0
 AIM_PAGE_MS = 20.0
-AIM_SLIDER_MS = 5.0
 
 Figure = tuple[str, float, float | None]
 """What was timed, milliseconds, and the most it may take."""
@@ -121,25 +112,17 @@ def other_figures(view: CellView, repeats: int) -> Iterator[Figure]:
     assert view.scores is not None
     scores, num_classes = view.scores, view.num_classes
     thresholds = Thresholds.constant(num_classes, 0.9, 0.97)
-    is_open = open_cells(view.states, view.excluded_rows, view.unsure_run, view.run)
-    coverage = Coverage(scores, is_open)
     yield "propose", best_ms(lambda: propose(scores, view.states, thresholds), repeats), None
-    yield "coverage, sorted once", best_ms(lambda: Coverage(scores, is_open), repeats), None
-    yield "coverage of all sliders", best_ms(lambda: coverage.count(thresholds), 20), AIM_SLIDER_MS
-    yield "coverage of one slider", best_ms(lambda: coverage.count_class(0, 1, 0.9), 20), AIM_SLIDER_MS
     bend = Calibration(Line(0.7, 0.3), Line(1.4, 0.3))
     yield "calibrate", best_ms(lambda: apply_calibration(scores, bend), repeats), None
     yield "conflicts", best_ms(lambda: find_conflicts(view.states, scores), repeats), None
-    ids = [str(row) for row in range(len(scores))]
-    yield "draw an audit", best_ms(lambda: plan_audit(view, ids, AuditSpec(seed=0)), repeats), None
-    populations = count_bands(coverage)
-    total = np.full_like(populations, 20)
-    evidence = Evidence(total - 1, total)
-    bounds = lower_bounds(evidence, populations)
-    yield "bounds from audits", best_ms(lambda: lower_bounds(evidence, populations), repeats), None
-    names = view.class_names
-    solve = best_ms(lambda: solve_thresholds(0.98, names, evidence, populations, bounds), repeats)
-    yield "thresholds from bounds", solve, None
+    is_open = np.ones(int((view.proposals == -1).sum()), dtype=np.bool_)
+    parts = (is_open, np.arange(len(is_open)) % 5 != 0)
+    samples = [Sample(1 + i, 59 / len(is_open), covers, 59, 59) for i, covers in enumerate(parts)]
+    yield "claims by the audits that cover them", best_ms(lambda: group_claims(is_open, samples), repeats), None
+    claims, _ = group_claims(is_open, samples)
+    yield "what audits prove", best_ms(lambda: prove(claims, 0.95), repeats), None
+    yield "how many answers are needed", best_ms(lambda: further_answers(claims, 0.98), repeats), None
     after = np.where(view.states == 0, view.proposals, view.states).astype(np.int8)
     yield "blends settled", best_ms(lambda: blend_difference(view.states, after), repeats), None
 

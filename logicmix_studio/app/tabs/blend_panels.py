@@ -182,7 +182,7 @@ def add_blend_api(page: Page) -> None:
         """Tell what is known in 1,000 training samples, as shares of all cells, drawn and by formula."""
         mixing = _mixing(min_sources, max_sources, probability)
         found = page.studio.blends.statistics(seed, mixing, with_pseudo=with_pseudo_labels)
-        return {str(name): dict(row) for name, row in found.shares.iterrows()}
+        return {str(name): shares for name, shares in found.shares.T.to_dict().items()}
 
     for function in (draw_blend, make_blend, blend_methods, blend_scores, blend_statistics):
         gr.api(event(function), api_name=function.__name__, concurrency_limit=None)

@@ -50,7 +50,7 @@ def browse_tab(page: Page) -> None:
     """Lay out the tab, then wire it."""
     studio = page.studio
     filters = list(_filters(studio))
-    class_name, state, *_, someone, _, run = filters
+    class_name, state, path, *_, someone, _, run = filters
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             with gr.Row():
@@ -219,7 +219,7 @@ def browse_tab(page: Page) -> None:
         return fiftyone_address(studio, at["selected"] or [studio.image_ids[row] for row in some] or None)
 
     looked, similar = page.shown["browse"].select, [alike_words, alike]
-    gr.on([part.input for part in filters], search, [view, *filters], parts, **IN_TURN)
+    gr.on([path.submit, *(part.input for part in filters)], search, [view, *filters], parts, **IN_TURN)
     page.target.change(arrive, [view, page.target], parts, **IN_TURN).then(find_similar, view, similar, **QUIET)
     looked(look, [view, page.target], parts, **IN_TURN)
     page.timer("browse", LOOK_S).tick(follow, view, parts, **IN_TURN)
