@@ -17,20 +17,23 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
-from logicmix_studio.labels import POSITIVE
-from logicmix_studio.store import Workspace, locate_workspace, write_json
+from logicmix_studio.files import write_json
+from logicmix_studio.images.demo import make_demo
+from logicmix_studio.importing import store_tables
+from logicmix_studio.review.audit import Scope
+from logicmix_studio.store import Workspace, locate_workspace
 from logicmix_studio.studio import Studio
-from tests.launched import LaunchedStudio, action_id, chromium
+from tests.launched import chromium
+from tests.served import serving
 
 FOLDER = Path(__file__).parent.parent / "assets" / "screenshots"
 WIDTH, HEIGHT = 1280, 800
@@ -38,24 +41,18 @@ NUM_IMAGES = 600
 PALETTE_SIZE = 256
 EXACT_COLOURS = 96
 """The most frequent colours are kept as they are: they are the page's own."""
-TOKENS = ("accent", "text", "positive", "negative", "unknown", "pseudo", "positive-fill", "pseudo-fill")
+TOKENS = ("accent", "positive", "negative", "unknown", "pseudo", "positive-fill", "pseudo-fill")
 """Colours that mean something and are kept as they are, however small the mark."""
-MIN_BLEND = {"positive": 2, "negative": 1, "open": 3}
-"""What the truth table of the drawn blend shows at least."""
-SEEDS = range(526, 626)
-GRID_TILES = 24
-RUN_SECONDS = 600.0
 CELLS_A_ROUND = 120
 ERROR_RATE = 0.03
-AUDIT_CELLS = 12
-"""Cells of a band and sign."""
-AUDITED = 0.6
-"""Share of the audit that is answered."""
 POSITIVE_THRESHOLD = 0.7
 """A set this small makes few confident positives; a person would take more of them to review."""
 DECISION_SECONDS = 2.1
 ROUND_SECONDS = 150.0
 """Between the last answer of a round and the first of the next."""
+PATIENCE_MS = 60_000
+REST_MS = 1500
+"""For what a tab fetches after its first frame, such as charts."""
 
 TOKEN_COLOURS = """(names) => {
   const style = getComputedStyle(document.documentElement);
@@ -63,137 +60,84 @@ TOKEN_COLOURS = """(names) => {
   return values.filter((value) => /^#[0-9a-f]{6}$/i.test(value));
 }"""
 
-TRUTH_OF = """async (cell) => {
-  const [image, ...name] = cell.split(" ");
-  const { cells } = await (await fetch(`/api/cells/image/${image}`)).json();
-  return cells.find((one) => one.class === name.join(" ")).truth;
-}"""
-
-SETTLED = """() => {
-  const root = document.querySelector(`[data-lm-tab="${document.documentElement.dataset.lmVisible}"]`);
-  const isWaiting = [...document.querySelectorAll(".lm-skeleton, [aria-busy=true]")].some((node) => node.offsetParent);
-  const isSeen = (box) => box.width && box.top < innerHeight && box.bottom > 0;
-  const seen = [...document.images].filter((image) => isSeen(image.getBoundingClientRect()));
-  return root && !isWaiting && seen.every((image) => image.complete && image.naturalWidth);
-}"""
-"""Whether the page has everything it was waiting for."""
-
-
-def _nothing(page: Page) -> None:
-    """Leave the page as it is."""
-
 
 @dataclass(frozen=True)
 class Shot:
     """One picture."""
 
     name: str
-    address: str
-    """Where it is; ``{seed}`` and ``{class_name}`` become a blend and a class that have something to show."""
+    query: str
+    """The page's address."""
     ready: str
     """What must be on the page."""
-    prepare: Callable[[Page], None] = _nothing
+    press: tuple[str, ...] = ()
+    """Selectors that are clicked, one after the other."""
     schemes: tuple[str, ...] = ("light",)
 
 
-def _mark_tiles(page: Page) -> None:
-    """Mark the tiles whose class is truly not there."""
-    for tile in page.locator(".lm-tile").all():
-        if page.evaluate(TRUTH_OF, tile.get_attribute("data-cell")) < 0:
-            tile.click()
-    page.mouse.move(5, HEIGHT - 5)
-
-
-def _show_score(page: Page) -> None:
-    """Show the pseudo-label with its score."""
-    page.keyboard.press("p")
-    page.locator(".lm-screen-stream .lm-score").wait_for()
-
-
-def _open_first(page: Page) -> None:
-    """Open the first image with a pseudo-label."""
-    page.locator(".lm-br-tile").first.dblclick()
-    page.locator("dialog.lm-bi").wait_for()
-    page.locator(".lm-bi-similar img").first.wait_for()
-
-
 SHOTS = (
-    Shot("overview", "/overview", ".lm-ov-summary .lm-number", schemes=("light", "dark")),
-    Shot("browse", "/browse?class=zero&state=pseudo-positive", ".lm-br-grid img"),
-    Shot("browse-image", "/browse?class=zero&state=pseudo-positive", ".lm-br-grid img", _open_first),
-    Shot("blend", "/blend?seed={seed}&k=2-3&probability=0.5", ".lm-truth tbody tr"),
-    Shot("blend-methods", "/blend?seed={seed}&k=2-3&probability=0.5&panel=methods", ".lm-blend-panel"),
-    Shot("blend-statistics", "/blend?seed={seed}&panel=statistics", ".lm-statistics-line"),
+    Shot("overview", "?tab=overview", "#tab-overview canvas", schemes=("light", "dark")),
+    Shot("browse", "?tab=browse&class_name=zero&state=pseudo-positive", "#tab-browse .tile img"),
     Shot(
-        "review",
-        "/review?scope=proposals&order=uncertain",
-        ".lm-screen-stream[data-cell]",
-        _show_score,
-        ("light", "dark"),
+        "browse-image",
+        "?tab=browse&class_name=zero&state=pseudo-positive",
+        "#tab-browse .tile img",
+        ("#tab-browse .tile",),
     ),
-    Shot("review-grid", "/review?screen=grid&size=24&sign=1&class={class_name}", ".lm-tile img", _mark_tiles),
-    Shot("review-audit", "/review?screen=audit&audit=1", ".lm-thresholds-table tbody tr"),
-    Shot("review-what-if", "/review?screen=what-if", ".lm-whatif-table"),
-    Shot("train", "/train?run=2", ".lm-run-tile"),
-    Shot("train-compare", "/train?compare=1,2", ".lm-compare-table"),
+    Shot("blend", "?tab=blend", "#tab-blend tbody tr"),
+    Shot("blend-methods", "?tab=blend", "#tab-blend tbody tr", ("role=tab[name='Other methods']",)),
+    Shot("blend-statistics", "?tab=blend", "#tab-blend tbody tr", ("role=tab[name='1,000 blends']",)),
+    Shot("review", "?tab=review&scope=proposals", "#tab-review .stage img", schemes=("light", "dark")),
+    Shot("review-grid", "?tab=review&screen=grid", "#tab-review .tile img"),
+    Shot("review-audit", "?tab=review&screen=audits", "#tab-review table"),
+    Shot("label", "?tab=label", "#tab-label img", schemes=("light", "dark")),
+    Shot("train", "?tab=train&run=2", "#tab-train canvas"),
+    Shot("train-compare", "?tab=train&run=2", "#tab-train canvas", ("role=tab[name='Two runs']",)),
+    Shot(
+        "train-preview",
+        "?tab=train&run=2",
+        "#tab-train canvas",
+        ("role=tab[name='What the next run would learn from']",),
+    ),
 )
 
 
-class Answerer:
-    """Somebody who looks at the truth and errs now and then."""
-
-    def __init__(self, studio: LaunchedStudio) -> None:
-        """Read the demo's complete labels."""
-        self._studio = studio
-        self._random = np.random.default_rng(7)
-        with Studio.open(studio.folder, read_only=True) as opened:
-            assert opened.complete is not None, "the demo has no complete labels"
-            self._truth = {
-                (image, name): int(opened.complete[row, column])
-                for row, image in enumerate(opened.image_ids)
-                for column, name in enumerate(opened.class_names)
-            }
-
-    def stream(self, query: dict[str, str], count: int) -> None:
-        """Answer cells of a queue one by one, as the page does."""
-        body = {"query": query, "want": count, "holder": "screenshots"}
-        for item in self._studio.post("/api/review/queue", body)["items"]:
-            state = self._say(item["image"], item["class"])
-            answer = "set" if not item["claim"] else "accept" if state == item["claim"] else "reject"
-            cell = [item["image"], item["class"], state, answer, item["score"]]
-            asked = {"id": action_id(), "origin": "stream", "cells": [cell], "run": item["run"], "ms": 1900}
-            self._studio.post("/api/review/answer", asked)
-
-    def audit(self, per_stratum: int, share: float) -> None:
-        """Draw an audit and answer a share of it."""
-        asked = {"id": action_id(), "per_stratum": per_stratum, "lowest_confidence": 0.7, "seed": 3}
-        made = self._studio.post("/api/review/audits", asked)
-        path = f"/api/review/audits/{made['number']}"
-        items = self._studio.post(f"{path}/items", {"want": round(made["total"] * share)})["items"]
-        for item in items:
-            said = self._truth[item["image"], item["class"]]
-            self._studio.post(f"{path}/answer", {"id": action_id(), "place": item["cell"], "said": said, "ms": 1700})
-
-    def _say(self, image: str, class_name: str) -> int:
-        truth = self._truth[image, class_name]
-        return -truth if self._random.random() < ERROR_RATE else truth
+def prepare(folder: Path, images: int) -> None:
+    """Draw the demo and live through two rounds and an audit."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = make_demo(folder, num_images=images)
+    workspace = locate_workspace(folder)
+    store_tables(workspace, made.known, made.complete)
+    with Studio.open(folder, who="ada") as studio:
+        studio.train("fast")
+        studio.bulk.set_threshold(POSITIVE_THRESHOLD, who="ada", sign=1)
+        answer(studio, CELLS_A_ROUND)
+        studio.train("fast", head__epochs=40)
+        audit(studio)
+        answer(studio, CELLS_A_ROUND // 2)
+    stretch_clock(workspace)
 
 
-def prepare_rounds(studio: LaunchedStudio) -> None:
-    """Train, answer, train again, audit, answer: what a first hour in the studio leaves behind."""
-    person = Answerer(studio)
-    first = studio.train("quick", RUN_SECONDS, name="first look")
-    person.stream({"order": "uncertain"}, CELLS_A_ROUND)
-    person.stream({"order": "confident"}, CELLS_A_ROUND)
-    names = studio.get("/api/session")["class_names"]
-    groups = [{"class_name": name, "sign": 1, "threshold": POSITIVE_THRESHOLD} for name in names]
-    studio.post("/api/review/thresholds", {"groups": groups})
-    settings = {"head.learning_rate": 0.001}
-    second = studio.train("quick", RUN_SECONDS, name="faster head", overrides=settings)
-    studio.post(f"/api/train/runs/{second}/meta", {"star": True})
-    person.audit(AUDIT_CELLS, AUDITED)
-    person.stream({"order": "useful"}, CELLS_A_ROUND // 3)
-    say(f"runs {first} and {second} are trained")
+def answer(studio: Studio, count: int) -> None:
+    """Answer pseudo-labels one by one: by the truth, with an error now and then."""
+    assert studio.complete is not None, "the demo has no complete labels"
+    random = np.random.default_rng(7)
+    found = studio.proposals()
+    for place in random.permutation(len(found))[:count]:
+        one = found[place]
+        row, column = studio.ledger.position(one.image_id, one.class_name)
+        state = int(studio.complete[row, column]) * (-1 if random.random() < ERROR_RATE else 1)
+        studio.decide(one.image_id, one.class_name, state, answer="accept" if state == one.value else "reject")
+
+
+def audit(studio: Studio) -> None:
+    """Draw an audit of the claims that a class is absent, and answer it."""
+    assert studio.complete is not None
+    made = studio.audits.start([Scope(-1)], who="ada", seed=3)
+    for card in studio.audits.questions(made.number, want=10_000):
+        row, column = studio.ledger.position(card.image_id, card.class_name)
+        said = int(studio.complete[row, column])
+        studio.audits.answer(made.number, card.image_id, card.class_name, said, who="ada")
 
 
 def stretch_clock(workspace: Workspace) -> None:
@@ -226,27 +170,7 @@ def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
-def telling_seed(studio: LaunchedStudio) -> int:
-    """Return the first seed whose blend has positive, negative and open classes."""
-    for seed in SEEDS:
-        blend = studio.get("/api/blend/draw", seed=seed, k_min=2, k_max=3, blends_only=True)
-        is_right = all(row["result"] in (0, row["truth"]) for row in blend["rows"])
-        if is_right and all(blend["counts"][kind] >= least for kind, least in MIN_BLEND.items()):
-            return int(blend["seed"])
-    return SEEDS.start
-
-
-def telling_class(folder: Path) -> str:
-    """Return the class of which most pseudo-labels say wrongly that it is there, a page of them at least."""
-    with Studio.open(folder, read_only=True) as studio:
-        assert studio.complete is not None, "the demo has no complete labels"
-        is_claimed = studio.proposals_array() == POSITIVE
-        wrong = np.count_nonzero(is_claimed & (studio.complete != POSITIVE), axis=0)
-        fills_page = np.count_nonzero(is_claimed, axis=0) >= GRID_TILES
-        return studio.class_names[int(np.argmax(np.where(fills_page, wrong, -1)))]
-
-
-def take(browser: Browser, url: str, shot: Shot, scheme: str, places: dict[str, Any]) -> Path:
+def take(browser: Browser, url: str, shot: Shot, scheme: str) -> Path:
     """Take one picture and return its file."""
     context = browser.new_context(
         viewport={"width": WIDTH, "height": HEIGHT},
@@ -256,11 +180,13 @@ def take(browser: Browser, url: str, shot: Shot, scheme: str, places: dict[str, 
     )
     try:
         page = context.new_page()
-        page.goto(f"{url}/#{shot.address.format(**places)}")
-        page.locator(shot.ready).first.wait_for(timeout=60_000)
-        page.wait_for_function(SETTLED, timeout=60_000)
-        shot.prepare(page)
-        page.wait_for_function(SETTLED, timeout=60_000)
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(f"{url}{shot.query}")
+        page.locator(shot.ready).first.wait_for()
+        for selector in shot.press:
+            page.locator(selector).first.click()
+        page.wait_for_timeout(REST_MS)
+        page.mouse.move(5, HEIGHT - 5)
         tokens = page.evaluate(TOKEN_COLOURS, TOKENS)
         return save(page.screenshot(animations="disabled"), tokens, FOLDER / f"{shot.name}-{scheme}.png")
     finally:
@@ -299,11 +225,6 @@ def with_palette(picture: Image.Image, tokens: Sequence[str]) -> Image.Image:
     return small
 
 
-def say(words: str) -> None:
-    """Print a line."""
-    sys.stdout.write(f"{words}\n")
-
-
 def main() -> None:
     """Make the demo, live through two rounds, take the pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -313,18 +234,14 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="logicmix-pictures-") as temporary:
         folder = options.folder or Path(temporary) / "demo"
-        folder.parent.mkdir(parents=True, exist_ok=True)
         if not (folder / "ready").exists():
-            with LaunchedStudio.demo(folder, images=options.images) as studio:
-                prepare_rounds(studio)
-            stretch_clock(locate_workspace(folder))
+            prepare(folder, options.images)
             (folder / "ready").touch()
-        with LaunchedStudio.demo(folder, images=options.images) as studio, chromium() as browser:
-            places = {"seed": telling_seed(studio), "class_name": telling_class(folder)}
+        with Studio.open(folder, who="ada") as studio, serving(studio) as url, chromium() as browser:
             for shot in SHOTS:
                 for scheme in shot.schemes if shot.name.startswith(options.only) else ():
-                    file = take(browser, studio.url, shot, scheme, places)
-                    say(f"{file.relative_to(FOLDER.parent.parent)}: {file.stat().st_size / 1000:.0f} kB")
+                    file = take(browser, url, shot, scheme)
+                    sys.stdout.write(f"{file.relative_to(FOLDER.parent.parent)}: {file.stat().st_size / 1000:.0f} kB\n")
 
 
 if __name__ == "__main__":

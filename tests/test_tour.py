@@ -17,7 +17,7 @@ def pictures_of(page: Path) -> set[Path]:
 
 def test_tour_shows_every_tab() -> None:
     shown = {path.name.split("-")[0] for path in pictures_of(ROOT / "docs" / "tour.md")}
-    assert shown == {"overview", "browse", "blend", "review", "train"}
+    assert shown == {"overview", "browse", "blend", "review", "label", "train"}
 
 
 def test_pictures_of_the_pages_exist_and_are_made_by_the_script() -> None:

@@ -113,7 +113,8 @@ def _reason(found: OrExplanation, filled: npt.NDArray[np.bool_], states: npt.NDA
     claimed = [source for source in found.deciding if filled[source]]
     checked = [source for source in found.deciding if not filled[source]]
     if found.result == POSITIVE and checked:
-        return f"one has it: {listed(checked, 'and')}"
+        which = listed(checked, "and")
+        return f"one has it: {which}" if len(checked) == 1 else f"one is enough: {which} have it"
     if found.result == POSITIVE:
         return f"one has it, says a pseudo-label of {listed(claimed, 'and')}: nobody checked"
     if found.result == NEGATIVE and claimed:

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
 from gradio_client import Client
 
-from logicmix_studio.app.server import address, bind, build_app
 from logicmix_studio.studio import Studio
+from tests.served import serving
 
-START_S = 60.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture
 def client(studio: Studio) -> Iterator[Client]:
-    listener = bind("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(build_app(studio), log_level="warning", access_log=False))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    url = address("127.0.0.1", listener.getsockname()[1])
-    yield Client(url, verbose=False, httpx_kwargs={"timeout": START_S})
-    server.should_exit = True
-    thread.join(START_S)
+    with serving(studio) as url:
+        yield Client(url, verbose=False, httpx_kwargs={"timeout": PATIENCE_S})
 
 
 def test_a_program_draws_builds_and_compares_blends(client: Client, studio: Studio) -> None:

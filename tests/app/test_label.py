@@ -1,18 +1,16 @@
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-import uvicorn
 from gradio_client import Client
 
 from logicmix_studio.app.access import PERSON_HEADER
 from logicmix_studio.app.blocks import build_blocks
-from logicmix_studio.app.server import address, bind, build_app
 from logicmix_studio.studio import Studio
+from tests.served import serving
 
-START_S = 60.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture
@@ -23,14 +21,8 @@ def bare(open_studio: Callable[..., Studio]) -> Studio:
 @pytest.fixture
 def client(bare: Studio) -> Iterator[Client]:
     """A program of ben's at a served studio."""
-    listener = bind("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(build_app(bare), log_level="warning", access_log=False))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    url = address("127.0.0.1", listener.getsockname()[1])
-    yield Client(url, verbose=False, headers={PERSON_HEADER: "ben"}, httpx_kwargs={"timeout": START_S})
-    server.should_exit = True
-    thread.join(START_S)
+    with serving(bare) as url:
+        yield Client(url, verbose=False, headers={PERSON_HEADER: "ben"}, httpx_kwargs={"timeout": PATIENCE_S})
 
 
 def test_a_program_labels_images(client: Client, bare: Studio) -> None:

@@ -1,22 +1,20 @@
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 
 import pandas as pd
 import pytest
-import uvicorn
 from gradio_client import Client
 
 from logicmix_studio.app.blocks import build_blocks
-from logicmix_studio.app.server import address, bind, build_app
 from logicmix_studio.app.tabs.train_api import METHODS, plain
 from logicmix_studio.runs import Jobs
 from logicmix_studio.runs.compare import RunChange
 from logicmix_studio.studio import Studio
 from logicmix_studio.training.config import describe
+from tests.served import serving
 
-START_S = 60.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture
@@ -27,14 +25,8 @@ def two_runs(open_studio: Callable[..., Studio]) -> Studio:
 @pytest.fixture
 def client(two_runs: Studio) -> Iterator[Client]:
     """A program at a served studio."""
-    listener = bind("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(build_app(two_runs), log_level="warning", access_log=False))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    url = address("127.0.0.1", listener.getsockname()[1])
-    yield Client(url, verbose=False, httpx_kwargs={"timeout": START_S})
-    server.should_exit = True
-    thread.join(START_S)
+    with serving(two_runs) as url:
+        yield Client(url, verbose=False, httpx_kwargs={"timeout": PATIENCE_S})
 
 
 def test_plain__dataclasses_come_with_what_they_say() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.checks import assert_accessible, go_to_tab, keep_picture
+from tests.browser.checks import assert_accessible, keep_picture
 from tests.browser.conftest import Served
 
 pytestmark = pytest.mark.browser
@@ -25,9 +25,7 @@ def test_audit__from_the_first_question_to_a_bulk_and_back(
         num_images=600, class_names=("<i>circle</i>", "square"), known_proportion=0.2, side=16, draw_every=600
     )
     before = served.studio.ledger.states.copy()
-    page = open_page(served.url)
-    go_to_tab(page, "review")
-    page.locator('[role=tab][data-tab-id="audits"]').click()
+    page = open_page(served.url, "?tab=review&screen=audits")
     plan = page.locator("#audit-plan")
     expect(plan.locator("b")).to_be_visible(timeout=ARRIVAL_MS)
     expect(plan).to_contain_text("59 answers, if all are right (93 with one wrong), will unlock")

@@ -23,7 +23,7 @@ def row(*args, **kwargs):
     ("states", "state", "reason", "settling"),
     [
         ([0, 1], 1, "one has it: image 2", ""),
-        ([1, 1, -1], 1, "one has it: images 1 and 2", ""),
+        ([1, 1, -1], 1, "one is enough: images 1 and 2 have it", ""),
         ([-1, -1], -1, "all were checked, none has it", ""),
         ([-1], -1, "it was checked: not there", ""),
         ([-1, 0], 0, "nobody looked in image 2", "yes or no in image 2 would settle it"),

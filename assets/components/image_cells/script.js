@@ -111,9 +111,6 @@ async function tell() {
   const entry = ([who, what, when, state, isUndone]) => lm.el("li", { class: isUndone ? "undone" : null }, lm.el("span", { class: `lm-mark ${state}` }), lm.el("span", {}, lm.el("b", {}, who), ` ${what}`), time(when));
   story.replaceChildren(lm.el("h3", {}, `History of ${name}`), lm.el("p", { class: "lm-soft" }, words), lm.el("ol", {}, lines.map(entry)));
 }
-
-// acting -------------------------------------------------------------------------------------------------------------
-
 function move(by) {
   const at = shown.findIndex((cell) => cell.class_name === active) + by;
   choose(shown[Math.max(0, Math.min(shown.length - 1, at))]?.class_name);
@@ -134,8 +131,7 @@ function answer(state) {
 }
 
 const claim = (sign) => cellOf(active)?.proposal && !cellOf(active).state && answer(cellOf(active).proposal * sign);
-const go = (id) => id && trigger("select", { id });
-const reverse = (word) => box.add({ reverse: word });
+const [go, reverse] = [(id) => id && trigger("select", { id }), (word) => box.add({ reverse: word })];
 const enlarge = () => (dialog.open ? dialog.close() : ((dialog.firstChild.src = image.large), dialog.showModal()));
 function close() {
   if (dialog.open) return dialog.close();

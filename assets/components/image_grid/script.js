@@ -14,9 +14,6 @@ let [at, anchor, shownAt, timer, cleared] = [0, 0, 0, 0, props.value?.cleared];
 const items = () => props.value?.items ?? [];
 const number = (value) => Number(value ?? 0).toLocaleString("en");
 const plural = (value, word) => `${number(value)} ${word}${value === 1 ? "" : "s"}`;
-
-// drawing ------------------------------------------------------------------------------------------------------------
-
 function draw() {
   const hadFocus = tiles.contains(document.activeElement);
   const now = items();
@@ -110,9 +107,6 @@ function hidePreview() {
   clearTimeout(timer);
   preview.hidden = true;
 }
-
-// selecting, marking, opening ----------------------------------------------------------------------------------------
-
 function told() {
   paint();
   const now = items().filter((item) => chosen.has(item.key));

@@ -11,9 +11,6 @@ window.lm = (() => {
     node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
     return node;
   }
-
-  // keys ---------------------------------------------------------------------------------------------------------
-
   /** Every key with its one meaning on all tabs: name → [key, words]. */
   const ACTIONS = {
     yes: ["y", "Yes, it is there"],
@@ -60,9 +57,7 @@ window.lm = (() => {
   const isVisible = (element) => element.isConnected && element.checkVisibility() && !element.closest("[inert]");
 
   /** Let a component answer keys while it can be seen; the one with the focus comes first, then the newest. */
-  function keys(element, actions) {
-    handlers.push([element, actions]);
-  }
+  const keys = (element, actions) => handlers.push([element, actions]);
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || isTyping(event.target)) return;
@@ -99,9 +94,6 @@ window.lm = (() => {
     showKeys(document);
     return null;
   }
-
-  // messages -----------------------------------------------------------------------------------------------------
-
   /** Show a message for some seconds. */
   function say(text, kind = "info") {
     let place = document.querySelector(".lm-messages");
@@ -117,18 +109,19 @@ window.lm = (() => {
     if (reply?.error) throw Object.assign(new Error(reply.error), { hint: reply.hint, isFinal: true });
     return reply;
   }
+  // Gradio shows no message for a mistake in an event that does not go through its queue.
+  const plainFetch = window.fetch;
+  window.fetch = async (...asked) => {
+    const answer = await plainFetch(...asked);
+    if (answer.status === 500 && String(asked[0]).includes("/run/predict")) answer.clone().json().then(({ error }) => error && say(new DOMParser().parseFromString(error, "text/html").body.textContent, "error"));
+    return answer;
+  };
   const complain = (error) => say(error.hint ? `${error.message}: ${error.hint}` : error.message, "error");
-
-  // unsent answers -----------------------------------------------------------------------------------------------
-
   const newId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
   /**
-   * Answers on their way: sent in order, one at a time, kept in the browser until the server has acknowledged them. Each
-   * has an id, so that sending it twice is one action.
-   * @param name keeps the answers of one data set apart
-   * @param send function of an entry's content that returns the server's reply, or fails
-   * @param told called with (number unsent, reply or null, error or null, content or null) after every change
+   * Answers on their way: sent in order, kept in the browser until acknowledged; an id makes sending one twice one action.
+   * `send(content)` returns the reply or fails; `told(unsent, reply, error, content)` is called after every change.
    */
   function outbox(name, send, told) {
     const prefix = `lm-unsent:${name}:`;
@@ -172,9 +165,6 @@ window.lm = (() => {
       unsent: () => entries.map((entry) => entry.content),
     };
   }
-
-  // the address --------------------------------------------------------------------------------------------------
-
   /** Keep the tab and its filters in the address, so that a reload or a link shows the same; without filters, its last. */
   const lastFilters = {};
   function address(tab, filters = lastFilters[tab]) {
@@ -184,17 +174,10 @@ window.lm = (() => {
     for (const [name, value] of Object.entries(filters)) if (value !== null && value !== undefined && value !== "" && value !== false) query.set(name, value);
     history.replaceState(null, "", `?${query}`);
   }
-
-  // light and dark -----------------------------------------------------------------------------------------------
-
   const wished = localStorage.getItem("lm-theme");
   const showTheme = (theme) => document.body.classList.toggle("dark", theme === "dark");
   if (wished) new MutationObserver((_, observer) => document.querySelector(".gradio-container") && (showTheme(wished), observer.disconnect())).observe(document.documentElement, { childList: true, subtree: true });
-  function switchTheme() {
-    const theme = document.body.classList.contains("dark") ? "light" : "dark";
-    localStorage.setItem("lm-theme", theme);
-    showTheme(theme);
-  }
+  const switchTheme = () => showTheme((localStorage["lm-theme"] = document.body.classList.contains("dark") ? "light" : "dark"));
 
   /** Put the keyboard's focus where it is wanted without scrolling. */
   const focus = (element) => element?.focus({ preventScroll: true });

@@ -17,9 +17,6 @@ let [total, answered, shownAt, generation] = [0, 0, 0, 0];
 let [run, empty, isLoading, hasEnded] = [null, null, false, false];
 let asked = "";
 const box = lm.outbox(`${origin}:${store}`, (content) => server[content.kind]({ ...content, holder }), told);
-
-// asking -------------------------------------------------------------------------------------------------------------
-
 /** Ask anew; some cards stay on screen. `again` takes what was skipped once more. */
 function restart(staying = [], again = false) {
   generation += 1;
@@ -54,9 +51,6 @@ async function refill(again = false) {
   drawFigures();
   prefetch();
 }
-
-// drawing ------------------------------------------------------------------------------------------------------------
-
 function picture(url) {
   const image = pictures.get(url) ?? lm.el("img", { src: url, alt: "", draggable: "false", decoding: "async" });
   image.ready ??= image.decode().then(() => true, () => false);
@@ -137,9 +131,6 @@ function enlarge(on = !stage.classList.contains("enlarged")) {
 
 stage.addEventListener("pointermove", (event) => stage.style.setProperty("--at", `${event.offsetX}px ${event.offsetY}px`));
 stage.addEventListener("click", () => enlarge());
-
-// answering ----------------------------------------------------------------------------------------------------------
-
 function answer(name) {
   const card = cards[0];
   if (!card) return;

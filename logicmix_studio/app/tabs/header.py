@@ -40,10 +40,10 @@ def wire_header(page: Page, blocks: gr.Blocks, line: gr.HTML) -> None:
     def look(request: gr.Request) -> dict[str, Any]:
         return header_value(studio, person(studio, request))
 
-    def arrive(request: gr.Request) -> tuple[Any, dict[str, Any]]:
+    def arrive(request: gr.Request) -> tuple[Any, Any]:
         asked = dict(request.query_params)
-        tab = asked.pop("tab", "overview")
-        return page.go(tab if tab in TAB_TITLES else "overview", **asked)
+        tab = asked.pop("tab", None)
+        return page.go(tab, **asked) if tab in TAB_TITLES else (gr.skip(), gr.skip())
 
     gr.on(
         [timer.tick, blocks.load],
