@@ -76,7 +76,7 @@ class Shot:
 
 
 SHOTS = (
-    Shot("overview", "?tab=overview", "#tab-overview canvas", schemes=("light", "dark")),
+    Shot("overview", "?tab=overview", "#tab-overview .row, #tab-overview [data-class]", schemes=("light", "dark")),
     Shot("browse", "?tab=browse&class_name=zero&state=pseudo-positive", "#tab-browse .tile img"),
     Shot(
         "browse-image",
@@ -91,12 +91,12 @@ SHOTS = (
     Shot("review-grid", "?tab=review&screen=grid", "#tab-review .tile img"),
     Shot("review-audit", "?tab=review&screen=audits", "#tab-review table"),
     Shot("label", "?tab=label", "#tab-label img", schemes=("light", "dark")),
-    Shot("train", "?tab=train&run=2", "#tab-train canvas"),
-    Shot("train-compare", "?tab=train&run=2", "#tab-train canvas", ("role=tab[name='Two runs']",)),
+    Shot("train", "?tab=train&run=2", "#tab-train table"),
+    Shot("train-compare", "?tab=train&run=2", "#tab-train table", ("role=tab[name='Two runs']",)),
     Shot(
         "train-preview",
         "?tab=train&run=2",
-        "#tab-train canvas",
+        "#tab-train table",
         ("role=tab[name='What the next run would learn from']",),
     ),
 )

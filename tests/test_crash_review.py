@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from collections import Counter
@@ -190,12 +191,12 @@ def test_review__nothing_acknowledged_is_lost_or_written_twice(person: Person) -
     workspace = locate_workspace(server.root)
     truth = load_table(workspace.complete_file).states
     strikes = iter([round(CELLS * (share + 0.5) / KILLS) for share in range(KILLS)])
-    following = next(strikes)
+    following: float = next(strikes)
     for answered in review(person):
         if answered >= following:
             person.killer.strike()
             add_run(workspace, person.table, truth, run=person.killer.count + 1, noise=0.35, seed=answered)
-            following = next(strikes, CELLS + 1)
+            following = next(strikes, math.inf)
     person.killer.settle()
     for _ in range(20):
         person.undo()

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "logicmix_studio"
 LAYERS = (
-    {"environment", "errors", "files", "processes"},
+    {"environment", "errors", "files", "processes", "words"},
     {"labels", "mixing", "losses"},
     {"images", "formats"},
     {"store", "review", "training"},
@@ -25,7 +25,7 @@ PURE = ("labels", "mixing", "losses")
 NOT_PURE = {"os", "pathlib", "gradio", "fiftyone", "pymongo", "subprocess", "socket", "tempfile", "shutil"}
 OUTSIDE = {
     "fiftyone": ("store/fiftyone",),
-    "pymongo": ("store/fiftyone",),
+    "pymongo": ("store/fiftyone", "doctor.py"),
     "gradio": ("app",),
     "typer": ("cli",),
 }
@@ -93,7 +93,7 @@ def test_there_is_no_cycle() -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "most"),
-    [("assets/**/*.js", 1_200), ("assets/**/*.css", 1_200), ("logicmix_studio/**/*.py", 24_000)],
+    [("assets/**/*.js", 1_200), ("assets/**/*.css", 1_200), ("logicmix_studio/**/*.py", 28_000)],
 )
 def test_sizes_stay_within_their_budgets(pattern: str, most: int) -> None:
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in ROOT.glob(pattern))

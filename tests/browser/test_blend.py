@@ -28,7 +28,7 @@ def open_blend(open_page: Callable[..., Page]) -> Callable[..., Page]:
 
     def open_it(served: Served, *, scheme: str = "light", until: str = ROW, **address: str) -> Page:
         query = "&".join(f"{name}={value}" for name, value in {"tab": "blend", **address}.items())
-        page = open_page(served.url, f"?{query}", scheme=scheme, size=(1400, 900), until="#tab-blend .filters")
+        page = open_page(served.url, f"?{query}", scheme=scheme, size=(1400, 900), until="#blend-next")
         page.wait_for_selector(until, timeout=FIRST_BLEND_MS)
         wait_until_quiet(page)
         return page
@@ -174,7 +174,7 @@ def test_an_empty_data_set_and_a_broken_image_say_so(
 
 
 def test_small_laptop(served: Served, open_page: Callable[..., Page], scheme: str) -> None:
-    page = open_page(served.url, "?tab=blend", scheme=scheme, size=(1024, 768), until="#tab-blend .filters")
+    page = open_page(served.url, "?tab=blend", scheme=scheme, size=(1024, 768), until="#blend-next")
     page.wait_for_selector(ROW, timeout=FIRST_BLEND_MS)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     keep_picture(page, f"blend-small-{scheme}")

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from logicmix_studio.app.media import media_url, thumb_url
+from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_query import FoundImages, ImageQuery
 from logicmix_studio.explore.images import ImageView
 from logicmix_studio.labels import NEGATIVE
@@ -36,11 +37,18 @@ def any_of(words: str, names: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def query_of(filters: Mapping[str, Any]) -> ImageQuery:
-    """Return the query of a page's or an address's filters, which may be text; those left out are as by default."""
+    """Return the query of a page's or an address's filters, which may be text; those left out are as by default.
+
+    Raises:
+        StudioError: If one of them makes no sense.
+    """
     chosen = {**DEFAULTS, **{name: value for name, value in filters.items() if value not in (None, "")}}
-    chosen["run"] = int(chosen["run"]) if chosen["run"] else None
-    band = {name: float(chosen[name]) for name in ("score_from", "score_to")}
-    return ImageQuery(**{**chosen, **band})
+    try:
+        band = {name: float(chosen[name]) for name in ("score_from", "score_to")}
+        run = int(chosen["run"]) if chosen["run"] else None
+    except ValueError as error:
+        raise StudioError(f"a filter is no number: {error}", "clear the filters") from None
+    return ImageQuery(**{**chosen, **band, "run": run})
 
 
 def filters_of(query: ImageQuery) -> dict[str, Any]:
