@@ -51,7 +51,7 @@ DECISION_SECONDS = 2.1
 ROUND_SECONDS = 150.0
 """Between the last answer of a round and the first of the next."""
 PATIENCE_MS = 60_000
-REST_MS = 1500
+REST_MS = 3000
 """For what a tab fetches after its first frame, such as charts."""
 
 TOKEN_COLOURS = """(names) => {
@@ -76,7 +76,7 @@ class Shot:
 
 
 SHOTS = (
-    Shot("overview", "?tab=overview", "#tab-overview .row, #tab-overview [data-class]", schemes=("light", "dark")),
+    Shot("overview", "?tab=overview", "#tab-overview .list [role=row]", schemes=("light", "dark")),
     Shot("browse", "?tab=browse&class_name=zero&state=pseudo-positive", "#tab-browse .tile img"),
     Shot(
         "browse-image",
@@ -87,7 +87,7 @@ SHOTS = (
     Shot("blend", "?tab=blend", "#tab-blend tbody tr"),
     Shot("blend-methods", "?tab=blend", "#tab-blend tbody tr", ("role=tab[name='Other methods']",)),
     Shot("blend-statistics", "?tab=blend", "#tab-blend tbody tr", ("role=tab[name='1,000 blends']",)),
-    Shot("review", "?tab=review&scope=proposals", "#tab-review .stage img", schemes=("light", "dark")),
+    Shot("review", "?tab=review&scope=proposals", "#tab-review .stage[data-state=ready] img", schemes=("light", "dark")),
     Shot("review-grid", "?tab=review&screen=grid", "#tab-review .tile img"),
     Shot("review-audit", "?tab=review&screen=audits", "#tab-review table"),
     Shot("label", "?tab=label", "#tab-label img", schemes=("light", "dark")),
