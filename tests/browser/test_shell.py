@@ -45,6 +45,8 @@ def test_every_tab_is_drawn_and_accessible(
     page = open_page(server_url, scheme=scheme, size=size)
     for name in TABS:
         go_to_tab(page, name)
+        if name == "overview":  # Gradio's placeholder of a plot that waits for its first points bears a wrong label
+            expect(page.locator("#tab-overview .unpadded_box.empty")).to_have_count(0)
         wait_until_quiet(page)
         assert_accessible(page)
         keep_picture(page, f"{name}-{scheme}-{size[0]}")
