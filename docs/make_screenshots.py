@@ -87,7 +87,9 @@ SHOTS = (
     Shot("blend", "?tab=blend", "#tab-blend tbody tr"),
     Shot("blend-methods", "?tab=blend", "#tab-blend tbody tr", ("role=tab[name='Other methods']",)),
     Shot("blend-statistics", "?tab=blend", "#tab-blend tbody tr", ("role=tab[name='1,000 blends']",)),
-    Shot("review", "?tab=review&scope=proposals", "#tab-review .stage[data-state=ready] img", schemes=("light", "dark")),
+    Shot(
+        "review", "?tab=review&scope=proposals", "#tab-review .stage[data-state=ready] img", schemes=("light", "dark")
+    ),
     Shot("review-grid", "?tab=review&screen=grid", "#tab-review .tile img"),
     Shot("review-audit", "?tab=review&screen=audits", "#tab-review table"),
     Shot("label", "?tab=label", "#tab-label img", schemes=("light", "dark")),
