@@ -88,6 +88,7 @@ class RunRegistry:
         Raises:
             StudioError: If the run has not finished.
         """
+        self.refresh()  # it may have finished a moment ago
         if run is not None and run not in {info.run for info in self._finished}:
             raise StudioError(f"run {run} has left no scores", "choose a finished run")
         self._settings.update({CHOSEN_RUN: run})
