@@ -49,7 +49,7 @@ def browse_api(page: Page) -> None:
         query = ImageQuery(class_name, state, path, sort, score_from, score_to, split, person, source, run)
         found = studio.images.find(query)
         return {
-            "images": [asdict(tile) for tile in studio.images.tiles(found, start, limit)],
+            "images": [_facts(tile) for tile in studio.images.tiles(found, start, limit)],
             "total": len(found.rows),
             "cells": found.num_cells,
             "counts": found.counts,
@@ -60,12 +60,12 @@ def browse_api(page: Page) -> None:
 
     def image(image_id: str) -> dict[str, Any]:
         """Show an image with all its cells: state, source, score, pseudo-label, and the truth where it is known."""
-        return asdict(studio.images.image(image_id))
+        return _facts(studio.images.image(image_id))
 
     def similar_images(image_id: str, limit: int = 12) -> dict[str, Any]:
         """Find the images most alike by the features of a run, nearest first, with their cosines."""
         run, found = studio.images.similar(image_id, limit)
-        return {"run": run, "images": [{**asdict(tile), "cosine": cosine} for tile, cosine in found]}
+        return {"run": run, "images": [{**_facts(tile), "cosine": cosine} for tile, cosine in found]}
 
     def cell_history(image_id: str, class_name: str) -> dict[str, Any]:
         """Tell in words where a cell's state comes from, and what was decided about it, the latest first."""
@@ -143,3 +143,8 @@ def server_functions(studio: Studio) -> tuple[Callable[..., dict[str, Any]], ...
         return {"words": studio.images.explain(cell["image"], cell["class_name"]), "lines": lines}
 
     return answer_cell, cell_story
+
+
+def _facts(image: Any) -> dict[str, Any]:
+    """Return an image as JSON; a key called path would be taken for a file to fetch."""
+    return {"file" if name == "path" else name: value for name, value in asdict(image).items()}
