@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import gradio as gr
 
@@ -20,6 +20,15 @@ TAB_TITLES = {
     "train": "Train",
 }
 """The tabs in their order, by the name that addresses use."""
+QUICK: Final[dict[str, Any]] = {
+    "queue": False,
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "trigger_mode": "always_last",
+}
+"""Of events that are only for the page. One that comes while its like is under way is sent afterwards, not dropped."""
+EACH: Final[dict[str, Any]] = {**QUICK, "trigger_mode": "multiple"}
+"""Of events that tell something (``gr.EventData``): each counts."""
 
 
 @dataclass
@@ -66,7 +75,5 @@ class Page:
                 lambda name=name: [gr.Timer(active=name == other) for other, _ in every],
                 None,
                 [timer for _, timer in every],
-                queue=False,
-                show_progress="hidden",
-                api_visibility="private",
+                **QUICK,
             )

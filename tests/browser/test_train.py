@@ -164,6 +164,6 @@ def test_a_real_run_from_start_to_end(open_page: Callable[..., Page], serve_stud
     expect(head.locator(".line")).to_contain_text("pseudo-label", timeout=RUN_MS)
     expect(head.locator(".warning")).to_contain_text("1 of 24 images are missing or unreadable and left out")
     expect(page.locator(".vega-embed:visible").first).to_be_visible()
-    page.get_by_role("button", name="Log").click()
+    page.locator("#tab-train").get_by_role("button", name="Log").click()
     expect(page.locator(".lm-log textarea")).to_have_value(re.compile("training the head"))
     assert RunFolder(served.studio.jobs.folder(1)).config().settings.backbone.name == "test_resnet"

@@ -10,9 +10,9 @@ import gradio as gr
 from logicmix_studio.app.components.image_grid import image_grid
 from logicmix_studio.app.components.truth_table import truth_table, truth_value
 from logicmix_studio.app.media import thumb_url
-from logicmix_studio.app.page import Page
+from logicmix_studio.app.page import EACH, QUICK, Page
 from logicmix_studio.app.session import event
-from logicmix_studio.app.tabs.blend_panels import QUIET, add_blend_api, blend_panels
+from logicmix_studio.app.tabs.blend_panels import add_blend_api, blend_panels
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_query import ImageQuery
 from logicmix_studio.training.config import DEFAULT_SEED
@@ -179,17 +179,17 @@ def blend_tab(page: Page) -> None:
     arrivals = [page.shown["blend"].select, page.target.change]
     arrived = [came, tabs, least, most, probability, *shown]
     every = [*shown, found]
-    follow(following.click(draw, [forward, *controls], shown, **QUIET))
-    follow(previous.click(draw, [backward, *controls], shown, **QUIET))
-    follow(gr.on(changes, draw, [stay, *controls], shown, **QUIET))
-    follow(gr.on(arrivals, arrive, [page.target, came, *controls], arrived, **QUIET))
-    follow(found.select(toggle, [blend, pseudo, *search], every, **QUIET))
-    follow(take_out.click(remove, [position, blend, pseudo, *search], every, **QUIET))
-    follow(clear.click(start_anew, [pseudo, *search], every, **QUIET))
-    mode.change(switch, [mode, blend, *search], [*drawing, builder, found], **QUIET)
-    gr.on([text.input, of_class.input, state.input, start.submit], find, [blend, *search], found, **QUIET)
-    sources.select(point, None, [position, one_source, browse, take_out], **QUIET)
-    browse.click(look, [position, blend], page.way, **QUIET)
+    follow(following.click(draw, [forward, *controls], shown, **QUICK))
+    follow(previous.click(draw, [backward, *controls], shown, **QUICK))
+    follow(gr.on(changes, draw, [stay, *controls], shown, **QUICK))
+    follow(gr.on(arrivals, arrive, [page.target, came, *controls], arrived, **QUICK))
+    follow(found.select(toggle, [blend, pseudo, *search], every, **EACH))
+    follow(take_out.click(remove, [position, blend, pseudo, *search], every, **QUICK))
+    follow(clear.click(start_anew, [pseudo, *search], every, **QUICK))
+    mode.change(switch, [mode, blend, *search], [*drawing, builder, found], **QUICK)
+    gr.on([text.input, of_class.input, state.input, start.submit], find, [blend, *search], found, **QUICK)
+    sources.select(point, None, [position, one_source, browse, take_out], **EACH)
+    browse.click(look, [position, blend], page.way, **QUICK)
     add_blend_api(page)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import gradio as gr
 import pandas as pd
 
-from logicmix_studio.app.page import Page
+from logicmix_studio.app.page import QUICK, Page
 from logicmix_studio.app.session import event
 from logicmix_studio.app.theme import STATE_COLOURS
 from logicmix_studio.errors import StudioError
@@ -22,7 +22,6 @@ FRAME: Final[dict[str, Any]] = {"interactive": False, "show_label": False}
 TILES: Final[dict[str, Any]] = {
     "height": "auto", "show_label": False, "allow_preview": False, "buttons": [], "format": "jpeg",
 }  # fmt: skip
-QUIET: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 KNOWN, AMONG = "known, %", "positive of the known, %"
 BARS: Final = ["photographs", "blends drawn", "blends exact", "samples drawn", "samples exact"]
 NO_BLEND: Final = "No blend yet: draw one, or choose images."
@@ -129,10 +128,10 @@ def blend_panels(page: Page, inputs: list[Any]) -> Callable[[Any], Any]:
         return {augment_seed: augmented + 1, **fill(name, made, augmented + 1, *values)}
 
     for name, tab in tabs.items():
-        tab.select(opened(name), inputs, [panel, *outputs], **QUIET)
-    again.click(augmented_anew, inputs, [augment_seed, *outputs], **QUIET)
-    gr.on([least.input, most.input, probability.release], fill, inputs, outputs, **QUIET)
-    return lambda event: event.then(fill, inputs, outputs, **QUIET)
+        tab.select(opened(name), inputs, [panel, *outputs], **QUICK)
+    again.click(augmented_anew, inputs, [augment_seed, *outputs], **QUICK)
+    gr.on([least.input, most.input, probability.release], fill, inputs, outputs, **QUICK)
+    return lambda event: event.then(fill, inputs, outputs, **QUICK)
 
 
 def add_blend_api(page: Page) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from logicmix_studio.app.components import custom, safe
-from logicmix_studio.app.page import TAB_TITLES, Page
+from logicmix_studio.app.page import QUICK, TAB_TITLES, Page
 from logicmix_studio.app.session import person
 from logicmix_studio.studio import Studio
 
@@ -50,11 +50,9 @@ def wire_header(page: Page, blocks: gr.Blocks, line: gr.HTML) -> None:
         look,
         None,
         line,
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
+        **QUICK,
     )
-    blocks.load(arrive, None, page.way, queue=False, show_progress="hidden", api_visibility="private")
+    blocks.load(arrive, None, page.way, **QUICK)
 
 
 def header_value(studio: Studio, who: str) -> dict[str, Any]:

@@ -9,14 +9,13 @@ import gradio as gr
 
 from logicmix_studio.app.api import receipt_facts
 from logicmix_studio.app.components.label_image import as_json, label_image
-from logicmix_studio.app.page import Page
+from logicmix_studio.app.page import QUICK, Page
 from logicmix_studio.app.session import event, person
 from logicmix_studio.explore.labelling import ORDERS
 
 SUGGESTIONS: Final = ("hidden", "shown", "filled in")
 THRESHOLD: Final = 0.9
 """The score from which suggestions are filled in, until a person moves it."""
-PRIVATE: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 ADDRESS: Final = """(order, class_name, nothing_known, suggestions, threshold) =>
     document.querySelector("#tab-label")?.checkVisibility() && lm.address("label",
     { order, class_name: order === "like these" && class_name, nothing_known, suggestions, threshold })"""
@@ -92,16 +91,16 @@ def label_tab(page: Page) -> None:
         gr.Info(f"Saved what {class_name} means.")
 
     address: dict[str, Any] = {"fn": None, "inputs": filters, "js": ADDRESS}
-    page.target.change(arrive, [photograph, page.target], parts, **PRIVATE).then(**address)
+    page.target.change(arrive, [photograph, page.target], parts, **QUICK).then(**address)
     looked, shown = [*parts, described, pinned, meaning], page.shown["label"]
-    shown.select(look, [*parts, page.target, described], looked, **PRIVATE).then(**address)
+    shown.select(look, [*parts, page.target, described], looked, **QUICK).then(**address)
     moved = [order.input, alike.input, nothing_known.input, suggestions.input, threshold.release]
-    gr.on(moved, show, parts, parts, **PRIVATE).then(**address)
+    gr.on(moved, show, parts, parts, **QUICK).then(**address)
     shown.select(None, None, pinned, js=f"() => lm.remember({key}) ?? []")
     pinned.input(None, pinned, None, js=f"names => {{ lm.remember({key}, names); {REORDER} }}")
-    described.change(meaning_of, described, meaning, **PRIVATE)
+    described.change(meaning_of, described, meaning, **QUICK)
     saved = save.click(describe_class, [described, meaning], None, api_name="describe_class")
-    saved.then(show, parts, parts, **PRIVATE)
+    saved.then(show, parts, parts, **QUICK)
     _api(page)
 
 

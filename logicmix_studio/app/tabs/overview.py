@@ -10,7 +10,7 @@ import pandas as pd
 
 from logicmix_studio.app.components import custom, safe
 from logicmix_studio.app.components.class_bars import bars_value, class_bars
-from logicmix_studio.app.page import Page
+from logicmix_studio.app.page import EACH, QUICK, Page
 from logicmix_studio.app.session import event
 from logicmix_studio.app.tabs.overview_data import data_accordion
 from logicmix_studio.app.tabs.overview_frames import (
@@ -29,7 +29,6 @@ RUNNERS_UP: Final = 3
 SIZES: Final = (12, 20, 40)
 """How many classes the table of classes together may hold."""
 NOTHING: Final = Step("", "Nothing is left to do", "", "", "overview")
-QUIET: Final = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
 def overview_tab(page: Page) -> None:
@@ -114,17 +113,17 @@ def overview_tab(page: Page) -> None:
         return page.go("browse", **wanted)
 
     looks = [page.timer("overview", SECONDS).tick, page.shown["overview"].select, top.change]
-    gr.on(looks, event(look), [seen, top], [seen, *shown], **QUIET)
-    bars.select(open_class, None, page.way, **QUIET)
+    gr.on(looks, event(look), [seen, top], [seen, *shown], **QUICK)
+    bars.select(open_class, None, page.way, **EACH)
     for place, button in enumerate(buttons):
 
         def follow(found: list[dict[str, Any]], place: int = place) -> tuple[Any, dict[str, Any]]:
             return page.go(found[place]["tab"], **found[place]["filters"])
 
-        button.click(follow, steps, page.way, **QUIET)
+        button.click(follow, steps, page.way, **QUICK)
     for button, act in ((later, put_off), (back, bring_back)):
         inputs = steps if button is later else None
-        button.click(event(act), inputs, None, **QUIET).then(event(look), [seen, top], [seen, *shown], **QUIET)
+        button.click(event(act), inputs, None, **QUICK).then(event(look), [seen, top], [seen, *shown], **QUICK)
     goal.release(event(set_goal), goal, pace, queue=False, show_progress="hidden", api_name="set_goal")
 
     def overview() -> dict[str, Any]:

@@ -6,11 +6,10 @@ from typing import Any, Final
 
 import gradio as gr
 
-from logicmix_studio.app.page import Page
+from logicmix_studio.app.page import QUICK, Page
 from logicmix_studio.app.session import event
 from logicmix_studio.app.tabs.review_api import review_api
 from logicmix_studio.app.tabs.review_audits import audits_part
-from logicmix_studio.app.tabs.review_filters import QUICK
 from logicmix_studio.app.tabs.review_grid import grid_part
 from logicmix_studio.app.tabs.review_history import history_part
 from logicmix_studio.app.tabs.review_stream import stream_part

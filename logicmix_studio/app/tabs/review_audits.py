@@ -9,7 +9,7 @@ import pandas as pd
 
 from logicmix_studio.app.components import safe
 from logicmix_studio.app.components.review_stream import review_stream
-from logicmix_studio.app.page import Page
+from logicmix_studio.app.page import EACH, QUICK, Page
 from logicmix_studio.app.session import event, person
 from logicmix_studio.app.tabs.review_audit_cards import audit_functions
 from logicmix_studio.app.tabs.review_audits_api import add_audits_api
@@ -20,7 +20,6 @@ from logicmix_studio.review.audit_evidence import Known
 from logicmix_studio.review.audit_service import AuditResult
 
 SIGNS: Final = [("○ absent", -1), ("● present", 1), ("both, mixed", 0)]
-QUICK: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
 def audits_part(page: Page, tab: gr.Tab) -> None:
@@ -174,13 +173,15 @@ def audits_part(page: Page, tab: gr.Tab) -> None:
     gr.on([tab.select, page.shown["review"].select, *(box.input for box in asked)], **again)
     above.release(event(move), [above, sign, names], None, **QUICK).then(**again)
     start.click(event(begin), [count, *asked], entered, **QUICK)
-    audits.select(pick, None, chosen, **QUICK).then(**again)
+    audits.select(pick, None, chosen, **EACH).then(**again)
     go.click(event(go_on), chosen, entered, **QUICK)
     give_up.click(event(end), chosen, None, **QUICK).then(**again)
     gr.on([stop.click, stream.select], leave, None, [home, answering], **QUICK).then(**again)
     accept.click(event(ask), asked, [confirming, words, reason, yes, expected], **QUICK)
     no.click(hide, None, confirming, **QUICK)
-    yes.click(event(write), [reason, expected, *asked], [confirming, line, undo], **QUICK).success(**again)
+    yes.click(
+        event(write), [reason, expected, *asked], [confirming, line, undo], **{**QUICK, "trigger_mode": "once"}
+    ).success(**again)
     undo.click(event(take_back), line, undo, **QUICK).success(**again)
 
 

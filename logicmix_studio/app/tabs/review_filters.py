@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -27,9 +26,6 @@ LABELS: Final = {
 }
 DEFAULTS: Final = {"order": "uncertain", "sign": "0", "size": "24"}
 """Of the filters that are not empty by default."""
-ARRIVAL_SECONDS: Final = 2.0
-QUICK: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-"""Of events that are only for the page."""
 
 _SIGNS: Final = [("Both", "0"), ("● likely present", "1"), ("○ likely absent", "-1")]
 _BANDS: Final = [
@@ -60,10 +56,25 @@ def choices(studio: Studio, name: str) -> Choices:
     return {"sign": _SIGNS, "band": _BANDS}.get(name) or [(text, value) for value, text in words.items()]
 
 
-def is_arriving(target: Mapping[str, Any], screen: str) -> bool:
-    """Return whether somebody is just being led to a view, so that its filters are about to be set."""
-    is_meant = target.get("tab") == "review" and target.get("screen", "stream") == screen
-    return is_meant and time.time() - float(target["at"]) < ARRIVAL_SECONDS
+def is_meant(target: Mapping[str, Any], screen: str) -> bool:
+    """Return whether a target leads to a view of Review."""
+    return target.get("tab") == "review" and target.get("screen", "stream") == screen
+
+
+def is_arriving(target: Mapping[str, Any], screen: str, came: float) -> bool:
+    """Return whether somebody is just being led to a view, so that its filters are about to be set.
+
+    Args:
+        target: Where somebody wants to go.
+        screen: The view.
+        came: The time of the last target that the view has followed, as the browser knew it when it asked.
+    """
+    return is_meant(target, screen) and target["at"] != came
+
+
+def arrival() -> gr.Number:
+    """Lay out what remembers, in the browser, the last target that a view has followed."""
+    return gr.Number(0, visible="hidden", precision=None)
 
 
 def filter_row(studio: Studio, names: Sequence[str]) -> dict[str, gr.Dropdown]:

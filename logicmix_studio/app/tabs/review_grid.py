@@ -10,9 +10,9 @@ import gradio as gr
 
 from logicmix_studio.app.components.image_grid import image_grid
 from logicmix_studio.app.media import media_url, thumb_url
-from logicmix_studio.app.page import Page
+from logicmix_studio.app.page import EACH, QUICK, Page
 from logicmix_studio.app.session import event, person
-from logicmix_studio.app.tabs.review_filters import QUICK, address_script, filled, filter_row, is_arriving
+from logicmix_studio.app.tabs.review_filters import address_script, arrival, filled, filter_row, is_arriving, is_meant
 from logicmix_studio.app.tabs.review_stream import reversal_words
 from logicmix_studio.labels import POSITIVE
 from logicmix_studio.review.cards import Batch, Card, PilePage
@@ -42,7 +42,7 @@ def grid_part(page: Page, tab: gr.Tab) -> None:
         again = gr.Button("Undo", size="md", scale=0, min_width=90)
         train = gr.Button("Go to training", visible=False, size="md", scale=0, min_width=160)
     grid = image_grid(marking=True, elem_id="review-grid")
-    window, passed = gr.Textbox(visible=False), gr.State([])
+    window, passed, came = gr.Textbox(visible=False), gr.State([]), arrival()
     outputs = [*boxes[:2], question, grid, later, train, passed]
 
     def load(request: gr.Request, window: str, passed: Passed, *values: str) -> list[Any]:
@@ -62,17 +62,17 @@ def grid_part(page: Page, tab: gr.Tab) -> None:
     def begin(request: gr.Request, window: str, *values: str) -> list[Any]:
         return load(request, window, [], *values)
 
-    def look(request: gr.Request, window: str, target: dict[str, Any], *values: str) -> list[Any]:
-        if is_arriving(target, "grid"):
+    def look(request: gr.Request, window: str, target: dict[str, Any], came: float, *values: str) -> list[Any]:
+        if is_arriving(target, "grid", came):
             return [gr.skip()] * len(outputs)
         return load(request, window, [], *values)
 
     def arrive(request: gr.Request, window: str, target: dict[str, Any]) -> list[Any]:
-        if target.get("tab") != "review" or target.get("screen") != "grid":
-            return [gr.skip()] * (len(outputs) + len(boxes) - 2)
+        if not is_meant(target, "grid"):
+            return [gr.skip()] * (1 + len(outputs) + len(boxes) - 2)
         values, updates = filled(studio, NAMES, target)
         found = load(request, window, [], *values)
-        return [*found[:2], *updates[2:], *found[2:]]
+        return [target["at"], *found[:2], *updates[2:], *found[2:]]
 
     def submit(event_data: gr.EventData, request: gr.Request, window: str, passed: Passed, *values: str) -> list[Any]:
         given = event_data._data
@@ -122,11 +122,11 @@ def grid_part(page: Page, tab: gr.Tab) -> None:
     gr.on([box.input for box in boxes], event(begin), [window, *boxes], outputs, js=WINDOW, **QUICK).then(
         None, boxes, None, js=write, **QUICK
     )
-    tab.select(event(look), [window, page.target, *boxes], outputs, js=WINDOW, **QUICK).then(
+    tab.select(event(look), [window, page.target, came, *boxes], outputs, js=WINDOW, **QUICK).then(
         None, boxes, None, js=write, **QUICK
     )
-    page.target.change(event(arrive), [window, page.target], [*boxes, *outputs[2:]], js=WINDOW, **QUICK)
-    grid.submit(event(submit), place, outputs, js=WINDOW, **QUICK).then(None, boxes, None, js=write, **QUICK)
+    page.target.change(event(arrive), [window, page.target], [came, *boxes, *outputs[2:]], js=WINDOW, **QUICK)
+    grid.submit(event(submit), place, outputs, js=WINDOW, **EACH).then(None, boxes, None, js=write, **QUICK)
     later.click(event(leave), [window, passed, grid, *boxes], outputs, js=WINDOW, **QUICK)
     again.click(event(undo), place, outputs, js=WINDOW, **QUICK)
     back.click(event(come_back), passed, [grid, passed], **QUICK)

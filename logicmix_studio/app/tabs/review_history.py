@@ -8,9 +8,9 @@ from typing import Any, Final
 import gradio as gr
 import pandas as pd
 
-from logicmix_studio.app.page import Page
+from logicmix_studio.app.page import EACH, QUICK, Page
 from logicmix_studio.app.session import event, person
-from logicmix_studio.app.tabs.review_filters import QUICK, address_script, is_arriving
+from logicmix_studio.app.tabs.review_filters import address_script, arrival, is_arriving, is_meant
 from logicmix_studio.app.tabs.review_stream import reversal_words
 from logicmix_studio.review.history import HistoryFilter
 
@@ -67,13 +67,13 @@ def history_part(page: Page, tab: gr.Tab) -> None:
         ]
         return [*offered, read(*wanted)]
 
-    def look(target: dict[str, Any], *wanted: Any) -> list[Any]:
-        return [gr.skip()] * 4 if is_arriving(target, "history") else begin(*wanted)
+    def look(target: dict[str, Any], came: float, *wanted: Any) -> list[Any]:
+        return [gr.skip()] * 4 if is_arriving(target, "history", came) else begin(*wanted)
 
     def arrive(target: dict[str, Any]) -> list[Any]:
-        if target.get("tab") != "review" or target.get("screen") != "history":
-            return [gr.skip()] * 4
-        return begin(*(str(target.get(name, "")) for name in NAMES), 0)
+        if not is_meant(target, "history"):
+            return [gr.skip()] * 5
+        return [target["at"], *begin(*(str(target.get(name, "")) for name in NAMES), 0)]
 
     def choose(event_data: gr.SelectData) -> list[Any]:
         number = int(event_data.row_value[0])
@@ -99,16 +99,16 @@ def history_part(page: Page, tab: gr.Tab) -> None:
         past = studio.review.labels_at(datetime.fromtimestamp(seconds, UTC).isoformat())
         return [past.counts, past.changes.drop(columns="image_id").head(CELLS)]
 
-    wanted, offers = [who, name, origin, before], [who, name, origin]
+    wanted, offers, came = [who, name, origin, before], [who, name, origin], arrival()
     write = address_script("history", NAMES)
     gr.on([box.input for box in wanted], event(read), wanted, lines, **QUICK).then(
         None, offers, None, js=write, **QUICK
     )
-    tab.select(event(look), [page.target, *wanted], [*offers, lines], **QUICK).then(
+    tab.select(event(look), [page.target, came, *wanted], [*offers, lines], **QUICK).then(
         None, offers, None, js=write, **QUICK
     )
-    page.target.change(event(arrive), page.target, [*offers, lines], **QUICK)
-    lines.select(event(choose), None, [chosen, detail, cells, revert], **QUICK)
+    page.target.change(event(arrive), page.target, [came, *offers, lines], **QUICK)
+    lines.select(event(choose), None, [chosen, detail, cells, revert], **EACH)
     revert.click(event(take_back), [chosen, *wanted], [lines, revert], **QUICK)
     show.click(event(show_past), moment, [counts, changes], **QUICK)
 

@@ -12,9 +12,17 @@ import gradio as gr
 
 from logicmix_studio.app.components.review_stream import review_stream
 from logicmix_studio.app.media import media_url
-from logicmix_studio.app.page import Page
+from logicmix_studio.app.page import EACH, QUICK, Page
 from logicmix_studio.app.session import event, person, server_function
-from logicmix_studio.app.tabs.review_filters import DEFAULTS, QUICK, filled, filter_row, is_arriving, renewed
+from logicmix_studio.app.tabs.review_filters import (
+    DEFAULTS,
+    arrival,
+    filled,
+    filter_row,
+    is_arriving,
+    is_meant,
+    renewed,
+)
 from logicmix_studio.review.cards import Card, Provenance, Reversal
 from logicmix_studio.review.empty_queue import EmptyQueue
 from logicmix_studio.review.queue_spec import QueueSpec
@@ -62,13 +70,13 @@ def stream_part(page: Page, tab: gr.Tab, origin: str) -> None:
         return value(values)
 
     def arrive(target: dict[str, Any]) -> list[Any]:
-        if target.get("tab") != "review" or target.get("screen", "stream") != origin:
-            return [gr.skip()] * (len(names) + 1)
+        if not is_meant(target, origin):
+            return [gr.skip()] * (len(names) + 2)
         values, updates = filled(studio, names, target)
-        return [*updates, value(values)]
+        return [target["at"], *updates, value(values)]
 
-    def renew(target: dict[str, Any], *values: str) -> list[Any]:
-        if is_arriving(target, origin):
+    def renew(target: dict[str, Any], came: float, *values: str) -> list[Any]:
+        if is_arriving(target, origin, came):
             return [gr.skip()] * (len(names) + 1)
         return [*renewed(studio, names), {**value(values), "at": time.time()}]
 
@@ -88,12 +96,13 @@ def stream_part(page: Page, tab: gr.Tab, origin: str) -> None:
         return page.go(step["tab"] or "review", **step["filters"])
 
     run = gr.Number(look(), visible="hidden")  # updates of the filters themselves would close their lists
+    came = arrival()
     looked_at = [page.shown["review"].select, tab.select, run.change]
     gr.on([box.input for box in boxes], event(show), boxes, stream, **QUICK)
-    page.target.change(event(arrive), page.target, [*boxes, stream], **QUICK)
-    gr.on(looked_at, event(renew), [page.target, *boxes], [*boxes, stream], **QUICK)
+    page.target.change(event(arrive), page.target, [came, *boxes, stream], **QUICK)
+    gr.on(looked_at, event(renew), [page.target, came, *boxes], [*boxes, stream], **QUICK)
     page.timer("review", RUN_SECONDS).tick(look, None, run, **QUICK)
-    stream.select(event(follow), boxes, page.way, **QUICK)
+    stream.select(event(follow), boxes, page.way, **EACH)
 
 
 def card_functions(page: Page, origin: str) -> list[Callable[..., Any]]:

@@ -6,12 +6,12 @@ from typing import Any
 
 import gradio as gr
 
-from logicmix_studio.app.page import Page
+from logicmix_studio.app.page import EACH, QUICK, Page
 from logicmix_studio.app.session import event
 from logicmix_studio.app.tabs.train_api import add_train_api
 from logicmix_studio.app.tabs.train_compare import compare_view, preview_view
 from logicmix_studio.app.tabs.train_run import run_view
-from logicmix_studio.app.tabs.train_start import ACTION, QUICK, start_panel
+from logicmix_studio.app.tabs.train_start import ACTION, start_panel
 
 
 def train_tab(page: Page) -> None:
@@ -63,7 +63,7 @@ def train_tab(page: Page) -> None:
         return gr.Tabs(selected="run"), int(picked.row_value[0])
 
     gr.on([known.change, page.shown["train"].select], event(look), None, [why, free, table], **QUICK)
-    table.select(pick, None, [views, chosen], **QUICK)
+    table.select(pick, None, [views, chosen], **EACH)
     free.click(event(lambda: studio.registry.choose(None)), None, None, **ACTION).then(
         event(look), None, [why, free, table], **QUICK
     )

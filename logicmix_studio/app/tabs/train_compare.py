@@ -10,10 +10,9 @@ import pandas as pd
 
 from logicmix_studio.app.components import custom, safe
 from logicmix_studio.app.media import thumb_url
-from logicmix_studio.app.page import Page
+from logicmix_studio.app.page import QUICK, Page
 from logicmix_studio.app.session import event
 from logicmix_studio.app.tabs.train_run import ACCENT, drawn, line_plot
-from logicmix_studio.app.tabs.train_start import QUICK
 from logicmix_studio.app.theme import STATE_COLOURS
 from logicmix_studio.runs.compare import Disagreement
 from logicmix_studio.runs.curves import CHARTS
@@ -103,7 +102,7 @@ def preview_view(page: Page, tab: gr.Tab) -> None:
 
     tab.select(event(look), None, [words, *buttons.values(), table], **QUICK)
     for name, button in buttons.items():
-        button.click(lambda name=name: page.go("review", changes=name), None, page.way, **QUICK)
+        button.click(lambda name=name: page.go("review", scope=name), None, page.way, **QUICK)
 
 
 def _example(studio: Studio, cell: Disagreement) -> dict[str, str]:

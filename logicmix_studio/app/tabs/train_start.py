@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from logicmix_studio.app.page import Page
+from logicmix_studio.app.page import QUICK, Page
 from logicmix_studio.app.session import event
 from logicmix_studio.errors import StudioError
 from logicmix_studio.training.config import DEFAULT_SEED, RECIPES, describe
@@ -17,7 +17,6 @@ FIRST, WIDEST = "quick", "2wayaug-pl"
 """The recipe that is offered first, and one that has every setting."""
 FRESH_START = 0
 """In the place of a run to start from."""
-QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 """Options of an event that is answered at once and is only for the page; it can show no message."""
 ACTION: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
 """Options of an event that may say something, or refuse: messages come through the queue."""
@@ -110,9 +109,8 @@ def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
     )  # fmt: skip
     for trigger in (recipe.input, defaults.click):
         trigger(event(reset), recipe, [seed, find, *every], **QUICK).then(event(ask), asked, told, **QUICK)
-    typing = {**QUICK, "trigger_mode": "always_last"}
-    gr.on([init_from.input, *(one.input for one in controls.values())], event(ask), asked, told, **typing)
-    find.change(matching, [recipe, find], every, **typing)
+    gr.on([init_from.input, *(one.input for one in controls.values())], event(ask), asked, told, **QUICK)
+    find.change(matching, [recipe, find], every, **QUICK)
     measuring = event(lambda *values: ask(*values, measured=True))
     measure.click(measuring, asked, told, show_progress_on=measure, api_visibility="private").then(
         event(look), asked, [readiness, recipe, init_from, start, *told], **QUICK
