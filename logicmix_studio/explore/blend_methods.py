@@ -36,9 +36,7 @@ COMPARISONS: Final = {
         is_pair=False,
     ),
     "OR Mixup": Comparison(
-        "weighted mean of two; OR after taking unknown as negative",
-        lambda: OrMixup(1.0),
-        assumes_negative=True,
+        "weighted mean of two; OR after taking unknown as negative", lambda: OrMixup(1.0), assumes_negative=True
     ),
     "Mixup": Comparison("weighted mean of two pictures and of their labels, unknown as 0", lambda: Mixup(1.0)),
     "MixUp-PME": Comparison("leans on image 1; unknown wherever image 1 is unknown", lambda: MixUpPME(1.0)),

@@ -15,13 +15,7 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.blend_methods import even_blend
 from logicmix_studio.files import read_json
 from logicmix_studio.mixing import LogicMix, Output
-from logicmix_studio.training.backbone import (
-    MultiLabelNet,
-    create_net,
-    load_into,
-    normalisation_of,
-    prepare_images,
-)
+from logicmix_studio.training.backbone import MultiLabelNet, create_net, load_into, normalisation_of, prepare_images
 from logicmix_studio.training.calibrate import apply_calibration
 from logicmix_studio.training.run_folder import RunFolder
 

@@ -16,13 +16,7 @@ from logicmix_studio.explore.image_query import ImageQuery, find_images
 from logicmix_studio.review.proposal_set import ProposalSet
 from logicmix_studio.store import Dataset
 from logicmix_studio.training.data import working_states
-from logicmix_studio.training.heldout import (
-    TEST_SPLIT,
-    VALIDATION_SPLIT,
-    heldout_mask,
-    trained_states,
-    training_rows,
-)
+from logicmix_studio.training.heldout import TEST_SPLIT, VALIDATION_SPLIT, heldout_mask, trained_states, training_rows
 from logicmix_studio.training.run_folder import Snapshot
 
 MOST_SOURCES: Final = 16

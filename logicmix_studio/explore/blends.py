@@ -15,13 +15,7 @@ from torch import Tensor
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.blend_labels import SourceLabels, TruthRow, truth_rows
-from logicmix_studio.explore.blend_methods import (
-    MethodResult,
-    as_picture,
-    compare_methods,
-    even_blend,
-    most_telling,
-)
+from logicmix_studio.explore.blend_methods import MethodResult, as_picture, compare_methods, even_blend, most_telling
 from logicmix_studio.explore.blend_scores import BlendScores, score_blend
 from logicmix_studio.explore.blend_sources import SourceImages
 from logicmix_studio.explore.blend_statistics import BlendStatistics, blend_statistics, size_weights
@@ -195,11 +189,7 @@ class BlendService:
         return [
             (*whole, "the mean of the augmented sources"),
             *(
-                (
-                    as_picture(pixels[place]),
-                    as_picture(after[place]),
-                    augmentation_words(draw.augmentation, place),
-                )
+                (as_picture(pixels[place]), as_picture(after[place]), augmentation_words(draw.augmentation, place))
                 for place in range(len(pixels))
             ),
         ]

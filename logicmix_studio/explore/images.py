@@ -98,12 +98,7 @@ class BulkPlan:
     def words(self) -> str:
         """What happens, as a sentence."""
         name, lists = STATE_NAMES[self.state], (self.unknown, self.known, self.same, self.changed)
-        says = (
-            f"unknown will be set to {name}",
-            "known already",
-            f"{name} already",
-            "left out: just answered",
-        )
+        says = (f"unknown will be set to {name}", "known already", f"{name} already", "left out: just answered")
         parts = [f"{len(ids)} {words}" for ids, words in zip(lists, says, strict=True) if ids]
         return f"{sum(map(len, lists))} selected: {', '.join(parts)}"
 
@@ -294,12 +289,7 @@ class ImageService:
         return ImageView(*place, tuple(cells), known, claimed, run, *more)
 
     def _cells(
-        self,
-        row: int,
-        columns: Iterable[int],
-        scores: RunScores | None,
-        claims: Claims,
-        thresholds: Thresholds,
+        self, row: int, columns: Iterable[int], scores: RunScores | None, claims: Claims, thresholds: Thresholds
     ) -> list[Cell]:
         dataset, ledger = self._dataset, self._dataset.ledger
 

@@ -51,11 +51,7 @@ class Step:
 
 
 def next_steps(
-    dataset: Dataset,
-    proposed: ProposalSet,
-    infos: Sequence[RunInfo],
-    counts: Counts,
-    put_off: Collection[str] = (),
+    dataset: Dataset, proposed: ProposalSet, infos: Sequence[RunInfo], counts: Counts, put_off: Collection[str] = ()
 ) -> list[Step]:
     """Return what to do, the most useful first; empty for a data set without images or classes.
 
@@ -112,15 +108,7 @@ def next_steps(
     if counts.unknown.any() and can_train:
         name = dataset.class_names[int(np.argmax(counts.unknown))]
         reason = f"“{name}” has most cells that nobody looked at: {int(counts.unknown.max()):,}."
-        add(
-            f"label:{name}",
-            f"Label “{name}”",
-            reason,
-            "Show them",
-            "browse",
-            class_name=name,
-            state="unknown",
-        )
+        add(f"label:{name}", f"Label “{name}”", reason, "Show them", "browse", class_name=name, state="unknown")
     return [step for step in steps if step.key not in put_off]
 
 

@@ -174,8 +174,7 @@ class OverviewService:
         """Return what to do, the most useful first, without what was put off."""
         put_off = frozenset(self.put_off())
         return self._once(
-            "steps",
-            lambda: next_steps(self._dataset, self._proposed, self._jobs.list(), self.counts(), put_off),
+            "steps", lambda: next_steps(self._dataset, self._proposed, self._jobs.list(), self.counts(), put_off)
         )
 
     def put_off(self) -> list[str]:

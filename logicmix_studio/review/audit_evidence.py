@@ -16,15 +16,7 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import POSITIVE
 from logicmix_studio.review.audit import CLAIM_WORDS, Draw, Scope
 from logicmix_studio.review.audit_records import Audit, AuditRecords
-from logicmix_studio.review.evidence import (
-    Claims,
-    Further,
-    Sample,
-    further_answers,
-    group_claims,
-    prove,
-    worse_classes,
-)
+from logicmix_studio.review.evidence import Claims, Further, Sample, further_answers, group_claims, prove, worse_classes
 from logicmix_studio.review.proposal_set import ProposalSet
 from logicmix_studio.review.proposals import Thresholds, propose
 from logicmix_studio.review.run_scores import RunScores

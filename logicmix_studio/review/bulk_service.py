@@ -59,13 +59,7 @@ class BulkService:
         self._audits = audits
 
     def set_threshold(
-        self,
-        threshold: float,
-        *,
-        who: str,
-        class_name: str = "",
-        sign: int = 0,
-        action_id: str | None = None,
+        self, threshold: float, *, who: str, class_name: str = "", sign: int = 0, action_id: str | None = None
     ) -> Receipt:
         """Move from where on a claim is a pseudo-label; the journal has a line of it.
 
@@ -112,13 +106,7 @@ class BulkService:
         return BulkPlan(known, self._audits.open_claims(scope, covered=is_audited), is_audited)
 
     def accept(
-        self,
-        scope: Scope,
-        *,
-        expected: int,
-        who: str,
-        reason: str = "",
-        action_id: str | None = None,
+        self, scope: Scope, *, expected: int, who: str, reason: str = "", action_id: str | None = None
     ) -> Receipt:
         """Accept all claims of :meth:`plan`: one journal line, one undo; the line says what was known.
 
@@ -177,8 +165,7 @@ class BulkService:
             raise StudioError(f"{total:,} cells are too many for one action", f"accept up to {MOST_AT_ONCE:,} at once")
         if total != expected:
             raise StudioError(
-                f"{total:,} cells would be written, {expected:,} were named",
-                "look at the new number and confirm again",
+                f"{total:,} cells would be written, {expected:,} were named", "look at the new number and confirm again"
             )
 
     def _decisions(self, plan: BulkPlan) -> Iterator[Decision]:

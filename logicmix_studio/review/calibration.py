@@ -91,9 +91,7 @@ def calibrate(scores: NDArray[np.floating[Any]], calibration: Calibration) -> ND
 
 
 def apply_calibration(
-    scores: NDArray[np.float16],
-    calibration: Calibration | None = None,
-    out: NDArray[np.float16] | None = None,
+    scores: NDArray[np.float16], calibration: Calibration | None = None, out: NDArray[np.float16] | None = None
 ) -> NDArray[np.float16]:
     """Return calibrated scores, all in [0, 1].
 
@@ -129,10 +127,7 @@ def _calibration_table(calibration: Calibration) -> NDArray[np.float16]:
 
 
 def reliability_curve(
-    scores: NDArray[np.floating[Any]],
-    states: NDArray[np.int8],
-    num_bins: int = NUM_BINS,
-    level: float = DEFAULT_LEVEL,
+    scores: NDArray[np.floating[Any]], states: NDArray[np.int8], num_bins: int = NUM_BINS, level: float = DEFAULT_LEVEL
 ) -> pd.DataFrame:
     """Return what was claimed against what was so, a row for each bin with at least one known cell.
 

@@ -83,7 +83,4 @@ _OPEN = Step("Review all unknown", filters={"scope": "open", "order": "useful"})
 
 
 def _is_narrow(spec: QueueSpec) -> bool:
-    return bool(spec.class_names or spec.sign or spec.splits) or (spec.score_low, spec.score_high) != (
-        0.0,
-        1.0,
-    )
+    return bool(spec.class_names or spec.sign or spec.splits) or (spec.score_low, spec.score_high) != (0.0, 1.0)

@@ -65,8 +65,7 @@ class Thresholds:
         """
         sides = [
             np.array(
-                [float(saved.get(side, {}).get(name, DEFAULT_THRESHOLD)) for name in class_names],
-                dtype=np.float64,
+                [float(saved.get(side, {}).get(name, DEFAULT_THRESHOLD)) for name in class_names], dtype=np.float64
             )
             for side in ("positive", "negative")
         ]
@@ -183,8 +182,4 @@ def changes(before: NDArray[np.int8], after: NDArray[np.int8], states: NDArray[n
     withdrawn = (before != 0) & (after == 0)
     if states is not None:
         withdrawn &= states == UNKNOWN
-    return Changes(
-        new=(before == 0) & (after != 0),
-        withdrawn=withdrawn,
-        flipped=(before != 0) & (after == -before),
-    )
+    return Changes(new=(before == 0) & (after != 0), withdrawn=withdrawn, flipped=(before != 0) & (after == -before))

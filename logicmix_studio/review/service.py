@@ -322,13 +322,7 @@ class ReviewService:
         return self._reversal(self.dataset.ledger.redo(who, action_id=action_id, target=target))
 
     def dismiss(
-        self,
-        image_id: str,
-        class_name: str,
-        *,
-        who: str,
-        run: int | None = None,
-        action_id: str | None = None,
+        self, image_id: str, class_name: str, *, who: str, run: int | None = None, action_id: str | None = None
     ) -> Receipt:
         """Uphold what is known of a cell against a run: it is no conflict with it any more.
 

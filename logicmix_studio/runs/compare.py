@@ -138,11 +138,7 @@ class RunComparison:
         Raises:
             StudioError: If a run left no usable scores.
         """
-        states, is_test, thresholds = (
-            self._states(run),
-            self._dataset.table.is_test,
-            self._proposed.thresholds,
-        )
+        states, is_test, thresholds = (self._states(run), self._dataset.table.is_test, self._proposed.thresholds)
         scores = self._scores(run).scores
         now = propose(scores, states, thresholds, excluded_rows=is_test)
         then = np.zeros_like(now)

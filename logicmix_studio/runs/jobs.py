@@ -43,12 +43,7 @@ class Jobs:
     """
 
     def __init__(
-        self,
-        runs_dir: Path,
-        *,
-        grace_s: float = 20.0,
-        locks_dir: Path | None = None,
-        python: str = sys.executable,
+        self, runs_dir: Path, *, grace_s: float = 20.0, locks_dir: Path | None = None, python: str = sys.executable
     ) -> None:
         self.runs_dir = Path(runs_dir)
         self._grace_s = grace_s
@@ -315,10 +310,7 @@ class Jobs:
         if child is not None:
             child.poll()
         state, launch = folder.state(), read_json(folder.path / _LAUNCH_FILE) or {}
-        for pid, started in (
-            (state.pid, state.process_started),
-            (launch.get("pid"), launch.get("process_started")),
-        ):
+        for pid, started in ((state.pid, state.process_started), (launch.get("pid"), launch.get("process_started"))):
             if pid is not None and started is not None and is_alive(pid, started):
                 return pid, started
         return None

@@ -1,13 +1,7 @@
 import numpy as np
 import pytest
 
-from logicmix_studio.explore.blend_statistics import (
-    blend_statistics,
-    exact_shares,
-    overall,
-    shares_of,
-    size_weights,
-)
+from logicmix_studio.explore.blend_statistics import blend_statistics, exact_shares, overall, shares_of, size_weights
 
 STATES = np.array([[1, -1], [-1, -1], [-1, 0], [0, 0]], dtype=np.int8)
 

@@ -142,8 +142,7 @@ def test_draw__wrong_numbers(studio: Studio, seed: int, sample: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ids", "words"),
-    [([], "1 to 16 images, not 0"), (["a"] * 17, "not 17"), (["0" * 24], "there is no image")],
+    ("ids", "words"), [([], "1 to 16 images, not 0"), (["a"] * 17, "not 17"), (["0" * 24], "there is no image")]
 )
 def test_make__wrong_ids(studio: Studio, ids: list[str], words: str) -> None:
     with pytest.raises(StudioError, match=words):

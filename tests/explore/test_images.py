@@ -257,11 +257,7 @@ class TestMany:
 
     @pytest.mark.parametrize(
         ("image", "name", "state", "message"),
-        [
-            ("f" * 24, "circle", 1, "no image"),
-            ("", "unicorn", 1, "no class"),
-            ("", "circle", 7, "state of 'circle'"),
-        ],
+        [("f" * 24, "circle", 1, "no image"), ("", "unicorn", 1, "no class"), ("", "circle", 7, "state of 'circle'")],
     )
     def test_what_makes_no_sense_changes_nothing(
         self, studio: Studio, image: str, name: str, state: int, message: str

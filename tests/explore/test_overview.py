@@ -85,10 +85,7 @@ class TestErrors:
         for claim, state in ((first, 1), (second, -1)):
             decision = Decision(claim.image_id, claim.class_name, state, score=claim.score)
             studio.ledger.decide([decision], who="ada", origin="audit", run=1)
-        assert studio.overview.errors() == (
-            "audits",
-            {"pseudo_positive": Rate(1, 2), "pseudo_negative": Rate(0, 0)},
-        )
+        assert studio.overview.errors() == ("audits", {"pseudo_positive": Rate(1, 2), "pseudo_negative": Rate(0, 0)})
         studio.undo()
         assert studio.overview.errors()[1]["pseudo_positive"] == Rate(0, 1)
 
@@ -115,10 +112,7 @@ class TestOverTime:
         studio = open_studio(trial=True, runs=2)
         claim = studio.proposals()[0]
         studio.ledger.decide(
-            [Decision(claim.image_id, claim.class_name, claim.value, "accept")],
-            who="ada",
-            origin="grid",
-            run=2,
+            [Decision(claim.image_id, claim.class_name, claim.value, "accept")], who="ada", origin="grid", run=2
         )
         rounds = studio.overview.rounds()
         assert rounds["run"].tolist() == [1, 2]

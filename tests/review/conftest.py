@@ -26,9 +26,7 @@ def make_view() -> MakeView:
         unsure = rng.choice(np.array([-1, 1, 2], dtype=np.int32), size=shape, p=[0.8, 0.1, 0.1])
         proposals = propose(scores, states, Thresholds.constant(num_classes, 0.9, 0.9), splits == "test", unsure, run=2)
         before = propose(
-            rng.beta(0.2, 0.3, size=shape).astype(np.float16),
-            states,
-            Thresholds.constant(num_classes, 0.8, 0.8),
+            rng.beta(0.2, 0.3, size=shape).astype(np.float16), states, Thresholds.constant(num_classes, 0.8, 0.8)
         )
         return CellView(
             class_names=tuple(f"class {index}" for index in range(num_classes)),

@@ -27,12 +27,7 @@ ABSENT, PRESENT = Scope(NEGATIVE), Scope(POSITIVE)
 def big(open_studio: Callable[..., Studio]) -> Studio:
     """Return a studio on 600 images of two classes, whose complete labels are known."""
     return open_studio(
-        num_images=600,
-        class_names=("circle", "square"),
-        known_proportion=0.2,
-        side=16,
-        draw_every=600,
-        trial=True,
+        num_images=600, class_names=("circle", "square"), known_proportion=0.2, side=16, draw_every=600, trial=True
     )
 
 
@@ -113,10 +108,7 @@ def test_start__draws_open_claims_at_random_and_shuffled(big: Studio) -> None:
     places = [big.ledger.position(item.image_id, item.class_name) for item in audit.plan.items]
     assert len(set(places)) == 80
     assert all(claims[place] == sign for place, sign in zip(places, signs, strict=True))
-    assert [draw.population for draw in audit.plan.draws] == [
-        (claims == NEGATIVE).sum(),
-        (claims == POSITIVE).sum(),
-    ]
+    assert [draw.population for draw in audit.plan.draws] == [(claims == NEGATIVE).sum(), (claims == POSITIVE).sum()]
 
 
 def test_start__the_seed_decides_and_the_same_request_draws_once(
@@ -125,12 +117,7 @@ def test_start__the_seed_decides_and_the_same_request_draws_once(
     first = big.audits.start([ABSENT], who="ada", seed=3, action_id="one")
     assert big.audits.start([ABSENT], who="ada", seed=4, action_id="one") == first
     other = open_studio(
-        "again",
-        num_images=600,
-        class_names=("circle", "square"),
-        known_proportion=0.2,
-        side=16,
-        draw_every=600,
+        "again", num_images=600, class_names=("circle", "square"), known_proportion=0.2, side=16, draw_every=600
     )
     assert other.audits.start([ABSENT], who="ada", seed=3).plan.items == first.plan.items
     assert len(big.audits.table()) == 1
@@ -503,14 +490,7 @@ def test_older_audits_can_be_read_and_are_no_evidence(studio: Studio) -> None:
         for image, sign, band in ((first, 1, 6), (second, -1, 6), (planted, 1, -1))
     ]
     plan = {"run": 1, "by_class": False, "items": items, "strata": [], "seed": 1, "edges": [0.5, 0.99]}
-    saved = {
-        "format": 1,
-        "number": 1,
-        "who": "ada",
-        "time": "2024-05-01T10:00:00+00:00",
-        "action": "x",
-        "plan": plan,
-    }
+    saved = {"format": 1, "number": 1, "who": "ada", "time": "2024-05-01T10:00:00+00:00", "action": "x", "plan": plan}
     studio.workspace.audits.mkdir(exist_ok=True)
     (studio.workspace.audits / "0001.json").write_text(json.dumps(saved))
     note = studio.ledger.note

@@ -2,13 +2,7 @@ import numpy as np
 import pytest
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.review.calibration import (
-    Calibration,
-    Line,
-    apply_calibration,
-    calibrate,
-    reliability_curve,
-)
+from logicmix_studio.review.calibration import Calibration, Line, apply_calibration, calibrate, reliability_curve
 from logicmix_studio.review.score_bits import score_values
 from logicmix_studio.training.calibrate import apply_calibration as trainer_apply
 
@@ -73,10 +67,7 @@ def test_a_calibration_goes_to_json_and_back():
         ({}, "lacks a number"),
         ({"positive": {"slope": 1.0}}, "intercept"),
         ({"positive": {"slope": "steep", "intercept": 0}}, "steep"),
-        (
-            {"positive": {"slope": 0.0, "intercept": 0.0}, "negative": {"slope": 1.0, "intercept": 0.0}},
-            r"slope 0\.0",
-        ),
+        ({"positive": {"slope": 0.0, "intercept": 0.0}, "negative": {"slope": 1.0, "intercept": 0.0}}, r"slope 0\.0"),
     ],
 )
 def test_a_calibration_that_cannot_be_read_is_refused(saved, message):

@@ -50,12 +50,7 @@ def test_too_little_says_nothing(times: list[float]) -> None:
 def test_speed() -> None:
     counts = count_cells(STATES, PROPOSALS)
     speed = speed_to(1.0, counts, decisions([0, 2, 4, 6]))
-    assert (speed.missing, speed.per_minute, speed.cells_per_decision, speed.seconds_left) == (
-        4,
-        30.0,
-        1.0,
-        8.0,
-    )
+    assert (speed.missing, speed.per_minute, speed.cells_per_decision, speed.seconds_left) == (4, 30.0, 1.0, 8.0)
     assert speed_to(1.0, counts, decisions([0, 2, 4, 6], cells=2)).seconds_left == 4.0
     assert speed_to(1.0, counts, []).seconds_left is None
     assert speed_to(0.5, counts, []).seconds_left == 0.0

@@ -5,14 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.review.proposals import (
-    Thresholds,
-    changes,
-    confidences,
-    count_proposals,
-    open_cells,
-    propose,
-)
+from logicmix_studio.review.proposals import Thresholds, changes, confidences, count_proposals, open_cells, propose
 
 SHAPE = (7, 3)
 SCORES = hnp.arrays(np.float16, SHAPE, elements=st.floats(0, 1, width=16))
@@ -36,12 +29,7 @@ def naive(scores, states, thresholds, excluded, unsure_run, run):
 
 @settings(max_examples=60, deadline=None)
 @given(
-    SCORES,
-    STATES,
-    CUTS,
-    CUTS,
-    hnp.arrays(np.bool_, SHAPE[0]),
-    hnp.arrays(np.int32, SHAPE, elements=st.integers(-1, 2)),
+    SCORES, STATES, CUTS, CUTS, hnp.arrays(np.bool_, SHAPE[0]), hnp.arrays(np.int32, SHAPE, elements=st.integers(-1, 2))
 )
 def test_propose_and_coverage_agree_with_the_naive_loop(scores, states, positive, negative, excluded, unsure_run):
     thresholds = Thresholds(positive, negative)

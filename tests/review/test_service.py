@@ -69,9 +69,7 @@ def test_next_batch__claims_agree_with_the_pseudo_labels(studio: Studio) -> None
     assert {card.claim for card in cards} == {-1, 0, 1}
 
 
-def test_next_batch__of_an_earlier_run_shows_its_scores_and_pseudo_labels(
-    open_studio: Callable[..., Studio],
-) -> None:
+def test_next_batch__of_an_earlier_run_shows_its_scores_and_pseudo_labels(open_studio: Callable[..., Studio]) -> None:
     studio = open_studio(runs=2)
     earlier = studio.proposed.scores(1)
     assert earlier is not None
@@ -355,11 +353,7 @@ def test_conflicts__dismiss_change_and_unsure_all_leave_the_queue(disputed: Stud
     gone = {keep.cell, change.cell, unsure.cell}
     assert not gone & {card.cell for card in conflicts(disputed)}
     states = disputed.states.ravel()
-    assert [states[card.cell] for card in (keep, change, unsure)] == [
-        keep.state,
-        -change.state,
-        unsure.state,
-    ]
+    assert [states[card.cell] for card in (keep, change, unsure)] == [keep.state, -change.state, unsure.state]
     current = disputed.proposed.current
     assert current is not None
     assert not gone & set(np.flatnonzero(disputed.proposed.conflicts(current)).tolist())
@@ -396,11 +390,7 @@ def test_next_page__is_of_the_largest_pile_and_moves_on_when_it_is_done(studio: 
     review = studio.review
     largest = review.piles()[0]
     page = review.next_page(who="ada", holder="grid", want=EVERYTHING)
-    assert (page.class_name, page.sign, len(page.batch.cards)) == (
-        largest.class_name,
-        largest.sign,
-        largest.cells,
-    )
+    assert (page.class_name, page.sign, len(page.batch.cards)) == (largest.class_name, largest.sign, largest.cells)
     review.confirm(cells(page.batch), sign=page.sign, who="ada")
     asked = {"class_name": page.class_name, "sign": page.sign}
     following = review.next_page(who="ada", holder="grid", **asked)

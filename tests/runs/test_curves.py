@@ -63,8 +63,7 @@ def test_a_run_without_steps_draws_its_loss_over_epochs() -> None:
     assert not quick.has_steps
     assert quick.lines(LOSS) == {"photographs": [[5, 0.5]]}
     full = taken(
-        {"event": "step", "step": 9, "loss_original": 0.9},
-        {"event": "epoch", "epoch": 1, "loss_original": 0.8},
+        {"event": "step", "step": 9, "loss_original": 0.9}, {"event": "epoch", "epoch": 1, "loss_original": 0.8}
     )
     assert full.lines(LOSS) == {"photographs": [[9, 0.9]]}
     assert full.lines(LOSS, by_epoch=True) == {"photographs": [[1, 0.8]]}

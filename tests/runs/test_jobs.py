@@ -32,11 +32,7 @@ def wait_for_word(jobs, run):
 def test_create_writes_configuration_and_snapshot(tmp_path):
     jobs = Jobs(tmp_path / "runs")
     table = LabelTable(
-        (image_id("a.png"), image_id("b.png")),
-        ("a.png", "b.png"),
-        ("cat",),
-        np.zeros((2, 1), np.int8),
-        ("train", ""),
+        (image_id("a.png"), image_id("b.png")), ("a.png", "b.png"), ("cat",), np.zeros((2, 1), np.int8), ("train", "")
     )
     states = np.array([[1], [-1]], np.int8)
     run = jobs.create(RunConfig.create("quick"), root=tmp_path, table=table, states=states)

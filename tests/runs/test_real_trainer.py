@@ -16,12 +16,7 @@ pytestmark = pytest.mark.slow
 
 EPOCHS = 12
 """An epoch takes a few tenths of a second: enough of them to be killed between the first and the last."""
-FULL = {
-    **TINY_FULL,
-    "schedule.epochs": EPOCHS,
-    "compute.checkpoint_seconds": 0,
-    "warm.should_train_head_first": False,
-}
+FULL = {**TINY_FULL, "schedule.epochs": EPOCHS, "compute.checkpoint_seconds": 0, "warm.should_train_head_first": False}
 
 
 @pytest.fixture(autouse=True)
