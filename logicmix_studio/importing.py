@@ -11,8 +11,8 @@ import numpy as np
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.files import read_json, write_json
-from logicmix_studio.formats import hide_labels, read_dataset
-from logicmix_studio.labels import SHOWN_PROBLEMS, UNKNOWN, LabelTable, Problem
+from logicmix_studio.formats import read_dataset
+from logicmix_studio.labels import SHOWN_PROBLEMS, UNKNOWN, LabelTable, Problem, hide_labels
 from logicmix_studio.store import Workspace, align_cells, load_labels, save_table, utc_now, with_classes
 from logicmix_studio.store.workspace import WORKSPACE_FORMAT
 

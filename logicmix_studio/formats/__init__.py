@@ -1,7 +1,6 @@
 """Label files: read what people have into a table, and write cells back."""
 
 from logicmix_studio.formats.classes import parse_classes, read_classes
-from logicmix_studio.formats.hiding import hide_labels
 from logicmix_studio.formats.reading import ReadResult, read_dataset
 from logicmix_studio.formats.registry import find_labels, recognise
 from logicmix_studio.formats.writing import (
@@ -17,7 +16,6 @@ __all__ = [
     "LossReport",
     "ReadResult",
     "find_labels",
-    "hide_labels",
     "parse_classes",
     "read_classes",
     "read_dataset",

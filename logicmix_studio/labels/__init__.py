@@ -1,14 +1,24 @@
 """States of cells, OR and its reasons, hiding labels, and the table of what is known."""
 
-from logicmix_studio.labels.builder import TableBuilder
-from logicmix_studio.labels.dropping import DEFAULT_SEED, drop_labels, known_proportion
-from logicmix_studio.labels.kleene import OrExplanation, explain_or, kleene_or
-from logicmix_studio.labels.problems import SHOWN_PROBLEMS, LabelProblems, Problem
-from logicmix_studio.labels.states import NEGATIVE, POSITIVE, STATE_NAMES, UNKNOWN, as_states
+from logicmix_studio.labels.builder import SHOWN_PROBLEMS, LabelProblems, Problem, TableBuilder
+from logicmix_studio.labels.states import (
+    DEFAULT_SEED,
+    NEGATIVE,
+    POSITIVE,
+    STATE_NAMES,
+    UNKNOWN,
+    OrExplanation,
+    as_states,
+    drop_labels,
+    explain_or,
+    kleene_or,
+    known_proportion,
+)
 from logicmix_studio.labels.table import (
     TEST_SPLIT,
     LabelTable,
     clean_path,
+    hide_labels,
     image_id,
     table_from_arrays,
     table_to_arrays,
@@ -31,6 +41,7 @@ __all__ = [
     "clean_path",
     "drop_labels",
     "explain_or",
+    "hide_labels",
     "image_id",
     "kleene_or",
     "known_proportion",

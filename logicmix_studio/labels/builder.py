@@ -3,34 +3,50 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from logicmix_studio.labels.problems import LabelProblems, Problem
+from logicmix_studio.errors import StudioError
 from logicmix_studio.labels.states import STATE_NAMES, UNKNOWN, as_states
 from logicmix_studio.labels.table import LabelTable, check_unique, clean_path
 
+SHOWN_PROBLEMS: Final = 20
+"""How many problems the message names before it only counts."""
 
-@dataclass
-class _Cells:
-    """Statements about single cells, in columns; the order is that of reading."""
 
-    rows: array[int] = field(default_factory=lambda: array("q"))
-    columns: array[int] = field(default_factory=lambda: array("q"))
-    states: array[int] = field(default_factory=lambda: array("b"))
-    files: array[int] = field(default_factory=lambda: array("q"))
-    lines: array[int] = field(default_factory=lambda: array("q"))
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong in a label file."""
 
-    def append(self, row: int, column: int, state: int, file: int, line: int) -> None:
-        self.rows.append(row)
-        self.columns.append(column)
-        self.states.append(state)
-        self.files.append(file)
-        self.lines.append(line)
+    file: str
+    """Name of the file; empty where the problem stands in none."""
+    line: int
+    """Line in the file, from 1; 0 where a line means nothing."""
+    message: str
+    """What is wrong, with the value at fault."""
+
+    def __str__(self) -> str:
+        """Return `file:line: message`, as editors understand it."""
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.message}" if place else self.message
+
+
+class LabelProblems(StudioError):  # noqa: N818 (it is a list of problems, not one error)
+    """Everything that is wrong with labels; the message names the first twenty problems and counts the rest."""
+
+    def __init__(self, problems: Iterable[Problem], hint: str = "Correct these lines and import again.") -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        lines = ["1 problem:" if count == 1 else f"{count:,} problems:"]
+        lines += [f"  {problem}" for problem in self.problems[:SHOWN_PROBLEMS]]
+        if count > SHOWN_PROBLEMS:
+            lines.append(f"  ... and {count - SHOWN_PROBLEMS:,} more")
+        super().__init__("\n".join(lines), hint)
 
 
 @dataclass(frozen=True)
@@ -39,7 +55,7 @@ class _WholeRow:
 
     row: int
     states: NDArray[np.int8]
-    file: int
+    file: str
     line: int
 
 
@@ -60,17 +76,16 @@ class TableBuilder:
     """
 
     def __init__(self, class_names: Sequence[str] | None = None, *, repeats_allowed: bool = False) -> None:
+        check_unique("class", class_names or ())
         self._columns = {name: column for column, name in enumerate(class_names or ())}
-        if class_names is not None:
-            check_unique("class", class_names)
         self._may_grow = class_names is None
         self._repeats_allowed = repeats_allowed
         self._image_rows: dict[str, int | None] = {}
         self._paths: dict[str, int] = {}
-        self._splits: list[str] = []
+        self._splits: dict[int, str] = {}
         self._files: dict[str, int] = {}
-        self._file_names: list[str] = []
-        self._cells = _Cells()
+        self._cells = array("q")
+        """Row, column, state, file and line of each statement about a single cell, one after the other."""
         self._whole_rows: dict[int, _WholeRow] = {}
         self._repeated_rows: list[_WholeRow] = []
         self._unknown_classes: dict[str, str] = {}
@@ -103,10 +118,18 @@ class TableBuilder:
             Row of the image, or None where its path is wrong (which is noted once a path).
         """
         if path not in self._image_rows:
-            self._image_rows[path] = self._register(path, file, line)
+            try:
+                self._image_rows[path] = self._paths.setdefault(clean_path(path), len(self._paths))
+            except ValueError as error:
+                self._image_rows[path] = None
+                self.add_problem(str(error), file=file, line=line)
         row = self._image_rows[path]
+        split = split.strip().lower()
         if split and row is not None:
-            self._set_split(row, split.strip().lower(), Problem(file, line, path))
+            before = self._splits.setdefault(row, split)
+            if before != split:
+                message = f"{path!r} is of split {split!r} here and of split {before!r} before"
+                self.add_problem(message, file=file, line=line)
         return row
 
     def add_cell(self, path: str, class_name: str, state: int, *, file: str = "", line: int = 0) -> None:
@@ -116,7 +139,7 @@ class TableBuilder:
         if column is None:
             column = self._new_column(class_name, file, line)
         if row is not None and column is not None and state != UNKNOWN:
-            self._cells.append(row, column, state, self._file_index(file), line)
+            self._cells.extend((row, column, state, self._files.setdefault(file, len(self._files)), line))
 
     def add_row(self, path: str, states: ArrayLike, *, split: str = "", file: str = "", line: int = 0) -> None:
         """Take a statement about all C classes of an image: (C,), values in {-1, 0, 1}, in the order of `class_names`.
@@ -133,7 +156,7 @@ class TableBuilder:
         row = self.add_image(path, split=split, file=file, line=line)
         if row is None:
             return
-        statement = _WholeRow(row, vector, self._file_index(file), line)
+        statement = _WholeRow(row, vector, file, line)
         if self._whole_rows.setdefault(row, statement) is not statement:
             self._repeated_rows.append(statement)
 
@@ -157,31 +180,13 @@ class TableBuilder:
         self._problems = sorted(set(self._problems), key=lambda p: (p.file, p.line, p.message))
         if self._problems and not skip_bad:
             raise LabelProblems(self._problems)
-        return LabelTable.build(paths, self.class_names, states, self._splits)
-
-    def _register(self, path: str, file: str, line: int) -> int | None:
-        try:
-            cleaned = clean_path(path)
-        except ValueError as error:
-            self.add_problem(str(error), file=file, line=line)
-            return None
-        if cleaned not in self._paths:
-            self._paths[cleaned] = len(self._paths)
-            self._splits.append("")
-        return self._paths[cleaned]
-
-    def _set_split(self, row: int, split: str, at: Problem) -> None:
-        before = self._splits[row]
-        if before and before != split:
-            message = f"{at.message!r} is of split {split!r} here and of split {before!r} before"
-            self.add_problem(message, file=at.file, line=at.line)
-            return
-        self._splits[row] = split
+        return LabelTable.build(
+            paths, self.class_names, states, [self._splits.get(row, "") for row in range(len(paths))]
+        )
 
     def _new_column(self, class_name: str, file: str, line: int) -> int | None:
         if self._may_grow and class_name:
-            self._columns[class_name] = len(self._columns)
-            return self._columns[class_name]
+            return self._columns.setdefault(class_name, len(self._columns))
         if class_name not in self._unknown_classes:
             close = get_close_matches(class_name, self._columns, n=1)
             guess = f"; did you mean {close[0]!r}?" if close else ""
@@ -189,26 +194,19 @@ class TableBuilder:
         self.add_problem(self._unknown_classes[class_name], file=file, line=line)
         return None
 
-    def _file_index(self, file: str) -> int:
-        index = self._files.get(file)
-        if index is None:
-            index = self._files[file] = len(self._file_names)
-            self._file_names.append(file)
-        return index
-
     def _check_repeated_rows(self, states: NDArray[np.int8], paths: tuple[str, ...]) -> NDArray[np.bool_]:
         """Report rows that stand there twice; return the cells (N, C) in which they contradict."""
         contradicted = np.zeros(states.shape, dtype=np.bool_)
         for statement in self._repeated_rows:
-            file, path = self._file_names[statement.file], paths[statement.row]
-            before = self._whole_row_place(statement.row)
+            file, line, path = statement.file, statement.line, paths[statement.row]
+            before = self._place_of_row(statement.row)
             opposite = states[statement.row] * statement.states < 0
             contradicted[statement.row] |= opposite
-            for column in np.flatnonzero(opposite):
-                message = self._contradiction(path, int(column), int(statement.states[column]), before)
-                self.add_problem(message, file=file, line=statement.line)
+            for column in np.flatnonzero(opposite).tolist():
+                message = self._contradiction(path, column, int(statement.states[column]), before)
+                self.add_problem(message, file=file, line=line)
             if not self._repeats_allowed:
-                self.add_problem(f"a second row for {path!r} (first: {before})", file=file, line=statement.line)
+                self.add_problem(f"a second row for {path!r} (first: {before})", file=file, line=line)
             known = states[statement.row] != UNKNOWN
             states[statement.row] = np.where(known, states[statement.row], statement.states)
         return contradicted
@@ -216,11 +214,8 @@ class TableBuilder:
     def _place_cells(self, states: NDArray[np.int8], paths: tuple[str, ...]) -> NDArray[np.bool_]:
         """Write single statements into the states; return the cells (N, C) that contradict."""
         contradicted = np.zeros(states.shape, dtype=np.bool_)
-        rows = np.frombuffer(self._cells.rows, dtype=np.int64)
-        if rows.size == 0:
-            return contradicted
-        columns = np.frombuffer(self._cells.columns, dtype=np.int64)
-        said = np.frombuffer(self._cells.states, dtype=np.int8)
+        statements = np.asarray(self._cells, dtype=np.int64).reshape(-1, 5)
+        rows, columns, said = statements[:, :3].T
         _, first, inverse = np.unique(rows * states.shape[1] + columns, return_index=True, return_inverse=True)
         earlier = first[inverse]
         in_whole_row = states[rows, columns] != UNKNOWN
@@ -229,29 +224,24 @@ class TableBuilder:
         is_opposite = ~is_fresh & (states[rows, columns] != said)
         contradicted[rows[is_opposite], columns[is_opposite]] = True
         is_wrong = is_opposite if self._repeats_allowed else ~is_fresh
+        files = tuple(self._files)
         for i in np.flatnonzero(is_wrong).tolist():
-            before = self._whole_row_place(int(rows[i])) if in_whole_row[i] else self._cell_place(earlier[i])
-            self._report_cell(i, paths, before, is_opposite=bool(is_opposite[i]))
+            row, column, state, file, line = statements[i].tolist()
+            first_file, first_line = statements[earlier[i], 3:].tolist()
+            before = self._place_of_row(row) if in_whole_row[i] else _place(files[first_file], first_line)
+            message = f"{self.class_names[column]!r} of {paths[row]!r} is stated twice (first: {before})"
+            if is_opposite[i]:
+                message = self._contradiction(paths[row], column, state, before)
+            self.add_problem(message, file=files[file], line=line)
         return contradicted
 
-    def _report_cell(self, i: int, paths: tuple[str, ...], before: str, *, is_opposite: bool) -> None:
-        cells = self._cells
-        path, column = paths[cells.rows[i]], cells.columns[i]
-        message = f"{self.class_names[column]!r} of {path!r} is stated twice (first: {before})"
-        if is_opposite:
-            message = self._contradiction(path, column, cells.states[i], before)
-        self.add_problem(message, file=self._file_names[cells.files[i]], line=cells.lines[i])
-
-    def _cell_place(self, i: int) -> str:
-        return self._place(self._cells.files[i], self._cells.lines[i])
-
-    def _whole_row_place(self, row: int) -> str:
-        return self._place(self._whole_rows[row].file, self._whole_rows[row].line)
-
-    def _place(self, file: int, line: int) -> str:
-        name = self._file_names[file]
-        return f"{name}:{line}" if line else name or "an earlier statement"
+    def _place_of_row(self, row: int) -> str:
+        return _place(self._whole_rows[row].file, self._whole_rows[row].line)
 
     def _contradiction(self, path: str, column: int, state: int, before: str) -> str:
         here, there = STATE_NAMES[state], STATE_NAMES[-state]
         return f"{self.class_names[column]!r} of {path!r} is {here} here and {there} in {before}"
+
+
+def _place(file: str, line: int) -> str:
+    return f"{file}:{line}" if line else file or "an earlier statement"

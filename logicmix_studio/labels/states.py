@@ -15,53 +15,35 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+POSITIVE: Final = 1
+"""The class is present: someone or something trusted said so."""
+UNKNOWN: Final = 0
+"""Nobody looked. This is not negative."""
+NEGATIVE: Final = -1
+"""The class is absent, verified."""
+STATE_NAMES: Final[dict[int, str]] = {POSITIVE: "positive", UNKNOWN: "unknown", NEGATIVE: "negative"}
+
 DEFAULT_SEED: Final = 526
 """Seed of the published experiments."""
 
-POSITIVE: Final = 1
-"""The class is present: someone or something trusted said so."""
-
-UNKNOWN: Final = 0
-"""Nobody looked. This is not negative."""
-
-NEGATIVE: Final = -1
-"""The class is absent, verified."""
-
-STATE_NAMES: Final[dict[int, str]] = {POSITIVE: "positive", UNKNOWN: "unknown", NEGATIVE: "negative"}
-
 
 def as_states(values: ArrayLike) -> NDArray[np.int8]:
-    """Return the values as int8 states, after checking that each is -1, 0 or 1.
-
-    Args:
-        values: Any shape; numbers in {-1, 0, 1}. An int8 array is returned as it is, without a copy.
+    """Return values of any shape as int8 states; int8 is not copied.
 
     Raises:
-        ValueError: A value is none of the three states.
+        ValueError: A value is not -1, 0 or 1.
     """
     array = np.asarray(values)
-    if array.size == 0:
-        return array.astype(np.int8)
-    if array.dtype == np.int8:
-        if int(array.min()) < NEGATIVE or int(array.max()) > POSITIVE:
-            raise ValueError(_no_state(array))
+    if array.dtype == np.int8 and array.size and array.min() >= NEGATIVE and array.max() <= POSITIVE:
         return array
-    if not np.isin(array, (NEGATIVE, UNKNOWN, POSITIVE)).all():
-        raise ValueError(_no_state(array))
+    wrong = array[~np.isin(array, (NEGATIVE, UNKNOWN, POSITIVE))]
+    if wrong.size:
+        raise ValueError(f"states must be -1 (negative), 0 (unknown) or 1 (positive), but {wrong[0]} was found")
     return array.astype(np.int8)
 
 
-def _no_state(array: NDArray[Any]) -> str:
-    wrong = array[~np.isin(array, (NEGATIVE, UNKNOWN, POSITIVE))].flat[0]
-    return f"states must be -1 (negative), 0 (unknown) or 1 (positive), but {wrong} was found"
-
-
 def kleene_or(states: ArrayLike, axis: int = 0) -> NDArray[np.int8]:
-    """Return the OR of the states along an axis.
-
-    Args:
-        states: Any shape, values in {-1, 0, 1}; at least one state along the axis.
-        axis: The axis of the sources.
+    """Return the OR of states of any shape along the axis of the sources.
 
     Raises:
         ValueError: There is no source: an OR of nothing would call every class negative.
@@ -78,16 +60,13 @@ def kleene_or(states: ArrayLike, axis: int = 0) -> NDArray[np.int8]:
 
 @dataclass(frozen=True, slots=True)
 class OrExplanation:
-    """Why one class of a blend has its state."""
+    """Why one class of a blend has its state; sources are given by their positions."""
 
     result: int
-    """State of the class in the blend."""
-
     deciding: tuple[int, ...]
-    """Positions of the sources that decide: the positive ones (domination), all of them (identity), none while open."""
-
+    """The sources that decide: the positive ones (domination), all of them (identity), none while open."""
     open_sources: tuple[int, ...]
-    """Positions of the unknown sources that keep the class open; a yes to any settles it, a no only to the last one."""
+    """The unknown sources that keep the class open; a yes to any settles it, a no only to the last one."""
 
 
 def explain_or(states: ArrayLike) -> tuple[OrExplanation, ...]:
@@ -127,21 +106,16 @@ def known_proportion(states: ArrayLike) -> float:
 
 
 def drop_labels(states: ArrayLike, known_proportion: float, seed: int = DEFAULT_SEED) -> NDArray[np.int8]:
-    """Keep each known cell with the given probability, and make the others unknown.
+    """Return new states in which each known cell is kept with the given probability, and the others are unknown.
 
     One number is drawn per known cell, image by image: first an image's positives, then its negatives,
     classes ascending. The draws do not depend on the proportion, so what is known at 10 % is also known
     at 20 %. The share that is left is binomial, not exact.
 
-    N images, C classes.
-
     Args:
-        states: (N, C), values in {-1, 0, 1}.
+        states: (N, C) of N images and C classes, values in {-1, 0, 1}.
         known_proportion: Probability in [0, 1] to keep a known cell.
         seed: Seed of the PCG64 generator.
-
-    Returns:
-        (N, C), a new array.
 
     Raises:
         ValueError: The proportion lies outside [0, 1], or the states are not a matrix.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -14,12 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.labels.states import as_states
+from logicmix_studio.labels.states import DEFAULT_SEED, as_states, drop_labels
 
 TEST_SPLIT: Final = "test"
 """Images of this split measure: they are never trained on and never proposed for review."""
 
-_ID_BYTES: Final = 12
 _IMAGE_ID: Final = re.compile(r"[0-9a-f]{24}")
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 _TEXTS: Final = ("image_ids", "paths", "class_names", "splits")
@@ -27,7 +27,7 @@ _TEXTS: Final = ("image_ids", "paths", "class_names", "splits")
 
 def image_id(relative_path: str) -> str:
     """Return the id of an image: 24 hex digits of its path below the data set's folder, as `clean_path` returns it."""
-    return hashlib.blake2b(relative_path.encode(errors="surrogateescape"), digest_size=_ID_BYTES).hexdigest()
+    return hashlib.blake2b(relative_path.encode(errors="surrogateescape"), digest_size=12).hexdigest()
 
 
 def clean_path(path: str) -> str:
@@ -59,22 +59,28 @@ class LabelTable:
 
     image_ids: tuple[str, ...]
     """N ids of 24 hex digits, each once; see `image_id`."""
-
     paths: tuple[str, ...]
     """N paths below the data set's folder, with forward slashes."""
-
     class_names: tuple[str, ...]
     """C names, each once, in column order."""
-
     states: NDArray[np.int8]
     """(N, C), values in {-1, 0, 1}; read-only."""
-
     splits: tuple[str, ...]
     """N names of splits; empty where an image belongs to none."""
 
     def __post_init__(self) -> None:
         """Check the table and make its states read-only."""
-        _check_lengths(self)
+        num_images, num_classes = len(self.image_ids), len(self.class_names)
+        if self.states.shape != (num_images, num_classes):
+            raise StudioError(
+                f"The states have the shape {self.states.shape}, but there are {num_images} images "
+                f"and {num_classes} classes.",
+                "Reload the data set after changing images or classes.",
+            )
+        for what, names in (("paths", self.paths), ("splits", self.splits)):
+            if len(names) != num_images:
+                told = f"There are {len(names)} {what}, but {num_images} image ids."
+                raise StudioError(told, "Import the labels again.")
         check_unique("image id", self.image_ids)
         check_unique("class", self.class_names)
         wrong = next((i for i in self.image_ids if not _IMAGE_ID.fullmatch(i)), None)
@@ -89,31 +95,17 @@ class LabelTable:
 
     @classmethod
     def build(
-        cls,
-        paths: Sequence[str],
-        class_names: Sequence[str],
-        states: ArrayLike,
-        splits: Sequence[str] | None = None,
+        cls, paths: Sequence[str], class_names: Sequence[str], states: ArrayLike, splits: Sequence[str] | None = None
     ) -> LabelTable:
-        """Return a table whose image ids follow from the paths.
-
-        Args:
-            paths: N paths below the data set's folder.
-            class_names: C names, each once.
-            states: (N, C), values in {-1, 0, 1}.
-            splits: N names of splits; none for any image where it is left out.
+        """Return a table whose image ids follow from the paths; no image has a split where these are left out.
 
         Raises:
             StudioError: The parts do not fit together, or a path leaves the folder.
         """
         cleaned = tuple(_cleaned(path) for path in paths)
-        return cls(
-            image_ids=tuple(image_id(path) for path in cleaned),
-            paths=cleaned,
-            class_names=tuple(class_names),
-            states=np.asarray(states),
-            splits=tuple(splits) if splits is not None else ("",) * len(cleaned),
-        )
+        ids = tuple(image_id(path) for path in cleaned)
+        all_splits = ("",) * len(cleaned) if splits is None else tuple(splits)
+        return cls(ids, cleaned, tuple(class_names), np.asarray(states), all_splits)
 
     @property
     def num_images(self) -> int:
@@ -133,13 +125,30 @@ class LabelTable:
         return mask
 
     def __eq__(self, other: object) -> bool:
-        """Return whether all fields are equal."""
         if not isinstance(other, LabelTable):
             return NotImplemented
         is_equal = all(getattr(self, name) == getattr(other, name) for name in _TEXTS)
         return is_equal and np.array_equal(self.states, other.states)
 
     __hash__ = None  # type: ignore[assignment]  # a table compares by its arrays
+
+
+def hide_labels(table: LabelTable, proportion: float, seed: int = DEFAULT_SEED) -> LabelTable:
+    """Return a complete table for a trial, in which :func:`drop_labels` hid cells; images of split test keep all.
+
+    What is hidden in one image does not depend on whether others belong to the test split.
+
+    Raises:
+        StudioError: If the proportion lies outside [0, 1], or the seed is negative.
+    """
+    if not 0.0 <= proportion <= 1.0:
+        told = f"the known proportion must lie in [0, 1], but {proportion:g} was given"
+        raise StudioError(told, "Give 0.1 for 10 %.")
+    if seed < 0:
+        raise StudioError(f"the seed must not be negative, but {seed} was given", "Give 0 or a larger number.")
+    states = drop_labels(table.states, proportion, seed)
+    states[table.is_test] = table.states[table.is_test]
+    return replace(table, states=states)
 
 
 def table_to_arrays(table: LabelTable) -> dict[str, NDArray[Any]]:
@@ -178,30 +187,8 @@ def _frozen_states(states: NDArray[Any]) -> NDArray[np.int8]:
     return checked
 
 
-def _check_lengths(table: LabelTable) -> None:
-    expected = (len(table.image_ids), len(table.class_names))
-    if table.states.shape != expected:
-        raise StudioError(
-            f"The states have the shape {table.states.shape}, but there are {expected[0]} images "
-            f"and {expected[1]} classes.",
-            "Reload the data set after changing images or classes.",
-        )
-    for name in ("paths", "splits"):
-        length = len(getattr(table, name))
-        if length != expected[0]:
-            raise StudioError(f"There are {length} {name}, but {expected[0]} image ids.", "Import the labels again.")
-
-
 def check_unique(what: str, names: Sequence[str]) -> None:
-    """Refuse a name that stands there twice; ``what`` says in the message what the names are.
-
-    Raises:
-        StudioError: A name stands there twice.
-    """
-    if len(set(names)) == len(names):
-        return
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise StudioError(f"The {what} {name!r} stands there twice.", f"Keep each {what} once.")
-        seen.add(name)
+    """Raise a StudioError for a name that stands there twice; ``what`` says what the names are."""
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise StudioError(f"The {what} {twice!r} stands there twice.", f"Keep each {what} once.")

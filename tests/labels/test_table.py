@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.labels import LabelTable, clean_path, image_id, table_from_arrays, table_to_arrays
+from logicmix_studio.labels import (
+    LabelTable,
+    clean_path,
+    drop_labels,
+    hide_labels,
+    image_id,
+    table_from_arrays,
+    table_to_arrays,
+)
 
 STATES = np.array([[1, 0], [-1, 1], [0, 0]], dtype=np.int8)
 
@@ -106,3 +114,27 @@ def test_table__refuses_what_does_not_fit(table, changes, message):
     fields = {name: getattr(table, name) for name in ("image_ids", "paths", "class_names", "states", "splits")}
     with pytest.raises(StudioError, match=message):
         LabelTable(**(fields | changes))
+
+
+COMPLETE = np.random.default_rng(0).choice([-1, 1], (200, 5)).astype(np.int8)
+SPLITS = ["test" if i % 4 == 0 else "train" for i in range(200)]
+TRIAL = LabelTable.build([f"{i:03d}.jpg" for i in range(200)], list("abcde"), COMPLETE, SPLITS)
+
+
+def test_hide_labels__outside_the_test_split_only() -> None:
+    hidden = hide_labels(TRIAL, 0.1, seed=1)
+    assert np.array_equal(hidden.states[TRIAL.is_test], TRIAL.states[TRIAL.is_test])
+    assert np.array_equal(hidden.states[~TRIAL.is_test], drop_labels(COMPLETE, 0.1, 1)[~TRIAL.is_test])
+    assert 0.05 < np.count_nonzero(hidden.states[~TRIAL.is_test]) / 750 < 0.15
+    assert hidden.splits == TRIAL.splits
+
+
+def test_hide_labels__all_and_nothing() -> None:
+    assert hide_labels(TRIAL, 1.0) == TRIAL
+    assert not hide_labels(TRIAL, 0.0).states[~TRIAL.is_test].any()
+
+
+@pytest.mark.parametrize("proportion", [-0.1, 1.5])
+def test_hide_labels__out_of_range(proportion: float) -> None:
+    with pytest.raises(StudioError, match=r"must lie in \[0, 1\]"):
+        hide_labels(TRIAL, proportion)
