@@ -283,7 +283,8 @@ class BlendService:
     def _assembled(self, draw: StepDraw, pixels: Tensor) -> Picture:
         """Return what the trainer makes of one sample, before it is normalised."""
         nothing, method = torch.zeros(len(pixels), 1, dtype=torch.int8), make_mixing(self.settings.mixing)
-        return as_picture(assemble(draw, pixels, nothing, method, Output()).images[0])
+        mixed = assemble(draw, augment(pixels, draw.augmentation), nothing, method, Output())
+        return as_picture(mixed.images[0])
 
 
 def augmentation_words(params: AugmentParams, position: int) -> str:

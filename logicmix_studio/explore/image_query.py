@@ -12,8 +12,7 @@ import numpy.typing as npt
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_index import JournalIndex
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
-from logicmix_studio.review.proposal_set import ProposalSet
-from logicmix_studio.review.run_scores import RunScores
+from logicmix_studio.review.proposal_set import ProposalSet, RunScores
 from logicmix_studio.store import Dataset, Source
 
 Mask = npt.NDArray[np.bool_]

@@ -18,9 +18,8 @@ from logicmix_studio.explore.image_index import JournalIndex
 from logicmix_studio.explore.image_query import FoundImages, ImageQuery, find_images
 from logicmix_studio.explore.similar import Similar
 from logicmix_studio.labels import POSITIVE, STATE_NAMES, UNKNOWN
-from logicmix_studio.review.proposal_set import ProposalSet
+from logicmix_studio.review.proposal_set import ProposalSet, RunScores
 from logicmix_studio.review.proposals import Thresholds
-from logicmix_studio.review.run_scores import RunScores
 from logicmix_studio.runs import Jobs
 from logicmix_studio.store import NEVER, CellChange, Dataset, Decision, Line, Receipt, Source
 

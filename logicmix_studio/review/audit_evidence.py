@@ -13,14 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.labels import POSITIVE
-from logicmix_studio.review.audit import CLAIM_WORDS, Draw, Scope
-from logicmix_studio.review.audit_records import Audit, AuditRecords
+from logicmix_studio.review.audit import CLAIM_WORDS, Audit, AuditRecords, Draw, Scope
 from logicmix_studio.review.evidence import Claims, Further, Sample, further_answers, group_claims, prove, worse_classes
-from logicmix_studio.review.proposal_set import ProposalSet
-from logicmix_studio.review.proposals import Thresholds, propose
-from logicmix_studio.review.run_scores import RunScores
-from logicmix_studio.review.score_bits import negative_cut, positive_cut, score_bits
+from logicmix_studio.review.proposal_set import ProposalSet, RunScores
+from logicmix_studio.review.proposals import Thresholds, claim_signs, propose
 from logicmix_studio.store import Dataset, Ledger
 
 REMEMBERED: Final = 8
@@ -137,7 +133,7 @@ class AuditEvidence:
         thresholds = self._proposed.thresholds
         if scope.threshold is not None:
             thresholds = Thresholds.constant(len(names), scope.threshold, scope.threshold)
-        sides, in_scope = side_of(thresholds, scope.sign), self._columns(scope.class_names)
+        sides, in_scope = thresholds.of(scope.sign), self._columns(scope.class_names)
         answers = self._answers(scope, sides, in_scope)
         recent = answers[answers["run"] == current.run]
         seen = recent if len(recent) else answers
@@ -148,7 +144,7 @@ class AuditEvidence:
         is_proposed = self._propose(current, self._dataset.ledger, thresholds) == scope.sign
         answers = answers[kept[answers["column"]]]
         cells, is_open, right_in = self._in_question(
-            is_proposed & kept, _claimed(current, thresholds, scope.sign), answers
+            is_proposed & kept, claim_signs(current.scores, thresholds) == scope.sign, answers
         )
         samples = [
             sample
@@ -254,7 +250,7 @@ class AuditEvidence:
         scores = self._proposed.scores(audit.plan.run)
         assert scores is not None
         is_drawn: Bools = bits.view(np.bool_).reshape(shape)
-        return is_drawn & _claimed(scores, thresholds, draw.sign)
+        return np.asarray(is_drawn & (claim_signs(scores.scores, thresholds) == draw.sign))
 
     def _drawn_from(self, audit: Audit, draw: Draw) -> Bools:
         """Work a population out anew from the run's scores and the states of that moment."""
@@ -290,14 +286,3 @@ class AuditEvidence:
         named = np.full(self._dataset.table.num_classes, not class_names)
         named[[self._dataset.column_of(name) for name in class_names]] = True
         return named
-
-
-def side_of(thresholds: Thresholds, sign: int) -> npt.NDArray[np.float64]:
-    """Return the (C,) thresholds of one sign."""
-    return thresholds.positive if sign == POSITIVE else thresholds.negative
-
-
-def _claimed(scores: RunScores, thresholds: Thresholds, sign: int) -> Bools:
-    """Return (N, C) what a run claims with a sign, whatever is known."""
-    bits, sides = score_bits(scores.scores), side_of(thresholds, sign)
-    return np.asarray(bits >= positive_cut(sides) if sign == POSITIVE else bits <= negative_cut(sides))

@@ -13,9 +13,18 @@ import pandas as pd
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
-from logicmix_studio.review.audit import CLAIM_WORDS, AuditItem, AuditPlan, Draw, Part, Scope
-from logicmix_studio.review.audit_evidence import AuditEvidence, Evidence, Known, side_of
-from logicmix_studio.review.audit_records import Audit, AuditRecords, Status
+from logicmix_studio.review.audit import (
+    CLAIM_WORDS,
+    Audit,
+    AuditItem,
+    AuditPlan,
+    AuditRecords,
+    Draw,
+    Part,
+    Scope,
+    Status,
+)
+from logicmix_studio.review.audit_evidence import AuditEvidence, Evidence, Known
 from logicmix_studio.review.calibration import reliability_curve
 from logicmix_studio.review.cards import Card
 from logicmix_studio.review.evidence import Further, split_answers
@@ -265,14 +274,14 @@ class AuditService:
 
     def _plan(self, scopes: Sequence[Scope], count: int | None, seed: int) -> AuditPlan:
         rng = np.random.default_rng(seed)
-        sides = {sign: side_of(self._proposed.thresholds, sign) for sign in (POSITIVE, NEGATIVE)}
+        sides = {sign: self._proposed.thresholds.of(sign) for sign in (POSITIVE, NEGATIVE)}
         still_open = self._records.open()
         taken = self._records.cells(item for audit in still_open for item in audit.plan.items)
         draws: list[Draw] = []
         items: list[AuditItem] = []
         for scope in scopes:
             found = self._evidence.of(scope)
-            sides[scope.sign] = side_of(found.thresholds, scope.sign)
+            sides[scope.sign] = found.thresholds.of(scope.sign)
             for draw, cells in _draw(found, _further(found, count), taken, rng):
                 items += self._items(cells, draw.sign, len(draws))
                 draws.append(draw)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import NEGATIVE, POSITIVE
 from logicmix_studio.review.audit import CLAIM_WORDS, Scope
-from logicmix_studio.review.audit_evidence import Known, side_of
+from logicmix_studio.review.audit_evidence import Known
 from logicmix_studio.review.audit_service import AuditService
 from logicmix_studio.review.proposal_set import ProposalSet
 from logicmix_studio.store import Dataset, Decision, Receipt
@@ -79,7 +79,7 @@ class BulkService:
             for name in names:
                 for side in [sign] if sign else [POSITIVE, NEGATIVE]:
                     column = self._dataset.column_of(name)
-                    before.append([name, side, float(side_of(moved, side)[column])])
+                    before.append([name, side, float(moved.of(side)[column])])
                     moved = moved.replace(column, side, threshold)
             what = f"{class_name or 'all classes'}{f' {CLAIM_WORDS[sign]}' if sign else ''}"
             receipt = self._dataset.ledger.note(

@@ -1,4 +1,4 @@
-"""All that a queue is made from, in one frozen bundle of arrays."""
+"""All that a queue is made from, in one frozen bundle of arrays, and which cells belong into it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.labels import TEST_SPLIT
-from logicmix_studio.review.score_bits import score_bits
+from logicmix_studio.labels import TEST_SPLIT, UNKNOWN
+from logicmix_studio.review.proposals import changes, conflict_mask
+from logicmix_studio.review.queue_spec import QueueSpec
+from logicmix_studio.review.score_bits import negative_cut, positive_cut, score_bits, score_values
 
 NO_RUN = -1
 """The run number before the first run, and of a cell that nobody left as unsure."""
@@ -44,23 +46,6 @@ class CellView:
     run: int = NO_RUN
     """The run that made the scores."""
 
-    def __post_init__(self) -> None:
-        """Refuse arrays that do not fit together."""
-        if self.states.ndim != 2 or self.states.shape[1] != len(self.class_names):
-            raise StudioError(
-                f"The states have shape {self.states.shape}, but there are {len(self.class_names)} classes.",
-                "Reload the data set.",
-            )
-        for name in ("scores", "proposals", "previous", "shown", "unsure_run", "dismissed"):
-            array = getattr(self, name)
-            if array is not None and array.shape != self.states.shape:
-                raise StudioError(
-                    f"The {name} have shape {array.shape}, but the states have {self.states.shape}.",
-                    "Images or classes came in since that run: train once more.",
-                )
-        if self.splits is not None and self.splits.shape != self.states.shape[:1]:
-            raise StudioError(f"There are {self.splits.shape} splits for {self.states.shape[0]} images.")
-
     @property
     def num_classes(self) -> int:
         """The number of classes, C."""
@@ -80,3 +65,93 @@ class CellView:
             half = np.float16(0.5).view(np.uint16)
             return np.full(self.states.shape, half, dtype=np.uint16)
         return score_bits(self.scores)
+
+
+def chosen_columns(view: CellView, spec: QueueSpec) -> list[int]:
+    """Return the columns of the classes a spec names, in its order; empty where it names none.
+
+    Raises:
+        StudioError: If one is no class.
+    """
+    missing = [name for name in spec.class_names if name not in view.class_names]
+    if missing:
+        raise StudioError(f"There is no class {missing[0]!r}.", f"The classes are {', '.join(view.class_names[:20])}.")
+    return [view.class_names.index(name) for name in spec.class_names]
+
+
+def queue_members(view: CellView, spec: QueueSpec) -> NDArray[np.bool_]:
+    """Return (N, C) True where a cell belongs into the queue.
+
+    Args:
+        view: The cells as they are now.
+        spec: The filters.
+
+    Raises:
+        StudioError: If the spec names a class that is none.
+    """
+    mask = _kind_of_cells(view, spec)
+    columns = chosen_columns(view, spec)
+    mask &= _rows(view, spec)[:, np.newaxis]
+    if columns:
+        mask &= np.isin(np.arange(view.num_classes), columns)
+    if spec.sign or (spec.score_low, spec.score_high) != (0.0, 1.0):
+        mask &= _inside_band(view, spec)
+    if spec.never_shown and view.shown is not None:
+        mask &= ~view.shown
+    if spec.unsure_before:
+        mask &= view.unsure_run >= 0 if view.unsure_run is not None else False
+    elif view.unsure_run is not None and view.run >= 0:
+        mask &= view.unsure_run != view.run
+    return mask
+
+
+def _rows(view: CellView, spec: QueueSpec) -> NDArray[np.bool_]:
+    if view.splits is None:
+        return np.full(len(view.states), not spec.splits)
+    if not spec.splits:
+        return ~view.excluded_rows
+    return np.isin(view.splits, [name for name in spec.splits if name != TEST_SPLIT])
+
+
+def _kind_of_cells(view: CellView, spec: QueueSpec) -> NDArray[np.bool_]:
+    if spec.changes == "conflict":
+        return _conflicts(view)
+    if spec.changes:
+        return _changed(view, spec.changes)
+    mask: NDArray[np.bool_] = view.states == UNKNOWN
+    if spec.takes_only_proposals(has_run=view.proposals is not None):
+        mask &= proposals_of(view) != 0
+    if spec.order == "conflicts":
+        mask |= _conflicts(view)
+    return mask
+
+
+def proposals_of(view: CellView) -> NDArray[np.int8]:
+    """Return (N, C) the proposals, none before the first run."""
+    return np.zeros_like(view.states) if view.proposals is None else view.proposals
+
+
+def _conflicts(view: CellView) -> NDArray[np.bool_]:
+    if view.scores is None:
+        return np.zeros(view.states.shape, dtype=np.bool_)
+    return conflict_mask(view.states, view.scores, view.excluded_rows, view.dismissed)
+
+
+def _changed(view: CellView, which: str) -> NDArray[np.bool_]:
+    before = np.zeros_like(view.states) if view.previous is None else view.previous
+    mask: NDArray[np.bool_] = getattr(changes(before, proposals_of(view)), which)
+    mask &= view.states == UNKNOWN
+    return mask
+
+
+def _inside_band(view: CellView, spec: QueueSpec) -> NDArray[np.bool_]:
+    values = score_values()
+    low = int(np.searchsorted(values, spec.score_low, side="left"))
+    high = int(np.searchsorted(values, spec.score_high, side="right")) - 1
+    if spec.sign > 0:
+        low = max(low, int(positive_cut(0.5)))
+    if spec.sign < 0:
+        high = min(high, int(negative_cut(0.5)))
+    bits = view.bits
+    inside: NDArray[np.bool_] = (bits >= low) & (bits <= high)
+    return inside

@@ -1,19 +1,67 @@
-"""The pseudo-labels of a data set: derived from scores, states and thresholds whenever one of them changes."""
+"""What the finished runs claim of a data set: scores of every cell, pseudo-labels, conflicts and dismissed ones.
+
+Pseudo-labels are derived from scores, states and thresholds whenever one of them changes. N images, C classes.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from logicmix_studio.labels import POSITIVE
-from logicmix_studio.review.conflicts import conflict_mask
-from logicmix_studio.review.dismissed import Dismissed
-from logicmix_studio.review.proposals import Thresholds, propose
-from logicmix_studio.review.run_scores import RunScores, ScoredRuns
-from logicmix_studio.store import Dataset
+from logicmix_studio.labels import POSITIVE, UNKNOWN
+from logicmix_studio.review.proposals import Thresholds, conflict_mask, propose
+from logicmix_studio.store import Dataset, Ledger, Line
+
+REMEMBERED_RUNS = 3
+"""Runs whose dismissed conflicts are remembered."""
+UNSCORED = 0.5
+"""The score of a cell whose image or class is newer than the run: it claims nothing."""
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """What a finished run says of every cell."""
+
+    run: int
+    scores: npt.NDArray[np.float16]
+    """(N, C) calibrated probabilities in [0, 1]; 0.5 where the run did not know the image or the class."""
+    scored_rows: npt.NDArray[np.bool_]
+    """(N,) images that the run knew."""
+    scored_columns: npt.NDArray[np.bool_]
+    """(C,) classes that the run knew."""
+    heldout: npt.NDArray[np.bool_]
+    """(N, C), True for known cells that were held out of training."""
+    calibration: Mapping[str, Any]
+    """The file ``calibration.json``; empty where scores are raw."""
+    result: Mapping[str, Any]
+    """The file ``result.json``."""
+
+    def is_scored(self, row: int, column: int) -> bool:
+        """Return whether the run knew the image and the class of a cell."""
+        return bool(self.scored_rows[row] and self.scored_columns[column])
+
+
+class ScoredRuns(Protocol):
+    """The finished runs, as far as reviewing needs to know them."""
+
+    @property
+    def version(self) -> int:
+        """Rises whenever a run's state or the choice of scores changes."""
+
+    def numbers(self) -> list[int]:
+        """Return the runs that left scores, oldest first."""
+
+    def choice(self) -> tuple[int | None, str]:
+        """Return the run whose scores make the pseudo-labels, and why it is that one, in words."""
+
+    def scores(self, run: int) -> RunScores:
+        """Return the scores of a finished run."""
 
 
 @dataclass(frozen=True)
@@ -171,12 +219,45 @@ class ProposalSet:
         ]
 
     def _propose(self, scores: RunScores) -> npt.NDArray[np.int8]:
-        ledger = self._dataset.ledger
-        return propose(
-            scores.scores,
-            ledger.states,
-            self.thresholds,
-            excluded_rows=self._dataset.table.is_test,
-            unsure_run=ledger.unsure_run,
-            run=scores.run,
-        )
+        ledger, is_test = self._dataset.ledger, self._dataset.table.is_test
+        return propose(scores.scores, ledger.states, self.thresholds, is_test, ledger.unsure_run, scores.run)
+
+
+class Dismissed:
+    """Which known states people upheld against a run's scores, run by run.
+
+    Args:
+        ledger: Its lines say so, old and new ones.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._masks: OrderedDict[int, npt.NDArray[np.bool_]] = OrderedDict()
+        ledger.listen(self._see)
+
+    def mask(self, run: int) -> npt.NDArray[np.bool_]:
+        """Return (N, C) True where a person upheld a known state against a run's scores."""
+        with self._ledger.lock:
+            if run not in self._masks:
+                self._masks[run] = np.zeros(self._ledger.states.shape, dtype=np.bool_)
+                for line in self._ledger.lines:
+                    self._mark(line, run)
+                if len(self._masks) > REMEMBERED_RUNS:
+                    self._masks.popitem(last=False)
+            self._masks.move_to_end(run)
+            return self._masks[run]
+
+    def _see(self, line: Line) -> None:
+        for run in self._masks:
+            self._mark(line, run)
+
+    def _mark(self, line: Line, run: int) -> None:
+        if line.run != run:
+            return
+        for cell in line.cells:
+            row = self._ledger.row_of.get(cell.image_id)
+            column = self._ledger.column_of.get(cell.class_name)
+            if row is None or column is None:
+                continue
+            is_same = cell.before._replace(source=0) == cell.after._replace(source=0) and cell.after.state != UNKNOWN
+            self._masks[run][row, column] = is_same and cell.answer in ("set", "redo")

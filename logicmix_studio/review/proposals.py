@@ -1,9 +1,15 @@
-"""What a run claims about unknown cells.
+"""What a run's calibrated scores claim: of unknown cells (proposals), and against known ones (conflicts).
 
-A proposal is derived from calibrated scores, states and thresholds, never stored with the states. Its
-confidence is the score for a proposed positive and `1 - score` for a proposed negative.
+A proposal is derived from scores, states and thresholds, never stored with the states. Its confidence is the score for
+a proposed positive and `1 - score` for a proposed negative.
 
-N images, C classes.
+Conflicts follow confident learning (Northcutt, Jiang and Chuang 2021, "Confident learning: estimating uncertainty in
+dataset labels"), class by class: a cell's *self-confidence* is the probability which the model gives to the cell's own
+state. The model counts as confident of a state where its probability reaches the average self-confidence of the cells
+known to have that state. A known cell is a conflict where the model is confident of the opposite. A model never
+changes such a cell; a person keeps it, changes it, or is unsure.
+
+N images, C classes. Scores are (N, C) float16 in [0, 1].
 """
 
 from __future__ import annotations
@@ -22,8 +28,6 @@ from logicmix_studio.review.score_bits import negative_cut, positive_cut, score_
 DEFAULT_THRESHOLD = 0.95
 """Confidence from which a model's claim becomes a proposal, for both signs."""
 
-ThresholdsJson = dict[str, dict[str, float]]
-
 
 @dataclass(frozen=True)
 class Thresholds:
@@ -35,12 +39,7 @@ class Thresholds:
     """(C,), in [0.5, 1]: `1 - score` must reach it."""
 
     def __post_init__(self) -> None:
-        """Refuse a threshold outside [0.5, 1] and arrays that do not fit together."""
-        if self.positive.ndim != 1 or self.positive.shape != self.negative.shape:
-            raise StudioError(
-                f"Thresholds need one number a class and sign, but have shapes {self.positive.shape} "
-                f"and {self.negative.shape}."
-            )
+        """Refuse a threshold outside [0.5, 1]."""
         for sign, values in (("positive", self.positive), ("negative", self.negative)):
             wrong = np.flatnonzero(~((values >= 0.5) & (values <= 1.0)))
             if len(wrong):
@@ -60,57 +59,37 @@ class Thresholds:
     def from_json(cls, class_names: Sequence[str], saved: Mapping[str, Mapping[str, float]]) -> Thresholds:
         """Return thresholds from `{"positive": {class name: number}, "negative": {...}}`.
 
-        Classes that were not saved have `DEFAULT_THRESHOLD`; saved names that are no class any more are
-        passed over.
+        Classes that were not saved have `DEFAULT_THRESHOLD`; saved names that are no class any more are passed over.
         """
-        sides = [
-            np.array(
-                [float(saved.get(side, {}).get(name, DEFAULT_THRESHOLD)) for name in class_names], dtype=np.float64
-            )
-            for side in ("positive", "negative")
-        ]
-        return cls(*sides)
+        sides = (saved.get(side, {}) for side in ("positive", "negative"))
+        return cls(*(np.array([float(side.get(name, DEFAULT_THRESHOLD)) for name in class_names]) for side in sides))
 
-    def to_json(self, class_names: Sequence[str]) -> ThresholdsJson:
+    def to_json(self, class_names: Sequence[str]) -> dict[str, dict[str, float]]:
         """Return the form that `from_json` reads."""
         return {
             "positive": dict(zip(class_names, self.positive.tolist(), strict=True)),
             "negative": dict(zip(class_names, self.negative.tolist(), strict=True)),
         }
 
+    def of(self, sign: int) -> NDArray[np.float64]:
+        """Return the (C,) thresholds of one sign."""
+        return self.positive if sign == POSITIVE else self.negative
+
     def replace(self, class_index: int, sign: int, threshold: float) -> Thresholds:
-        """Return thresholds that differ in one number.
-
-        Args:
-            class_index: The class.
-            sign: `POSITIVE` or `NEGATIVE`.
-            threshold: In [0.5, 1].
-        """
-        positive, negative = self.positive.copy(), self.negative.copy()
-        (positive if sign == POSITIVE else negative)[class_index] = threshold
-        return Thresholds(positive, negative)
+        """Return thresholds that differ in one number."""
+        changed = Thresholds(self.positive.copy(), self.negative.copy())
+        changed.of(sign)[class_index] = threshold
+        return Thresholds(changed.positive, changed.negative)
 
 
-def open_cells(
-    states: NDArray[np.int8],
-    excluded_rows: NDArray[np.bool_] | None = None,
-    unsure_run: NDArray[np.integer[Any]] | None = None,
-    run: int = -1,
-) -> NDArray[np.bool_]:
-    """Return (N, C) the cells about which a run may claim something.
+def claim_signs(scores: NDArray[np.float16], thresholds: Thresholds) -> NDArray[np.int8]:
+    """Return (N, C) what the scores claim, whatever is known: +1 present, -1 absent, 0 too little for either.
 
-    Args:
-        states: (N, C).
-        excluded_rows: (N,), True for images that are never proposed (split `test`).
-        unsure_run: (N, C), the run whose queue the cell left by "unsure", -1 for never.
-        run: The run that claims; cells left unsure in it are closed.
+    A score of exactly 0.5 never claims anything.
     """
-    is_open: NDArray[np.bool_] = states == UNKNOWN
-    if excluded_rows is not None:
-        is_open &= ~excluded_rows[:, np.newaxis]
-    if unsure_run is not None and run >= 0:
-        is_open &= unsure_run != run
-    return is_open
+    bits = score_bits(scores)
+    is_positive = bits >= positive_cut(thresholds.positive)
+    return is_positive.view(np.int8) - (bits <= negative_cut(thresholds.negative)).view(np.int8)
 
 
 def propose(
@@ -121,42 +100,24 @@ def propose(
     unsure_run: NDArray[np.integer[Any]] | None = None,
     run: int = -1,
 ) -> NDArray[np.int8]:
-    """Return (N, C) int8: +1 a proposed positive, -1 a proposed negative, 0 no proposal.
-
-    A score of exactly 0.5 never is a proposal.
+    """Return (N, C) int8: +1 a proposed positive, -1 a proposed negative, 0 no proposal. Only unknown cells have one.
 
     Args:
-        scores: (N, C) float16, calibrated, in [0, 1].
-        states: (N, C); only unknown cells are proposed.
+        scores: What the run says.
+        states: (N, C).
         thresholds: For C classes.
-        excluded_rows: See `open_cells`.
-        unsure_run: See `open_cells`.
-        run: See `open_cells`.
+        excluded_rows: (N,), True for images that are never proposed (split `test`).
+        unsure_run: (N, C), the run whose queue the cell left by "unsure", -1 for never.
+        run: The run that claims; cells left unsure in it are closed.
     """
-    bits = score_bits(scores)
-    claims_positive = bits >= positive_cut(thresholds.positive)
-    claims_negative = bits <= negative_cut(thresholds.negative)
-    proposals: NDArray[np.int8] = claims_positive.view(np.int8) - claims_negative.view(np.int8)
-    proposals *= open_cells(states, excluded_rows, unsure_run, run).view(np.int8)
+    is_open = states == UNKNOWN
+    if excluded_rows is not None:
+        is_open &= ~excluded_rows[:, np.newaxis]
+    if unsure_run is not None and run >= 0:
+        is_open &= unsure_run != run
+    proposals = claim_signs(scores, thresholds)
+    proposals *= is_open.view(np.int8)
     return proposals
-
-
-def confidences(scores: NDArray[np.float16], signs: NDArray[np.int8]) -> NDArray[np.float32]:
-    """Return how sure claims of the given signs are: the score, or one minus it.
-
-    Args:
-        scores: Any shape, in [0, 1].
-        signs: The same shape; where negative, the claim is that the class is absent.
-    """
-    wide = scores.astype(np.float32)
-    return np.where(signs < 0, 1.0 - wide, wide).astype(np.float32)
-
-
-def count_proposals(proposals: NDArray[np.int8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the number of proposed positives and of proposed negatives of each class, (C,) both."""
-    positive = np.count_nonzero(proposals == POSITIVE, axis=0)
-    negative = np.count_nonzero(proposals == NEGATIVE, axis=0)
-    return np.asarray(positive, dtype=np.int64), np.asarray(negative, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -183,3 +144,43 @@ def changes(before: NDArray[np.int8], after: NDArray[np.int8], states: NDArray[n
     if states is not None:
         withdrawn &= states == UNKNOWN
     return Changes(new=(before == 0) & (after != 0), withdrawn=withdrawn, flipped=(before != 0) & (after == -before))
+
+
+def confident_thresholds(states: NDArray[np.int8], scores: NDArray[np.float16]) -> Thresholds:
+    """Return the average self-confidence of known positives and negatives, class by class.
+
+    A class without a known positive (negative) takes the average over all classes, and `DEFAULT_THRESHOLD` where
+    nothing is known at all. Averages below 0.5 count as 0.5: nobody is confident of what is less likely.
+    """
+    averages = []
+    for sign in (POSITIVE, NEGATIVE):
+        has_sign = states == sign
+        counts = np.count_nonzero(has_sign, axis=0)
+        sums = np.sum(scores, axis=0, dtype=np.float64, where=has_sign)
+        sums = sums if sign == POSITIVE else counts - sums
+        pooled = sums.sum() / counts.sum() if counts.any() else DEFAULT_THRESHOLD
+        each = np.divide(sums, counts, out=np.full(states.shape[1], pooled), where=counts > 0)
+        averages.append(np.clip(each, 0.5, 1.0))
+    return Thresholds(*averages)
+
+
+def conflict_mask(
+    states: NDArray[np.int8],
+    scores: NDArray[np.float16],
+    excluded_rows: NDArray[np.bool_] | None = None,
+    dismissed: NDArray[np.bool_] | None = None,
+) -> NDArray[np.bool_]:
+    """Return (N, C) True where a confident model contradicts a known cell.
+
+    Args:
+        states: (N, C).
+        scores: What the run says.
+        excluded_rows: (N,) True for images that are not reviewed (split `test`).
+        dismissed: (N, C) True where a person already upheld the state against the model.
+    """
+    mask: NDArray[np.bool_] = claim_signs(scores, confident_thresholds(states, scores)) * states == -1
+    if excluded_rows is not None:
+        mask &= ~excluded_rows[:, np.newaxis]
+    if dismissed is not None:
+        mask &= ~dismissed
+    return mask

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logicmix_studio.labels import UNKNOWN
-from logicmix_studio.review.cells import CellView
-from logicmix_studio.review.queue_filters import queue_members
+from logicmix_studio.review.cells import CellView, queue_members
 from logicmix_studio.review.queue_orders import LAST_KEY, SortKeys, sort_keys
 from logicmix_studio.review.queue_spec import QueueSpec
 

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from logicmix_studio.labels import POSITIVE, UNKNOWN
 from logicmix_studio.review.cell_hash import cell_hash
-from logicmix_studio.review.cells import CellView
-from logicmix_studio.review.queue_filters import chosen_columns, proposals_of
+from logicmix_studio.review.cells import CellView, chosen_columns, proposals_of
 from logicmix_studio.review.queue_spec import QueueSpec
 from logicmix_studio.review.score_bits import LAST_BIT, certainty_ranks
 from logicmix_studio.review.usefulness import answer_gains, usefulness

@@ -19,16 +19,14 @@ import pandas as pd
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
-from logicmix_studio.review.cards import Batch, Card, Cell, Pile, PilePage, Provenance, Reversal
+from logicmix_studio.review.cards import Batch, Card, Cell, Pile, PilePage, Provenance, Reversal, Waiting, explain_empty
 from logicmix_studio.review.cells import NO_RUN, CellView
-from logicmix_studio.review.empty_queue import Waiting, explain_empty
 from logicmix_studio.review.history import HistoryFilter, PastLabels, cells_of_line, labels_at, list_lines
 from logicmix_studio.review.leases import LeaseTable
-from logicmix_studio.review.proposal_set import ProposalSet
-from logicmix_studio.review.proposals import count_proposals, propose
+from logicmix_studio.review.proposal_set import ProposalSet, RunScores
+from logicmix_studio.review.proposals import claim_signs
 from logicmix_studio.review.queue import Queue, build_queue
 from logicmix_studio.review.queue_spec import QueueSpec
-from logicmix_studio.review.run_scores import RunScores
 from logicmix_studio.store import CellChange, Dataset, Decision, Line, Receipt, Source
 
 MAX_QUEUES = 8
@@ -189,11 +187,10 @@ class ReviewService:
         proposals = self.proposed.of(scores)
         if splits:
             proposals = proposals[np.isin(self._splits, splits)]
-        counts = count_proposals(proposals)
         found = [
-            Pile(name, sign, count)
-            for sign, by_class in zip((POSITIVE, NEGATIVE), counts, strict=True)
-            for name, count in zip(self.dataset.class_names, by_class.tolist(), strict=True)
+            Pile(name, sign, int(count))
+            for sign in (POSITIVE, NEGATIVE)
+            for name, count in zip(self.dataset.class_names, np.count_nonzero(proposals == sign, axis=0), strict=True)
             if count
         ]
         return sorted(found, key=lambda pile: -pile.cells)
@@ -430,11 +427,7 @@ class ReviewService:
     ) -> tuple[npt.NDArray[np.int8], list[float | None]]:
         if scores is None:
             return np.zeros(len(rows), dtype=np.int8), [None] * len(rows)
-        every = propose(
-            scores.scores[rows],
-            np.full((len(rows), scores.scores.shape[1]), UNKNOWN, dtype=np.int8),
-            self.proposed.thresholds,
-        )
+        every = claim_signs(scores.scores[rows], self.proposed.thresholds)
         values = scores.scores[rows, columns].astype(np.float64).round(4)
         scored = scores.scored_rows[rows] & scores.scored_columns[columns]
         known = [value if is_scored else None for value, is_scored in zip(values.tolist(), scored, strict=True)]

@@ -1,4 +1,4 @@
-r"""How much an answer is worth to training with LogicMix.
+r"""How much answers are worth to training with LogicMix: one that may be given, and those between two states.
 
 A blend of K sources has an open label for a class where no source is positive and not all are negative.
 Answering an unknown cell settles the open labels of the blends that contain it:
@@ -20,20 +20,21 @@ the model's score q, the usefulness of a cell is
 
     (q * positive + (1 - q) * negative) * H(q)
 
-where H is the entropy of q in bits: 1 for a coin toss, 0 for a score of 0 or 1.
+where H is the entropy of q in bits: 1 for a coin toss, 0 for a score of 0 or 1. N images, C classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from logicmix_studio.labels import NEGATIVE, POSITIVE
+from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
 from logicmix_studio.review.score_bits import score_values
 
 MIX_PROBABILITY = 0.5
@@ -53,19 +54,12 @@ class AnswerGains:
     """(C,) where the answer is negative."""
 
 
-def answer_gains(
-    states: NDArray[np.int8],
-    excluded_rows: NDArray[np.bool_] | None = None,
-    num_sources: Sequence[int] = NUM_SOURCES,
-    mix_probability: float = MIX_PROBABILITY,
-) -> AnswerGains:
+def answer_gains(states: NDArray[np.int8], excluded_rows: NDArray[np.bool_] | None = None) -> AnswerGains:
     """Return what settling one unknown cell of each class is worth.
 
     Args:
         states: (N, C).
         excluded_rows: (N,) True for images that are not trained on (split `test`).
-        num_sources: The K in use, equally likely, each 1 or more.
-        mix_probability: Share of draws that are blends.
     """
     trained = states if excluded_rows is None or not excluded_rows.any() else states[~excluded_rows]
     num_images = max(len(trained), 1)
@@ -74,9 +68,9 @@ def answer_gains(
     one = 1.0 / num_images
     # A class without any unknown cell has nothing to gain; its "one more positive" would fall below zero.
     rest = np.maximum(1.0 - positive - one, 0.0)
-    gain_positive = np.mean([(1.0 - positive) ** k - rest**k for k in num_sources], axis=0)
-    gain_negative = np.mean([(negative + one) ** k - negative**k for k in num_sources], axis=0)
-    draws = len(trained) * mix_probability
+    gain_positive = np.mean([(1.0 - positive) ** k - rest**k for k in NUM_SOURCES], axis=0)
+    gain_negative = np.mean([(negative + one) ** k - negative**k for k in NUM_SOURCES], axis=0)
+    draws = len(trained) * MIX_PROBABILITY
     return AnswerGains(draws * gain_positive, draws * gain_negative)
 
 
@@ -103,3 +97,50 @@ def usefulness(bits: NDArray[np.uint16], classes: NDArray[np.integer[Any]], gain
     expected += gains.negative.astype(np.float32)[classes]
     expected *= entropy_of_bits()[bits]
     return np.maximum(expected, 0.0, out=expected)
+
+
+@dataclass(frozen=True)
+class BlendDifference:
+    """Labels of blends in one epoch, as expected over the draws; (C,) each."""
+
+    drawn: float
+    """Blends in an epoch, the same for every class."""
+    known_before: NDArray[np.float64]
+    known_after: NDArray[np.float64]
+    settled: NDArray[np.float64]
+    """Blends whose label was open and is known now."""
+
+
+def blend_difference(
+    before: NDArray[np.int8], after: NDArray[np.int8], excluded_rows: NDArray[np.bool_] | None = None
+) -> BlendDifference:
+    """Return how many blends turn from open to known by the answers between two (N, C) states of the labels.
+
+    With the share of cells that went from one state to another, class by class, each quantity is a polynomial in K,
+    and exact in expectation: a blend is open where no source is positive and not all are negative.
+    """
+    rows = slice(None) if excluded_rows is None else ~excluded_rows
+    before, after = before[rows], after[rows]
+    drawn = len(before) * MIX_PROBABILITY
+    # (C, 3, 3): the share of cells from one state (negative, unknown, positive) to another.
+    share = np.zeros((before.shape[1], 3, 3))
+    for then, now in product((NEGATIVE, UNKNOWN, POSITIVE), repeat=2):
+        share[:, then + 1, now + 1] = np.count_nonzero((before == then) & (after == now), axis=0) / max(len(before), 1)
+
+    def expected(known: Callable[[int], NDArray[np.float64]]) -> NDArray[np.float64]:
+        return drawn * np.asarray(np.mean([known(k) for k in NUM_SOURCES], axis=0))
+
+    # Settled: the chance of "no positive before and known after" less that of "all negative before and known after".
+    return BlendDifference(
+        drawn,
+        known_before=expected(lambda k: _known(share.sum(axis=2), k)),
+        known_after=expected(lambda k: _known(share.sum(axis=1), k)),
+        settled=expected(lambda k: _known(share[:, 0] + share[:, 1], k) - _known(share[:, 0], k)),
+    )
+
+
+def _known(share: NDArray[np.float64], num_sources: int) -> NDArray[np.float64]:
+    """Return the chance that all sources are in `share`, (C, 3) by state, and one is positive or all are negative."""
+    negative, unknown, positive = share.T
+    chance = (negative + unknown + positive) ** num_sources - (negative + unknown) ** num_sources
+    return np.asarray(chance + negative**num_sources)

@@ -13,10 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
-from logicmix_studio.review.conflicts import conflict_mask
-from logicmix_studio.review.proposal_set import ProposalSet
-from logicmix_studio.review.proposals import changes, propose
-from logicmix_studio.review.run_scores import RunScores
+from logicmix_studio.review.proposal_set import ProposalSet, RunScores
+from logicmix_studio.review.proposals import changes, conflict_mask, propose
 from logicmix_studio.runs.jobs import Jobs
 from logicmix_studio.runs.scores import load_snapshot, snapshot_states
 from logicmix_studio.store import Dataset

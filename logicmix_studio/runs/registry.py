@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import LabelTable
-from logicmix_studio.review.run_scores import RunScores
+from logicmix_studio.review.proposal_set import RunScores
 from logicmix_studio.runs.info import RunInfo
 from logicmix_studio.runs.jobs import Jobs
 from logicmix_studio.runs.scores import load_run_scores

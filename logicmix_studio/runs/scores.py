@@ -13,7 +13,7 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.files import read_json
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.review.calibration import Calibration, apply_calibration
-from logicmix_studio.review.run_scores import UNSCORED, RunScores
+from logicmix_studio.review.proposal_set import UNSCORED, RunScores
 from logicmix_studio.store import Dataset, align_cells
 from logicmix_studio.training.outcome import positions
 from logicmix_studio.training.run_folder import Snapshot

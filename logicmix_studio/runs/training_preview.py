@@ -8,28 +8,17 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
 from logicmix_studio.review.proposal_set import ProposalSet
 from logicmix_studio.review.proposals import changes
-from logicmix_studio.review.what_if import (
-    OPEN_PSEUDO,
-    BlendDifference,
-    blend_difference,
-    label_difference,
-    training_set,
-)
+from logicmix_studio.review.usefulness import BlendDifference, blend_difference
 from logicmix_studio.runs.jobs import Jobs
 from logicmix_studio.runs.scores import snapshot_states
-from logicmix_studio.store import Dataset
+from logicmix_studio.store import Dataset, Source
 
 MOST_NAMED: Final = 5
 """Classes that are named where there are many."""
-
-_SOURCE_WORDS: Final = {
-    "imported": "imported",
-    "human": "by people",
-    "accepted": "accepted",
-    OPEN_PSEUDO: "pseudo-labels",
-}
+SOURCE_WORDS: Final = {Source.IMPORTED: "imported", Source.HUMAN: "by people", Source.ACCEPTED: "accepted"}
 
 
 @dataclass(frozen=True)
@@ -73,7 +62,7 @@ class TrainingPreview:
             ]
         for sign, names in (("positive", self.without_positive), ("negative", self.without_negative)):
             if names:
-                shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")  # as many as are named
+                shown = ", ".join(names[:MOST_NAMED]) + (" …" if len(names) > MOST_NAMED else "")
                 lines.append(f"Without any known {sign} cell, and so not learnt: {shown}.")
         return " ".join(lines)
 
@@ -85,42 +74,41 @@ def preview(dataset: Dataset, proposed: ProposalSet, jobs: Jobs) -> TrainingPrev
         StudioError: If an earlier run's files are broken.
     """
     current, previous = proposed.current, proposed.previous
-    proposals = None if current is None else proposed.of(current)
     with dataset.ledger.lock:
-        states, sources = dataset.ledger.states.copy(), dataset.ledger.sources.copy()
-    is_test, names = dataset.table.is_test, dataset.class_names
-    content = training_set(names, states, sources, proposals, is_test)
-    table = pd.DataFrame({"class": list(names)})
-    for mark, counts in (("●", content.positive), ("○", content.negative)):
-        for name, words in _SOURCE_WORDS.items():
-            table[f"{mark} {words}"] = counts[name]
-    table["unknown"] = np.count_nonzero(states[~is_test] == 0, axis=0)
-    blends, new = None, 0
+        every, sources = dataset.ledger.states.copy(), dataset.ledger.sources.copy()
+    trained, names = ~dataset.table.is_test, np.array(dataset.class_names)
+    states, sources = every[trained], sources[trained]
+    proposals = np.zeros_like(states)
+    if current is not None:
+        proposals = proposed.of(current)[trained] * (states == UNKNOWN)
+    table, without = pd.DataFrame({"class": names}), {}
+    for mark, sign in (("●", POSITIVE), ("○", NEGATIVE)):
+        has_sign = states == sign
+        for source, words in SOURCE_WORDS.items():
+            table[f"{mark} {words}"] = np.count_nonzero(has_sign & (sources == source), axis=0)
+        table[f"{mark} pseudo-labels"] = np.count_nonzero(proposals == sign, axis=0)
+        without[sign] = tuple(names[~has_sign.any(axis=0)].tolist())
+    table["unknown"] = np.count_nonzero(states == UNKNOWN, axis=0)
+    blends, new, changed = None, 0, None
     if current is not None:
         before = snapshot_states(jobs.folder(current.run), dataset)
-        difference = label_difference(before, states)
-        blends = blend_difference(before, states, is_test)
-        table["new since the run"] = difference.new_positive + difference.new_negative
+        blends = blend_difference(before, every, ~trained)
+        is_new = (before == UNKNOWN) & (every != UNKNOWN)
+        table["new since the run"] = np.count_nonzero(is_new, axis=0)
         table["blend labels settled"] = blends.settled.round().astype(np.int64)
-        new = int(table["new since the run"].sum())
-    known = states[~is_test]
+        new = int(is_new.sum())
+        if previous is not None:
+            found = changes(proposed.of(previous), proposed.of(current), every)
+            changed = {name: int(getattr(found, name).sum()) for name in ("new", "withdrawn", "flipped")}
     return TrainingPreview(
         table=table,
         run=None if current is None else current.run,
         previous_run=None if previous is None else previous.run,
-        positive=int((known > 0).sum()),
-        negative=int((known < 0).sum()),
+        positive=int((states == POSITIVE).sum()),
+        negative=int((states == NEGATIVE).sum()),
         new=new,
         blends=blends,
-        changes=_changes(proposed, states),
-        without_positive=content.without_positive,
-        without_negative=content.without_negative,
+        changes=changed,
+        without_positive=without[POSITIVE],
+        without_negative=without[NEGATIVE],
     )
-
-
-def _changes(proposed: ProposalSet, states: np.ndarray) -> dict[str, int] | None:
-    current, previous = proposed.current, proposed.previous
-    if current is None or previous is None:
-        return None
-    found = changes(proposed.of(previous), proposed.of(current), states)
-    return {name: int(np.count_nonzero(getattr(found, name))) for name in ("new", "withdrawn", "flipped")}

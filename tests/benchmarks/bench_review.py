@@ -20,12 +20,11 @@ import numpy as np
 
 from logicmix_studio.review.calibration import Calibration, Line, apply_calibration
 from logicmix_studio.review.cells import CellView
-from logicmix_studio.review.conflicts import find_conflicts
 from logicmix_studio.review.evidence import Sample, further_answers, group_claims, prove
-from logicmix_studio.review.proposals import Thresholds, propose
+from logicmix_studio.review.proposals import Thresholds, conflict_mask, propose
 from logicmix_studio.review.queue import Queue, build_queue
 from logicmix_studio.review.queue_spec import ORDERS, QueueSpec
-from logicmix_studio.review.what_if import blend_difference
+from logicmix_studio.review.usefulness import blend_difference
 
 AIM_QUEUE_MS = 1000.0
 AIM_PAGE_MS = 20.0
@@ -115,7 +114,7 @@ def other_figures(view: CellView, repeats: int) -> Iterator[Figure]:
     yield "propose", best_ms(lambda: propose(scores, view.states, thresholds), repeats), None
     bend = Calibration(Line(0.7, 0.3), Line(1.4, 0.3))
     yield "calibrate", best_ms(lambda: apply_calibration(scores, bend), repeats), None
-    yield "conflicts", best_ms(lambda: find_conflicts(view.states, scores), repeats), None
+    yield "conflicts", best_ms(lambda: conflict_mask(view.states, scores), repeats), None
     is_open = np.ones(int((view.proposals == -1).sum()), dtype=np.bool_)
     parts = (is_open, np.arange(len(is_open)) % 5 != 0)
     samples = [Sample(1 + i, 59 / len(is_open), covers, 59, 59) for i, covers in enumerate(parts)]

@@ -11,8 +11,7 @@ import pytest
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, LabelTable
-from logicmix_studio.review.audit import Scope
-from logicmix_studio.review.audit_records import Audit
+from logicmix_studio.review.audit import Audit, Scope
 from logicmix_studio.review.cards import Card
 from logicmix_studio.review.intervals import clopper_pearson_lower
 from logicmix_studio.review.queue_spec import QueueSpec

@@ -23,8 +23,7 @@ from logicmix_studio.app.tabs.review_filters import (
     is_meant,
     renewed,
 )
-from logicmix_studio.review.cards import Card, Provenance, Reversal
-from logicmix_studio.review.empty_queue import EmptyQueue
+from logicmix_studio.review.cards import Card, EmptyQueue, Provenance, Reversal
 from logicmix_studio.review.queue_spec import QueueSpec
 from logicmix_studio.store import Decision, Source
 from logicmix_studio.studio import Studio
