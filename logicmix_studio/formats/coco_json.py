@@ -12,11 +12,13 @@ from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.formats.texts import read_text
 from logicmix_studio.labels import NEGATIVE, POSITIVE, TableBuilder
 
+_LISTS = ("images", "annotations", "categories")
+
 
 def is_coco(path: Path) -> bool:
     """Tell whether a JSON file looks like COCO."""
     text = read_text(path)
-    return all(f'"{key}"' in text for key in ("images", "annotations", "categories"))
+    return all(f'"{key}"' in text for key in _LISTS)
 
 
 def read_coco_json(request: ReadRequest) -> TableBuilder:
@@ -27,47 +29,33 @@ def read_coco_json(request: ReadRequest) -> TableBuilder:
     Raises:
         StudioError: If the file is no JSON or lacks one of the three lists.
     """
-    content = _load(request.labels)
+    content, file = _load(request.labels), request.labels.name
     names = _names_by_id(request.labels, content["categories"])
     class_names = request.class_names or tuple(names.values())
     builder = request.start(class_names, repeats_allowed=True)
     present = defaultdict[Any, dict[str, None]](dict)
-    file = request.labels.name
     image_ids = {image.get("id") for image in content["images"]}
     for number, annotation in enumerate(content["annotations"]):
-        image, name = annotation.get("image_id"), names.get(annotation.get("category_id"))
-        if image not in image_ids:
-            builder.add_problem(f"annotation {number}: there is no image with id {image!r}", file=file)
-        elif name is None:
-            category = annotation.get("category_id")
-            builder.add_problem(f"annotation {number}: there is no category with id {category!r}", file=file)
+        image_id, category = annotation.get("image_id"), annotation.get("category_id")
+        if image_id not in image_ids:
+            request.report(f"annotation {number}: there is no image with id {image_id!r}")
+        elif category not in names:
+            request.report(f"annotation {number}: there is no category with id {category!r}")
         else:
-            present[image][name] = None
+            present[image_id][names[category]] = None
     for image in content["images"]:
-        _add_image(request, builder, class_names, image, present[image.get("id")], names)
+        path = request.find_image(str(image.get("file_name", "")))
+        if path is None:
+            continue
+        found = present[image.get("id")]
+        for name in found:
+            builder.add_cell(path, name, POSITIVE, file=file)
+        absent = [names[key] for key in image.get("neg_category_ids", ()) if key in names]
+        if request.is_exhaustive:
+            absent = [name for name in class_names if name not in found]
+        for name in absent:
+            builder.add_cell(path, name, NEGATIVE, file=file)
     return builder
-
-
-def _add_image(
-    request: ReadRequest,
-    builder: TableBuilder,
-    class_names: tuple[str, ...],
-    image: dict[str, Any],
-    present: dict[str, None],
-    names: dict[Any, str],
-) -> None:
-    """Take what is said about one image."""
-    file = request.labels.name
-    path = request.find_image(str(image.get("file_name", "")), builder)
-    if path is None:
-        return
-    for name in present:
-        builder.add_cell(path, name, POSITIVE, file=file)
-    absent = [names[key] for key in image.get("neg_category_ids", ()) if key in names]
-    if request.is_exhaustive:
-        absent = [name for name in class_names if name not in present]
-    for name in absent:
-        builder.add_cell(path, name, NEGATIVE, file=file)
 
 
 def _load(path: Path) -> dict[str, list[dict[str, Any]]]:
@@ -76,7 +64,7 @@ def _load(path: Path) -> dict[str, list[dict[str, Any]]]:
         content = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise StudioError(f"{path}:{error.lineno}: not readable as JSON: {error.msg}", "Correct the file.") from error
-    for key in ("images", "annotations", "categories"):
+    for key in _LISTS:
         part = content.get(key) if isinstance(content, dict) else None
         if not isinstance(part, list) or not all(isinstance(item, dict) for item in part):
             raise StudioError(f"{path}: {key!r} is no list of objects", "Give a COCO file of annotations.")

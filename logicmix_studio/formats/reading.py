@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.formats.classes import CLASSES_FILE, parse_classes, read_classes
-from logicmix_studio.formats.names import ImageNames
 from logicmix_studio.formats.registry import LabelFormat, find_labels, recognise
-from logicmix_studio.formats.request import ReadRequest
+from logicmix_studio.formats.request import ImageNames, ReadRequest
+from logicmix_studio.formats.texts import CLASSES_FILE, parse_classes, read_classes
 from logicmix_studio.images.decode import ImageScan, Progress, UnreadableImage, check_images, scan_images
-from logicmix_studio.labels import LabelProblems, LabelTable, Problem, TableBuilder
+from logicmix_studio.labels import LabelProblems, LabelTable, Problem
 
 
 @dataclass(frozen=True)
@@ -27,10 +26,8 @@ class ReadResult:
     """Sentences to be shown."""
     bad_images: tuple[UnreadableImage, ...]
     """Images that cannot be read and were left out."""
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...]
     """Statements that were left out."""
-    format_name: str = ""
-    """Name of the label format; empty for a bare folder."""
 
 
 def read_dataset(
@@ -56,9 +53,6 @@ def read_dataset(
         check: Whether to decode every image once in order to find broken ones.
         progress: Called with (done, total, message).
 
-    Returns:
-        The table with notes.
-
     Raises:
         LabelProblems: Images or statements are wrong, all of them with file and line.
         StudioError: There are no images, no classes, or no labels that can be read.
@@ -75,62 +69,47 @@ def read_dataset(
             f"Give the classes (--classes a,b,c or --classes FILE), write them to {CLASSES_FILE}, "
             "one a line, or name a label file (--labels FILE).",
         )
-    images, bad_images, problems = _find_readable(root, scan, check, progress)
-    paths = [path.relative_to(root).as_posix() for path in images]
-    request = ReadRequest(
-        labels=labels or root,
-        images=ImageNames(root, paths),
-        image_paths=paths,
-        bad_images=ImageNames(root, [error.path.relative_to(root).as_posix() for error in bad_images]),
-        class_names=class_names,
-        is_exhaustive=bool(exhaustive),
-        skip_bad=skip_bad,
-    )
+    paths, bad_images, problems = _find_readable(root, scan, check, progress)
+    bad_paths = [error.path.relative_to(root).as_posix() for error in bad_images]
+    images, bad_names = ImageNames(root, paths), ImageNames(root, bad_paths)
+    request = ReadRequest(labels or root, images, bad_names, class_names, bool(exhaustive))
     if progress is not None:
         progress(0, 1, "reading labels")
     builder = label_format.read(request) if label_format is not None else request.start(class_names)
-    for problem in problems:
-        builder.add_problem(problem.message, file=problem.file)
-    table = _build(builder, skip_bad)
+    for problem in (*problems, *request.problems):
+        builder.add_problem(problem.message, file=problem.file, line=problem.line)
+    try:
+        table = builder.build(skip_bad=skip_bad)
+    except LabelProblems as error:
+        raise LabelProblems(error.problems, "Correct these places, or leave them out with --skip-bad.") from error
     if not table.num_classes:
         raise StudioError(f"the labels in {request.labels} name no class", "Give the classes with --classes.")
     notes = [*_about_format(request, label_format, exhaustive), *request.notes]
-    notes += _about_rows(request, table, builder.problems)
+    notes += _about_rows(request, table, len(builder.problems))
     if progress is not None:
         progress(1, 1, "reading labels")
-    return ReadResult(
-        table, tuple(notes), tuple(bad_images), builder.problems, label_format.name if label_format else ""
-    )
+    return ReadResult(table, tuple(notes), tuple(bad_images), builder.problems)
 
 
 def _find_readable(
     root: Path, scan: ImageScan, check: bool, progress: Progress | None
-) -> tuple[list[Path], list[UnreadableImage], list[Problem]]:
+) -> tuple[list[str], list[UnreadableImage], list[Problem]]:
     """Return the images that can be read, those that cannot, and what is wrong in words."""
     bad_images = check_images(scan.images, progress) if check else []
-    bad_paths = {error.path for error in bad_images}
-    images = [path for path in scan.images if path not in bad_paths]
+    reasons = {error.path: f"cannot read this image: {error.reason}" for error in bad_images}
+    images = [path.relative_to(root).as_posix() for path in scan.images if path not in reasons]
     if not images:
         raise StudioError(
             f"no image in {root} can be read, of {len(scan.images):,}: {bad_images[0].reason}",
             "Look whether the files are whole.",
         )
-    problems = [
-        Problem(error.path.relative_to(root).as_posix(), 0, f"cannot read this image: {error.reason}")
-        for error in bad_images
-    ]
-    problems += [
-        Problem(path.relative_to(root).as_posix(), 0, "this link leads out of the data set's folder")
-        for path in scan.refused
-    ]
+    reasons |= dict.fromkeys(scan.refused, "this link leads out of the data set's folder")
+    problems = [Problem(path.relative_to(root).as_posix(), 0, reason) for path, reason in reasons.items()]
     return images, bad_images, problems
 
 
 def _class_names(
-    root: Path,
-    labels: Path | None,
-    classes: str | Sequence[str] | None,
-    label_format: LabelFormat | None,
+    root: Path, labels: Path | None, classes: str | Sequence[str] | None, label_format: LabelFormat | None
 ) -> tuple[str, ...] | None:
     """Return the classes that were given or stand in `classes.txt`, or None."""
     if isinstance(classes, str):
@@ -140,18 +119,8 @@ def _class_names(
     if label_format is not None and not label_format.uses_classes_file:
         return None
     places = [root] if labels is None else [root, labels.parent]
-    for place in places:
-        if (place / CLASSES_FILE).is_file():
-            return read_classes(place / CLASSES_FILE)
-    return None
-
-
-def _build(builder: TableBuilder, skip_bad: bool) -> LabelTable:
-    """Return the table, or refuse with a hint that names the way out."""
-    try:
-        return builder.build(skip_bad=skip_bad)
-    except LabelProblems as error:
-        raise LabelProblems(error.problems, "Correct these places, or leave them out with --skip-bad.") from error
+    files = (place / CLASSES_FILE for place in places)
+    return next((read_classes(file) for file in files if file.is_file()), None)
 
 
 def _about_format(request: ReadRequest, label_format: LabelFormat | None, exhaustive: bool | None) -> list[str]:
@@ -163,8 +132,7 @@ def _about_format(request: ReadRequest, label_format: LabelFormat | None, exhaus
     if not label_format.names_only_positives:
         if exhaustive is not None:
             notes.append(f"{name} states absence itself, so --exhaustive and --not-exhaustive change nothing.")
-        return notes
-    if request.is_exhaustive:
+    elif request.is_exhaustive:
         notes.append(f"A class that {name} does not name for an image is taken as absent (--exhaustive).")
     else:
         notes.append(
@@ -174,15 +142,14 @@ def _about_format(request: ReadRequest, label_format: LabelFormat | None, exhaus
     return notes
 
 
-def _about_rows(request: ReadRequest, table: LabelTable, problems: Sequence[Problem]) -> list[str]:
+def _about_rows(request: ReadRequest, table: LabelTable, num_problems: int) -> list[str]:
     """Say which images have no row, and what was left out."""
     notes = []
     num_without = table.num_images - len(request.found)
     if num_without and request.found:
-        name = request.labels.name
-        notes.append(f"Images without a row in {name}: {num_without:,}; their cells are unknown.")
-    if problems:
-        notes.append(f"Problems passed over (--skip-bad): {len(problems):,}.")
+        notes.append(f"Images without a row in {request.labels.name}: {num_without:,}; their cells are unknown.")
+    if num_problems:
+        notes.append(f"Problems passed over (--skip-bad): {num_problems:,}.")
     num_test = int(np.count_nonzero(table.is_test))
     if num_test:
         notes.append(f"Images of split test: {num_test:,}; they only measure: no training, no pseudo-labels.")

@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.coco_json import is_coco, read_coco_json
-from logicmix_studio.formats.csv_files import SPLIT_COLUMN, open_csv
-from logicmix_studio.formats.csv_list import LIST_COLUMNS, read_csv_list
-from logicmix_studio.formats.csv_long import (
+from logicmix_studio.formats.csv_files import (
     CLASS_COLUMN,
+    LIST_COLUMNS,
     SCORE_COLUMN,
     SOURCE_COLUMN,
+    SPLIT_COLUMN,
     VALUE_COLUMN,
+    open_csv,
+    read_csv_list,
     read_csv_long,
+    read_csv_wide,
 )
-from logicmix_studio.formats.csv_wide import read_csv_wide
-from logicmix_studio.formats.request import Reader
-from logicmix_studio.formats.voc_xml import find_xml, read_voc_xml
+from logicmix_studio.formats.request import ReadRequest
+from logicmix_studio.formats.texts import visible_files
+from logicmix_studio.formats.voc_xml import read_voc_xml
+from logicmix_studio.labels import TableBuilder
 
 CSV_SUFFIXES: Final = (".csv", ".tsv", ".txt")
 """Endings of files that are read as CSV."""
-
 LABELS_FILE: Final = "labels.csv"
 """A file of this name beside the images is taken, whatever else lies there."""
 
-_LIST_MAY_HOLD: Final = frozenset({SPLIT_COLUMN, SOURCE_COLUMN, SCORE_COLUMN})
 
-
-@dataclass(frozen=True)
-class LabelFormat:
+class LabelFormat(NamedTuple):
     """A way to write labels down."""
 
     name: str
-    """Its name in messages and options."""
-    read: Reader
-    """Reads it."""
+    """Its name in messages."""
+    read: Callable[[ReadRequest], TableBuilder]
     names_only_positives: bool
     """Whether absence cannot be stated, so that a class not named may be absent or unknown."""
     uses_classes_file: bool
@@ -57,22 +56,32 @@ def recognise(labels: Path) -> LabelFormat:
     Raises:
         StudioError: If it is none of the formats.
     """
-    if labels.is_dir() or labels.suffix.lower() == ".xml":
+    suffix = labels.suffix.lower()
+    if labels.is_dir() or suffix == ".xml":
         return VOC_XML
     if not labels.is_file():
         raise StudioError(f"there is no label file {labels}", "Check the path given with --labels.")
-    if labels.suffix.lower() == ".json":
+    if suffix == ".json":
         if is_coco(labels):
             return COCO_JSON
-        raise StudioError(
-            f"{labels} is no COCO file: it needs images, annotations and categories", "Give another file."
-        )
-    if labels.suffix.lower() not in CSV_SUFFIXES:
+        told = f"{labels} is no COCO file: it needs images, annotations and categories"
+        raise StudioError(told, "Give another file.")
+    if suffix not in CSV_SUFFIXES:
         raise StudioError(
             f"{labels} is no label file: its name ends neither in {', '.join(CSV_SUFFIXES)} nor in .json or .xml",
             "Name the file with the labels; docs/formats.md shows all formats that are read.",
         )
-    return _recognise_csv(labels)
+    table = open_csv(labels)
+    if table.column(CLASS_COLUMN) is not None and table.column(VALUE_COLUMN) is not None:
+        return CSV_LONG
+    others = {title.lower() for i, title in enumerate(table.header) if i != table.image_column}
+    others -= {SPLIT_COLUMN, SOURCE_COLUMN, SCORE_COLUMN}
+    if not others:
+        raise StudioError(
+            f"{labels}:1: there is no column of labels (found: {', '.join(table.header)})",
+            "Add one column a class (1, 0 or empty), or a column 'labels' with names joined by |.",
+        )
+    return CSV_LIST if len(others) == 1 and others <= set(LIST_COLUMNS) else CSV_WIDE
 
 
 def find_labels(root: Path) -> Path | None:
@@ -87,49 +96,15 @@ def find_labels(root: Path) -> Path | None:
     if (root / LABELS_FILE).is_file():
         return root / LABELS_FILE
     for pattern in ("*.csv", "*/**/*.csv"):
-        found = _only(_visible(root, pattern), root)
-        if found is not None:
+        if found := _only(visible_files(root, pattern), root):
             return found
-    coco = [path for pattern in ("*.json", "*/*.json") for path in _visible(root, pattern) if is_coco(path)]
-    found = _only(coco, root)
-    if found is not None:
+    coco = [path for pattern in ("*.json", "*/*.json") for path in visible_files(root, pattern) if is_coco(path)]
+    if found := _only(coco, root):
         return found
-    xml = find_xml(root)
-    if not xml:
+    folders = {path.parent for path in visible_files(root, "**/*.xml")}
+    if not folders:
         return None
-    folders = {path.parent for path in xml}
     return folders.pop() if len(folders) == 1 else root
-
-
-def _recognise_csv(labels: Path) -> LabelFormat:
-    """Tell the three CSV formats apart by their header."""
-    table = open_csv(labels)
-    if table.image_column is None:
-        raise StudioError(
-            f"{labels}:1: no column names the image (found: {', '.join(table.header)})",
-            "Call that column 'image'; docs/formats.md shows all formats that are read.",
-        )
-    if table.column(CLASS_COLUMN) is not None and table.column(VALUE_COLUMN) is not None:
-        return CSV_LONG
-    others = {title.lower() for i, title in enumerate(table.header) if i != table.image_column} - _LIST_MAY_HOLD
-    if len(others) == 1 and others <= set(LIST_COLUMNS):
-        return CSV_LIST
-    if not others:
-        raise StudioError(
-            f"{labels}:1: there is no column of labels (found: {', '.join(table.header)})",
-            "Add one column a class (1, 0 or empty), or a column 'labels' with names joined by |.",
-        )
-    return CSV_WIDE
-
-
-def _visible(root: Path, pattern: str) -> list[Path]:
-    """Return the files below a folder that fit a pattern and are not hidden, sorted."""
-    found = root.glob(pattern)
-    return sorted(
-        path
-        for path in found
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
-    )
 
 
 def _only(paths: list[Path], root: Path) -> Path | None:

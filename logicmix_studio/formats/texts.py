@@ -1,30 +1,130 @@
-"""Read text files as people save them: UTF-8 with or without a mark, or UTF-16 with one."""
+"""What people write: text files in any usual encoding, lists of class names, words for a state or a split."""
 
 from __future__ import annotations
 
 import codecs
 from pathlib import Path
+from typing import Final
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, LabelProblems, Problem
+
+CLASSES_FILE: Final = "classes.txt"
+"""A file of this name beside the images gives class names and their order."""
+
+_WORDS: Final = {
+    POSITIVE: ("1", "1.0", "+1", "true", "yes", "positive", "present", "t", "y"),
+    NEGATIVE: ("0", "0.0", "false", "no", "negative", "absent", "f", "n"),
+    UNKNOWN: ("", "?", "u", "unknown", "uncertain", "nan", "na", "n/a", "none", "null"),
+}
+STATE_OF_WORD: Final = {word: state for state, words in _WORDS.items() for word in words}
+"""The state that a word in lower case stands for; uncertain is unknown."""
+
+
+class WrongValueError(ValueError):
+    """A word that stands for no state or split; the message says how to write it."""
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a file, with its line ends as they are.
+    """Return the text of a UTF-8 file (with or without a mark) or a UTF-16 file with one, its line ends as they are.
 
     Raises:
-        StudioError: If it cannot be opened or is not UTF-8.
+        StudioError: If it cannot be opened, or is in another encoding.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise StudioError(f"cannot read {path}: {error.strerror}", "Check the path and its permissions.") from error
     is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    encoding = "utf-16" if is_utf16 else "utf-8-sig"
     try:
-        return content.decode(encoding)
+        return content.decode("utf-16" if is_utf16 else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise StudioError(
             f"{path}:{line}: the text is not UTF-{16 if is_utf16 else 8} (byte 0x{content[error.start]:02x})",
             "Save the file with the encoding UTF-8.",
         ) from error
+
+
+def visible_files(root: Path, pattern: str) -> list[Path]:
+    """Return the files below a folder that fit a pattern and are not hidden, sorted."""
+    return sorted(
+        path
+        for path in root.glob(pattern)
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
+    )
+
+
+def parse_classes(text: str) -> tuple[str, ...]:
+    """Return the class names that an option gives: joined by commas, or in a file with one name a line.
+
+    Raises:
+        StudioError: If there is no name, a name stands there twice, or the file cannot be read.
+
+    Example:
+        >>> parse_classes("cat, dog")
+        ('cat', 'dog')
+    """
+    path = Path(text).expanduser()
+    if "," not in text and path.is_file():
+        return read_classes(path)
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise StudioError("the list of classes is empty", "Give names joined by commas, or a file.")
+    for name in names:
+        if names.count(name) > 1:
+            raise StudioError(f"the class {name!r} is given twice", "Give each class once.")
+    if len(names) == 1 and path.suffix:
+        raise StudioError(f"there is no file {text}", "Give names joined by commas, or a file of them.")
+    return names
+
+
+def read_classes(path: Path) -> tuple[str, ...]:
+    """Read class names, one a line; empty lines are passed over.
+
+    Raises:
+        StudioError: If it holds no name, or a name twice, or is no text.
+    """
+    first_lines: dict[str, int] = {}
+    problems: list[Problem] = []
+    for line, text in enumerate(read_text(path).splitlines(), start=1):
+        name = text.strip()
+        first = first_lines.setdefault(name, line) if name else line
+        if first != line:
+            message = f"the class {name!r} stands there twice (first: line {first})"
+            problems.append(Problem(path.name, line, message))
+    if problems:
+        raise LabelProblems(problems)
+    if not first_lines:
+        raise StudioError(f"{path} holds no class name", "Write one class name a line.")
+    return tuple(first_lines)
+
+
+def parse_state(text: str) -> int:
+    """Return the state that a value stands for; case and surrounding blanks do not matter.
+
+    Raises:
+        WrongValueError: It is no such value, or -1, which means absent to some and uncertain to others.
+
+    Example:
+        >>> [parse_state(text) for text in ("1", "no", "", "Uncertain")]
+        [1, -1, 0, 0]
+    """
+    text = text.strip()
+    state = STATE_OF_WORD.get(text.lower())
+    if state is not None:
+        return state
+    if text in ("-1", "-1.0"):
+        raise WrongValueError(
+            f"the value {text!r} may mean absent or uncertain: write 0 for absent, "
+            "and leave the cell empty (or write u) for uncertain"
+        )
+    raise WrongValueError(f"the value {text!r} is none of 1 (present), 0 (absent) and empty (unknown)")
+
+
+def parse_split(text: str) -> str:
+    """Return train, val or test, or an empty text for none; a WrongValueError for anything else."""
+    split = text.strip().lower()
+    if split not in ("", "train", "val", "test"):
+        raise WrongValueError(f"the split {text.strip()!r} is none of train, val and test")
+    return split

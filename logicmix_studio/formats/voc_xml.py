@@ -8,49 +8,41 @@ from xml.etree import ElementTree
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.request import Positives, ReadRequest, read_positives
-from logicmix_studio.labels import Problem, TableBuilder
-
-
-def find_xml(folder: Path) -> list[Path]:
-    """Return the XML files below a folder that are not hidden, sorted; or the one that is named."""
-    if folder.is_file():
-        return [folder]
-    found = folder.rglob("*.xml")
-    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+from logicmix_studio.formats.texts import visible_files
+from logicmix_studio.labels import TableBuilder
 
 
 def read_voc_xml(request: ReadRequest) -> TableBuilder:
-    """Read a folder of VOC files; small, cut-off and difficult objects count as present.
+    """Read a folder of VOC files, or one; small, cut-off and difficult objects count as present.
 
     Raises:
         StudioError: If there is no XML file.
     """
-    files = find_xml(request.labels)
+    files = [request.labels] if request.labels.is_file() else visible_files(request.labels, "**/*.xml")
     if not files:
         raise StudioError(f"there is no XML file in {request.labels}", "Name the folder of annotations.")
-    problems: list[Problem] = []
-    return read_positives(request, list(_read_files(files, request.labels, problems)), problems)
+    return read_positives(request, list(_read_files(files, request)))
 
 
-def _read_files(files: list[Path], folder: Path, problems: list[Problem]) -> Iterator[Positives]:
+def _read_files(files: list[Path], request: ReadRequest) -> Iterator[Positives]:
     """Yield the classes of each file that can be read."""
     for path in files:
-        name = path.name if path == folder else path.relative_to(folder).as_posix()
+        name = path.name if path == request.labels else path.relative_to(request.labels).as_posix()
         content = path.read_bytes()
         if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
-            problems.append(Problem(name, 0, "the file defines entities, which are not read"))
+            request.report("the file defines entities, which are not read", file=name)
             continue
         try:
             root = ElementTree.fromstring(content)  # noqa: S314 (entities are refused above)
         except ElementTree.ParseError as error:
-            problems.append(Problem(name, error.position[0], f"not readable as XML: {error}"))
+            request.report(f"not readable as XML: {error}", error.position[0], name)
             continue
         if root.tag != "annotation":
-            problems.append(Problem(name, 0, f"the outermost element is {root.tag!r}, not 'annotation'"))
+            request.report(f"the outermost element is {root.tag!r}, not 'annotation'", file=name)
             continue
         found = dict.fromkeys((thing.findtext("name") or "").strip() for thing in root.iter("object"))
         if "" in found:
-            problems.append(Problem(name, 0, "an object has no name"))
+            request.report("an object has no name", file=name)
             found.pop("")
         image = (root.findtext("filename") or "").strip() or path.stem
-        yield Positives(image, tuple(found), file=name)
+        yield Positives(request.find_image(image, file=name), tuple(found), name)

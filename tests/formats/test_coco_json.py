@@ -32,7 +32,7 @@ def written(root: Path, content: Any) -> Path:
 def test_read(make_dataset) -> None:
     root = written(make_dataset("a.jpg", "sub/b.jpg"), coco())
     result = read_dataset(root)
-    assert result.format_name == "coco-json"
+    assert result.notes[0] == "Labels read from annotations.json (coco-json)."
     assert result.table.class_names == ("cat", "dog", "emu")
     assert result.table.states.tolist() == [[0, 1, 0], [-1, 0, 1]]
     assert read_dataset(root, exhaustive=True).table.states.tolist() == [[-1, 1, -1], [-1, -1, 1]]
@@ -70,4 +70,4 @@ def test_other_json(make_dataset) -> None:
     (root / "settings.json").write_text("{}")
     with pytest.raises(StudioError, match="is no COCO file"):
         read_dataset(root, labels=root / "settings.json")
-    assert read_dataset(root, classes="cat").format_name == ""
+    assert read_dataset(root, classes="cat").notes == ("No labels were found: every cell is unknown.",)

@@ -8,9 +8,8 @@ import pytest
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats import find_labels, read_dataset
-from logicmix_studio.formats.csv_wide import read_csv_wide
-from logicmix_studio.formats.names import ImageNames
-from logicmix_studio.formats.request import ReadRequest
+from logicmix_studio.formats.csv_files import read_csv_wide
+from logicmix_studio.formats.request import ImageNames, ReadRequest
 from logicmix_studio.labels import LabelProblems
 
 
@@ -119,7 +118,7 @@ def test_large_wide_file_is_read_in_seconds(tmp_path: Path) -> None:
     file = tmp_path / "labels.csv"
     file.write_text("\n".join(lines))
     empty = ImageNames(tmp_path, [])
-    request = ReadRequest(file, ImageNames(tmp_path, paths), paths, empty, None, False, False)
+    request = ReadRequest(file, ImageNames(tmp_path, paths), empty, None, False)
     start = time.process_time()
     table = read_csv_wide(request).build()
     # 100,000 rows take about ten times as long; the bound is loose, as others use the machine.

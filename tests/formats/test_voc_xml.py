@@ -18,7 +18,7 @@ def test_read(make_dataset) -> None:
     (root / "Annotations" / "a.xml").write_text(annotation("a.jpg", "dog", "cat", "dog"))
     (root / "Annotations" / "b.xml").write_text(annotation(""))
     result = read_dataset(root)
-    assert result.format_name == "voc-xml"
+    assert result.notes[0] == "Labels read from Annotations (voc-xml)."
     assert result.table.class_names == ("cat", "dog")
     assert result.table.states.tolist() == [[1, 1], [0, 0], [0, 0]]
     told = read_dataset(root, labels=root / "Annotations", exhaustive=True, classes="dog,cat,emu")

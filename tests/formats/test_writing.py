@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats import CellDetails, read_dataset, write_cells
-from logicmix_studio.formats.names import ImageNames
 from logicmix_studio.formats.registry import recognise
-from logicmix_studio.formats.request import ReadRequest
+from logicmix_studio.formats.request import ImageNames, ReadRequest
 from logicmix_studio.labels import LabelTable
 
 TABLE = LabelTable.build(["a.jpg", "b.jpg", "sub/c.jpg"], ["cat", "dog"], [[1, 0], [0, -1], [0, 0]], ["", "test", ""])
@@ -27,7 +26,7 @@ def read_again(file: Path, table: LabelTable) -> LabelTable:
     """Read a file as labels of the same images, without the images being there."""
     root = file.parent
     images, none = ImageNames(root, table.paths), ImageNames(root, [])
-    request = ReadRequest(file, images, table.paths, none, table.class_names, False, False)
+    request = ReadRequest(file, images, none, table.class_names, False)
     return recognise(file).read(request).build()
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from logicmix_studio.formats.names import ImageNames, UnknownImageError
+from logicmix_studio.formats.request import ImageNames, UnknownImageError
 
 PATHS = ["a/one.jpg", "b/one.jpg", "b/two.png", "deep/er/three.jpg", "four.v2.jpg"]
 
