@@ -65,9 +65,6 @@ def open_rgb(path: Path, at_least: int | None = None) -> Image.Image:
         at_least: If given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as long as neither side
             becomes shorter than this. Much faster for camera files.
 
-    Returns:
-        An image of mode RGB.
-
     Raises:
         UnreadableImage: If the file is missing, broken, no image or larger than `MAX_PIXELS`.
     """
@@ -96,33 +93,20 @@ def scan_images(root: Path) -> ImageScan:
     real_root = root.resolve()
     images: list[Path] = []
     refused: list[Path] = []
-    for entry in _visible_entries(root):
+    for entry in _visible_entries(os.fspath(root)):
         path = Path(entry.path)
-        if entry.is_symlink():
-            is_inside = path.resolve().is_relative_to(real_root)
-            if not is_inside and (entry.is_dir() or _is_image_name(entry.name)):
-                refused.append(path)
-                continue
-        if _is_image_name(entry.name) and entry.is_file():
+        is_image = os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES
+        if entry.is_symlink() and (is_image or entry.is_dir()) and not path.resolve().is_relative_to(real_root):
+            refused.append(path)
+        elif is_image and entry.is_file():
             images.append(path)
     return ImageScan(sorted(images, key=lambda path: path.relative_to(root).as_posix()), sorted(refused))
 
 
-def check_images(
-    paths: Sequence[Path], progress: Progress | None = None, workers: int | None = None
-) -> list[UnreadableImage]:
-    """Decode every image once and return the failures.
-
-    Args:
-        paths: Image files.
-        progress: Called now and then.
-        workers: Threads; the number of processors if None.
-
-    Returns:
-        One error a broken file, in the order of `paths`.
-    """
+def check_images(paths: Sequence[Path], progress: Progress | None = None) -> list[UnreadableImage]:
+    """Decode every image once, in as many threads as there are processors; return the failures in their order."""
     failures: list[UnreadableImage] = []
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(paths), _CHECK_BLOCK):
             block = paths[start : start + _CHECK_BLOCK]
             failures += [failure for failure in pool.map(_failure, block) if failure is not None]
@@ -132,7 +116,6 @@ def check_images(
 
 
 def _failure(path: Path) -> UnreadableImage | None:
-    """Return why an image cannot be decoded, or None if it can."""
     try:
         open_rgb(path, at_least=1)
     except UnreadableImage as error:
@@ -141,7 +124,6 @@ def _failure(path: Path) -> UnreadableImage | None:
 
 
 def _to_upright_rgb(image: Image.Image, path: Path, at_least: int | None) -> Image.Image:
-    """Return an opened image as RGB; see `open_rgb`."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise UnreadableImage(path, f"{width} x {height} pixels are more than the {MAX_PIXELS:,} that are decoded")
@@ -170,7 +152,6 @@ def _from_deep_grey(image: Image.Image) -> Image.Image:
 
 
 def _reason(error: BaseException) -> str:
-    """Put a decoder's error in one line."""
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
     if isinstance(error, PermissionError):
@@ -179,28 +160,15 @@ def _reason(error: BaseException) -> str:
     return "not an image that can be decoded" if "cannot identify" in text else text
 
 
-def _visible_entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+def _visible_entries(folder: str) -> Iterator[os.DirEntry[str]]:
     """Yield the files and links below a folder, hidden ones left out."""
-    pending = [os.fspath(folder)]
-    while pending:
-        for entry in _entries(pending.pop()):
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                pending.append(entry.path)
-            else:
-                yield entry
-
-
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """Return what a folder holds."""
     try:
-        with os.scandir(folder) as entries:
-            return list(entries)
+        with os.scandir(folder) as found:
+            entries = [entry for entry in found if not entry.name.startswith(".")]
     except OSError as error:
         raise StudioError(f"cannot read the folder {folder}: {error.strerror}", "Check its permissions.") from error
-
-
-def _is_image_name(name: str) -> bool:
-    """Tell whether a file name ends like an image's."""
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _visible_entries(entry.path)
+        else:
+            yield entry

@@ -1,29 +1,31 @@
-"""Make the demo data set: scenes of handwritten digits, of which few cells are known."""
+"""Make the demo data set: scenes of handwritten digits, whose labels anyone can judge, of which few are known."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable
+import colorsys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.images.scenes import MOST_DIGITS, draw_scene
-from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, LabelTable, drop_labels
+from logicmix_studio.formats import write_cells
+from logicmix_studio.images.decode import Progress
+from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable, hide_labels
 
 CLASS_NAMES: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-"""The ten classes."""
-
 TRUTH_FILE: Final = ".truth/labels.csv"
 """Where the complete labels stand, below the demo's folder; hidden, so that no import finds them."""
+SCENE_SIZE: Final = 160
+"""Width and height of a scene in pixels."""
+MOST_DIGITS: Final = 4
+"""Digits that a scene can hold, one in each quarter."""
 
-Progress = Callable[[int, int, str], None]
-"""Called with (done, total, message)."""
-
+_HALF: Final = SCENE_SIZE // 2
 # Shares of scenes with one, two, three and four digits.
 _SHARES: Final = (0.4, 0.35, 0.15, 0.1)
 # Of each digit, the samples nearest to its mean: those that a person reads without doubt.
@@ -31,6 +33,12 @@ _SAMPLES_A_DIGIT: Final = 16
 _TEST_SAMPLES: Final = 4
 _JPEG_QUALITY: Final = 92
 _PROGRESS_EVERY: Final = 50
+# Digits of nearly one size and bright ink on dark grounds: tried until a linear head on frozen features finds
+# enough of them after one round (docs/performance.md).
+_SMALLEST_SIDE: Final = 76
+_LARGEST_SIDE: Final = 78
+_INK_STARTS_AT: Final = 0.4
+_INK_FULL_AT: Final = 0.65
 
 _README: Final = """\
 Scenes of handwritten digits, made by `logicmix-studio demo`
@@ -51,7 +59,6 @@ class Demo:
     """A demo data set on disk."""
 
     folder: Path
-    """Its folder."""
     known: LabelTable
     """What `labels.csv` says; the test split is complete."""
     complete: LabelTable
@@ -89,17 +96,14 @@ def make_demo(
     is_test = np.zeros(num_images, dtype=bool)
     is_test[rng.permutation(num_images)[: round(test_share * num_images)]] = True
     states = _draw_images(folder, is_test, rng, progress)
-    paths = [_path(number) for number in range(num_images)]
     splits = ["test" if flag else "train" for flag in is_test.tolist()]
-    complete = LabelTable.build(paths, CLASS_NAMES, states, splits)
-    partial = drop_labels(states, known_proportion, seed)
-    partial[is_test] = states[is_test]
-    known = LabelTable.build(paths, CLASS_NAMES, partial, splits)
+    complete = LabelTable.build([_path(number) for number in range(num_images)], CLASS_NAMES, states, splits)
+    known = hide_labels(complete, known_proportion, seed)
     (folder / "README.txt").write_text(_README, encoding="utf-8")
     (folder / TRUTH_FILE).parent.mkdir(exist_ok=True)
-    _write_labels(folder / TRUTH_FILE, complete)
+    write_cells(folder / TRUTH_FILE, "csv-wide", complete)
     # Last, as its presence says that the demo is whole.
-    _write_labels(labels_file, known)
+    write_cells(labels_file, "csv-wide", known)
     return Demo(folder, known, complete)
 
 
@@ -136,15 +140,62 @@ def _choose_samples(rng: np.random.Generator) -> dict[bool, list[NDArray[np.floa
     return pools
 
 
-def _write_labels(file: Path, table: LabelTable) -> None:
-    text_of_state = {POSITIVE: "1", NEGATIVE: "0", UNKNOWN: ""}
-    with file.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["image", "split", *table.class_names])
-        for path, split, states in zip(table.paths, table.splits, table.states.tolist(), strict=True):
-            writer.writerow([path, split, *(text_of_state[state] for state in states)])
-
-
 def _path(number: int) -> str:
     """Return the path of a scene below the demo's folder."""
     return f"images/{number:05d}.jpg"
+
+
+def draw_scene(digits: Sequence[NDArray[np.float64]], rng: np.random.Generator) -> Image.Image:
+    """Draw one to four digits on a coloured ground.
+
+    Args:
+        digits: Ink of each digit, (8, 8), values 0 to 16, as scikit-learn stores them.
+        rng: Where place, size and colours come from.
+
+    Returns:
+        An RGB image of `SCENE_SIZE` by `SCENE_SIZE`.
+    """
+    scene = _draw_ground(rng)
+    quarters = rng.permutation(MOST_DIGITS)[: len(digits)]
+    for ink, quarter in zip(digits, quarters.tolist(), strict=True):
+        side = int(rng.integers(_SMALLEST_SIDE, _LARGEST_SIDE + 1))
+        top, left = _place(quarter, side, len(digits), rng)
+        colour = _colour(rng.uniform(), rng.uniform(0.0, 0.04), rng.uniform(0.95, 1.0))
+        coverage = _enlarge(ink, side)[..., None]
+        patch = scene[top : top + side, left : left + side]
+        patch += coverage * (colour - patch)
+    return Image.fromarray(np.clip(scene, 0, 255).astype(np.uint8))
+
+
+def _place(quarter: int, side: int, num_digits: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Return top and left of a digit: anywhere if it is alone, otherwise within its quarter."""
+    if num_digits == 1:
+        top, left = rng.integers(0, SCENE_SIZE - side + 1, 2).tolist()
+        return top, left
+    down, right = rng.integers(0, _HALF - side + 1, 2).tolist()
+    return (quarter // 2) * _HALF + down, (quarter % 2) * _HALF + right
+
+
+def _draw_ground(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return a dark ground that fades between two neighbouring hues, (SCENE_SIZE, SCENE_SIZE, 3)."""
+    hue = rng.uniform()
+    first = _colour(hue, rng.uniform(0.5, 0.9), rng.uniform(0.2, 0.35))
+    second = _colour(hue + rng.uniform(-0.1, 0.1), rng.uniform(0.5, 0.9), rng.uniform(0.2, 0.35))
+    angle = rng.uniform(0, 2 * np.pi)
+    rows, columns = np.mgrid[0:SCENE_SIZE, 0:SCENE_SIZE] / SCENE_SIZE - 0.5
+    share = np.clip(0.5 + np.cos(angle) * columns + np.sin(angle) * rows, 0, 1)[..., None]
+    ground: NDArray[np.float32] = (first * (1 - share) + second * share).astype(np.float32)
+    return ground
+
+
+def _enlarge(ink: NDArray[np.float64], side: int) -> NDArray[np.float32]:
+    """Scale a digit up smoothly and sharpen its outline; returns coverage in [0, 1], (side, side)."""
+    small = Image.fromarray((ink * (255 / 16)).astype(np.uint8))
+    large = np.asarray(small.resize((side, side), Image.Resampling.BICUBIC), dtype=np.float32) / 255
+    coverage: NDArray[np.float32] = np.clip((large - _INK_STARTS_AT) / (_INK_FULL_AT - _INK_STARTS_AT), 0, 1)
+    return coverage
+
+
+def _colour(hue: float, saturation: float, value: float) -> NDArray[np.float32]:
+    """Return a colour as three numbers in [0, 255]."""
+    return np.array(colorsys.hsv_to_rgb(hue % 1.0, saturation, value), dtype=np.float32) * 255

@@ -28,11 +28,7 @@ _SPARE: Final = 2
 
 
 def load_pixels(path: Path, size: int, rule: ResizeRule = "squash") -> Tensor:
-    """Decode and resize one image to (3, S, S) uint8.
-
-    Raises:
-        UnreadableImage: If the file cannot be decoded.
-    """
+    """Decode and resize one image to (3, S, S) uint8; an UnreadableImage error where that fails."""
     return resize(_decode(path, size), size, rule)
 
 

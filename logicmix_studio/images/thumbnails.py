@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,7 @@ _DISPLAY_QUALITY: Final = 90
 
 
 def thumbnail(path: Path, size: int, cache_dir: Path, image_id: str) -> bytes:
-    """Return a small JPEG copy of an image, from the disk where it was made before.
+    """Return a small upright JPEG copy of an image, from the disk where it was made before.
 
     Args:
         path: The image file.
@@ -34,7 +35,7 @@ def thumbnail(path: Path, size: int, cache_dir: Path, image_id: str) -> bytes:
 
 
 def display_image(path: Path, max_side: int, cache_dir: Path, image_id: str) -> bytes:
-    """Return an upright JPEG copy for the large view; otherwise as :func:`thumbnail`."""
+    """Return a copy for the large view; otherwise as :func:`thumbnail`."""
     return _copy(path, max_side, cache_dir, image_id, _DISPLAY_QUALITY)
 
 
@@ -56,20 +57,14 @@ def _copy(path: Path, max_side: int, cache_dir: Path, image_id: str, quality: in
     folder = cache_dir / image_id[:2]
     stem = f"{image_id}-{max_side}q{quality}-"
     copy = folder / f"{stem}{version_of(path)}.jpg"
-    try:
+    with contextlib.suppress(FileNotFoundError):
         return copy.read_bytes()
-    except FileNotFoundError:
-        content = _encode(path, max_side, quality)
+    image = open_rgb(path, at_least=2 * max_side)
+    image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=quality)
     for outdated in folder.glob(f"{stem}*.jpg"):
         outdated.unlink(missing_ok=True)
     with replacing(copy, is_durable=False) as file:
-        file.write(content)
-    return content
-
-
-def _encode(path: Path, max_side: int, quality: int) -> bytes:
-    image = open_rgb(path, at_least=2 * max_side)
-    image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
+        file.write(content.getvalue())
+    return content.getvalue()

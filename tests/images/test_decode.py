@@ -188,7 +188,7 @@ def test_check_images(tmp_path: Path) -> None:
     broken.write_bytes(b"no image")
     cut.write_bytes(good.read_bytes()[:1000])
     seen: list[tuple[int, int]] = []
-    failures = check_images([good, broken, cut], lambda done, total, _: seen.append((done, total)), workers=2)
+    failures = check_images([good, broken, cut], lambda done, total, _: seen.append((done, total)))
     assert [failure.path for failure in failures] == [broken, cut]
     assert seen == [(3, 3)]
     assert check_images([]) == []

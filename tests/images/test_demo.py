@@ -9,8 +9,7 @@ from PIL import Image
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats import read_dataset
-from logicmix_studio.images.demo import CLASS_NAMES, TRUTH_FILE, Demo, make_demo
-from logicmix_studio.images.scenes import SCENE_SIZE, draw_scene
+from logicmix_studio.images.demo import CLASS_NAMES, SCENE_SIZE, TRUTH_FILE, Demo, draw_scene, make_demo
 
 
 @pytest.fixture(scope="module")
