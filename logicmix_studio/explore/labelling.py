@@ -109,7 +109,6 @@ class LabelService:
         now, name, table = time.monotonic(), f"{who}/{holder}", self._dataset.table
         held = [self._dataset.row_of(image_id) for image_id in have]
         lost_rows = self._leases.renew(name, held, now)
-        self._leases.release(set(self._leases.held(name, now)) - set(held), name)
         num_known = np.count_nonzero(self._dataset.states, axis=1)
         waits = (num_known == 0) & (table.num_classes > 0) if nothing_known else num_known < table.num_classes
         passed = [row for row in tuple(self._passed[who]) if waits[row]]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +14,8 @@ import pandas as pd
 from logicmix_studio.errors import StudioError
 from logicmix_studio.review.audit import CLAIM_WORDS, Audit, AuditRecords, Draw, Scope
 from logicmix_studio.review.evidence import Claims, Further, Sample, further_answers, group_claims, prove, worse_classes
-from logicmix_studio.review.proposal_set import ProposalSet, RunScores
-from logicmix_studio.review.proposals import Thresholds, claim_signs, propose
+from logicmix_studio.review.proposal_set import ProposalSet
+from logicmix_studio.review.proposals import Thresholds, claim_signs
 from logicmix_studio.store import Dataset, Ledger
 
 REMEMBERED: Final = 8
@@ -98,35 +97,21 @@ class Evidence(NamedTuple):
 
 
 class AuditEvidence:
-    """Weighs the audits for any claims. May be called from any thread.
-
-    Args:
-        dataset: The data set.
-        proposed: What the finished runs claim of it.
-        records: The audits.
-    """
+    """Weighs the audits for any claims. May be called from any thread."""
 
     def __init__(self, dataset: Dataset, proposed: ProposalSet, records: AuditRecords) -> None:
-        self._dataset = dataset
-        self._proposed = proposed
-        self._records = records
+        self._dataset, self._proposed, self._records = dataset, proposed, records
         self._populations: dict[tuple[int, int], npt.NDArray[np.uint8]] = {}
-        self._found: OrderedDict[tuple[Any, ...], Evidence] = OrderedDict()
-        self._guard = threading.Lock()
+        self._weighed = lru_cache(maxsize=REMEMBERED)(self._weigh)
 
     def of(self, scope: Scope) -> Evidence:
         """Return what is known of a scope; see :meth:`AuditService.known`."""
-        key = (self._proposed.version, scope)
-        found = self._found.get(key) or self._weigh(scope)
-        with self._guard:
-            self._found[key] = found
-            while len(self._found) > REMEMBERED:
-                self._found.popitem(last=False)
-        return found
+        return self._weighed(self._proposed.version, scope)
 
     # within ------------------------------------------------------------------
 
-    def _weigh(self, scope: Scope) -> Evidence:
+    def _weigh(self, version: object, scope: Scope) -> Evidence:
+        """Weigh anew; the version only tells what was remembered apart."""
         current, names = self._proposed.current, np.array(self._dataset.class_names)
         if current is None:
             raise StudioError("there are no pseudo-labels to check", "train first")
@@ -141,7 +126,7 @@ class AuditEvidence:
         is_worse = worse_classes(right, checked, scope.target) & in_scope
         kept, dropped = in_scope & ~is_worse, int(is_worse.sum())
 
-        is_proposed = self._propose(current, self._dataset.ledger, thresholds) == scope.sign
+        is_proposed = self._proposed.propose(current, thresholds) == scope.sign
         answers = answers[kept[answers["column"]]]
         cells, is_open, right_in = self._in_question(
             is_proposed & kept, claim_signs(current.scores, thresholds) == scope.sign, answers
@@ -246,24 +231,20 @@ class AuditEvidence:
         key = (audit.number, index)
         if key not in self._populations:
             self._populations[key] = np.packbits(self._drawn_from(audit, draw))
-        bits = np.unpackbits(self._populations[key], count=shape[0] * shape[1])
-        scores = self._proposed.scores(audit.plan.run)
-        assert scores is not None
-        is_drawn: Bools = bits.view(np.bool_).reshape(shape)
-        return np.asarray(is_drawn & (claim_signs(scores.scores, thresholds) == draw.sign))
+        is_drawn = np.unpackbits(self._populations[key], count=shape[0] * shape[1]).view(np.bool_).reshape(shape)
+        scores = self._proposed.scores_of(audit.plan.run).scores
+        return np.asarray(is_drawn & (claim_signs(scores, thresholds) == draw.sign))
 
     def _drawn_from(self, audit: Audit, draw: Draw) -> Bools:
         """Work a population out anew from the run's scores and the states of that moment."""
         plan, ledger, now = audit.plan, self._dataset.ledger, self._dataset.renamed
         past = Ledger(ledger.table, (line for line in list(ledger.lines) if line.seq <= plan.seq))
-        scores = self._proposed.scores(plan.run)
-        assert scores is not None
         saved = {
             side: {now.get(name, name): one for name, one in by_class.items()}
             for side, by_class in plan.thresholds.items()
         }
         thresholds = Thresholds.from_json(self._dataset.class_names, saved)
-        found: Bools = self._propose(scores, past, thresholds) == draw.sign
+        found: Bools = self._proposed.propose(self._proposed.scores_of(plan.run), thresholds, past) == draw.sign
         found &= self._columns(draw.class_names)
         for number in plan.left_out:
             found.ravel()[self._records.cells(self._records.audit(number).plan.items)] = False
@@ -276,10 +257,6 @@ class AuditEvidence:
                 if one.sign == draw.sign:
                     is_old |= self._population(other, index, thresholds)
         return found & (is_old if draw.part == "old" else ~is_old)
-
-    def _propose(self, scores: RunScores, ledger: Ledger, thresholds: Thresholds) -> npt.NDArray[np.int8]:
-        excluded, unsure = self._dataset.table.is_test, ledger.unsure_run
-        return propose(scores.scores, ledger.states, thresholds, excluded, unsure, scores.run)
 
     def _columns(self, class_names: Sequence[str]) -> Bools:
         """Return (C,) which classes are named; all where none is."""

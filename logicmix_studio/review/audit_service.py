@@ -65,18 +65,10 @@ class AuditResult:
 
 
 class AuditService:
-    """All audits of a data set. May be called from any thread.
-
-    Args:
-        dataset: The data set.
-        proposed: What the finished runs claim of it.
-        review: Leaves the cells of open audits out of every queue.
-    """
+    """All audits of a data set, whose cells ``review`` leaves out of every queue. May be called from any thread."""
 
     def __init__(self, dataset: Dataset, proposed: ProposalSet, review: ReviewService) -> None:
-        self._dataset = dataset
-        self._proposed = proposed
-        self._review = review
+        self._dataset, self._proposed, self._review = dataset, proposed, review
         self._records = AuditRecords(dataset, self._reserve)
         self._evidence = AuditEvidence(dataset, proposed, self._records)
         self._reserve()
@@ -98,12 +90,10 @@ class AuditService:
     def open_claims(self, scope: Scope, *, covered: bool) -> npt.NDArray[np.int64]:
         """Return the flat indices of claims that may be accepted at once; those of open audits are left to these.
 
-        Args:
-            scope: Which claims; classes that look worse are left out.
-            covered: Only those for which the audits' bound holds.
+        Classes that look worse are left out; with ``covered``, claims for which the audits' bound does not hold, too.
         """
         found = self._evidence.of(scope)
-        cells = found.cells[found.is_open & found.covered] if covered else found.cells[found.is_open]
+        cells = found.cells[found.covered if covered else found.is_open]
         return cells[~np.isin(cells, list(self._review.reserved))]
 
     def reliability(self) -> pd.DataFrame:
@@ -232,17 +222,8 @@ class AuditService:
     ) -> Receipt:
         """Take the answer to one cell of an audit; it settles the cell and can be undone like any other.
 
-        Args:
-            number: The audit.
-            image_id: The image.
-            class_name: The class.
-            said: 1 present, -1 absent, 0 unsure.
-            who: The person.
-            action_id: The same id twice is one answer.
-            ms: How long the person looked.
-
-        Returns:
-            A receipt without a line where somebody had answered it before.
+        What is ``said`` is 1 present, -1 absent or 0 unsure. The same ``action_id`` twice is one answer; ``ms`` is how
+        long the person looked. The receipt has no line where somebody had answered the cell before.
 
         Raises:
             StudioError: If the audit has no such cell, or the disk refuses.
@@ -277,8 +258,7 @@ class AuditService:
         sides = {sign: self._proposed.thresholds.of(sign) for sign in (POSITIVE, NEGATIVE)}
         still_open = self._records.open()
         taken = self._records.cells(item for audit in still_open for item in audit.plan.items)
-        draws: list[Draw] = []
-        items: list[AuditItem] = []
+        draws, items = list[Draw](), list[AuditItem]()
         for scope in scopes:
             found = self._evidence.of(scope)
             sides[scope.sign] = found.thresholds.of(scope.sign)
@@ -287,10 +267,8 @@ class AuditService:
                 draws.append(draw)
         if not items:
             raise StudioError("nothing is left to check", "accept the claims, or name a number of answers")
-        run, _ = self._proposed.choice()
-        assert run is not None
         return AuditPlan(
-            run=run,
+            run=found.known.run,
             seq=self._dataset.ledger.seq,
             seed=seed,
             target=scopes[0].target,

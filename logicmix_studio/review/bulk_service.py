@@ -45,18 +45,13 @@ class BulkPlan:
 
 
 class BulkService:
-    """Moves thresholds and writes bulks. May be called from any thread.
+    """Moves thresholds and writes bulks, for a person: ``who``. May be called from any thread.
 
-    Args:
-        dataset: The data set.
-        proposed: What the finished runs claim of it.
-        audits: What is known of the claims.
+    The same ``action_id`` twice is one action.
     """
 
     def __init__(self, dataset: Dataset, proposed: ProposalSet, audits: AuditService) -> None:
-        self._dataset = dataset
-        self._proposed = proposed
-        self._audits = audits
+        self._dataset, self._proposed, self._audits = dataset, proposed, audits
 
     def set_threshold(
         self, threshold: float, *, who: str, class_name: str = "", sign: int = 0, action_id: str | None = None
@@ -66,9 +61,9 @@ class BulkService:
         Args:
             threshold: Confidence to reach, in [0.5, 1].
             who: The person.
-            class_name: The class; all where empty.
+            class_name: All classes where empty.
             sign: 1 or -1; both where 0.
-            action_id: The same id twice is one action.
+            action_id: Of the action.
 
         Raises:
             StudioError: If the threshold is out of range or there is no such class.
@@ -115,7 +110,7 @@ class BulkService:
             expected: How many cells the person was told.
             who: The person.
             reason: Why to accept without an audit that shows the target; the plan is then the one without.
-            action_id: The same id twice is one action.
+            action_id: Of the action.
 
         Raises:
             StudioError: If no audit shows the target and there is no reason, or the number of cells is another, none or

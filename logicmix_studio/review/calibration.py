@@ -18,14 +18,10 @@ from scipy.special import expit, logit
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import POSITIVE, UNKNOWN
-from logicmix_studio.review.intervals import DEFAULT_LEVEL, clopper_pearson
+from logicmix_studio.review.intervals import clopper_pearson
 
-_ALL_BITS = 65536
 LOGIT_LIMIT = 20.0
 """Raw logits are read no farther out than this, which is where scores of exactly 0 and 1 count."""
-
-_CHUNK_ROWS = 16384
-
 NUM_BINS = 10
 """Bins of a reliability curve."""
 
@@ -64,21 +60,14 @@ class Calibration:
             StudioError: If a number is missing or the slope is not above 0.
         """
         try:
-            sides = [
+            lines = [
                 Line(float(saved[side]["slope"]), float(saved[side]["intercept"])) for side in ("positive", "negative")
             ]
         except (KeyError, TypeError, ValueError) as error:
             raise StudioError(
                 f"A calibration lacks a number: {error!r}.", "Remove calibration.json from the run's folder."
             ) from error
-        return cls(*sides)
-
-    def to_json(self) -> dict[str, dict[str, float]]:
-        """Return the form that `from_json` reads."""
-        return {
-            side: {"slope": line.slope, "intercept": line.intercept}
-            for side, line in (("positive", self.positive), ("negative", self.negative))
-        }
+        return cls(*lines)
 
 
 def calibrate(scores: NDArray[np.floating[Any]], calibration: Calibration) -> NDArray[np.float64]:
@@ -90,60 +79,35 @@ def calibrate(scores: NDArray[np.floating[Any]], calibration: Calibration) -> ND
     return calibrated
 
 
-def apply_calibration(
-    scores: NDArray[np.float16], calibration: Calibration | None = None, out: NDArray[np.float16] | None = None
-) -> NDArray[np.float16]:
-    """Return calibrated scores, all in [0, 1].
+def apply_calibration(scores: NDArray[np.float16], calibration: Calibration | None = None) -> NDArray[np.float16]:
+    """Return calibrated scores of any shape, all in [0, 1], from the raw ones that a run wrote.
 
     The formula is worked out once for each of the 65,536 float16 numbers and looked up. Numbers outside [0, 1] become 0
     or 1, and nan (an image that could not be read) becomes 0.5, which claims nothing.
-
-    Args:
-        scores: (N, C) float16, as a run wrote them; may be a memory map.
-        calibration: None for none.
-        out: (N, C) float16 to write to; may be `scores` itself.
     """
     if scores.dtype != np.float16:
         raise StudioError(f"Scores must be float16, but are {scores.dtype}.", "Train once more.")
-    table = _calibration_table(calibration or Calibration())
-    result = np.empty(scores.shape, dtype=np.float16) if out is None else out
-    for start in range(0, len(scores), _CHUNK_ROWS):
-        rows = slice(start, start + _CHUNK_ROWS)
-        result[rows] = table[np.ascontiguousarray(scores[rows]).view(np.uint16)]
-    return result
-
-
-def _calibration_table(calibration: Calibration) -> NDArray[np.float16]:
-    given = np.arange(_ALL_BITS, dtype=np.uint16).view(np.float16)
-    is_number = ~np.isnan(given)
-    table = np.full(_ALL_BITS, 0.5, dtype=np.float16)
+    given = np.arange(2**16, dtype=np.uint16).view(np.float16)
     # The absolute value turns -0, which has other bits than 0, into 0.
-    inside = np.abs(np.clip(given[is_number], 0.0, 1.0))
-    if calibration == Calibration():
-        table[is_number] = inside
-    else:
-        table[is_number] = calibrate(inside, calibration).astype(np.float16)
-    return table
+    table = np.abs(np.clip(given, 0.0, 1.0))
+    if calibration is not None:
+        table = calibrate(table, calibration).astype(np.float16)
+    table[np.isnan(given)] = 0.5
+    return table[np.ascontiguousarray(scores).view(np.uint16)]
 
 
-def reliability_curve(
-    scores: NDArray[np.floating[Any]], states: NDArray[np.int8], num_bins: int = NUM_BINS, level: float = DEFAULT_LEVEL
-) -> pd.DataFrame:
-    """Return what was claimed against what was so, a row for each bin with at least one known cell.
+def reliability_curve(scores: NDArray[np.floating[Any]], states: NDArray[np.int8]) -> pd.DataFrame:
+    """Return what was claimed against what was so, a row for each of ten bins of scores with at least one known cell.
 
-    Args:
-        scores: Any shape, in [0, 1].
-        states: The same shape; unknown cells are left out.
-        num_bins: Number of bins of equal width.
-        level: Of the exact two-sided intervals.
+    Scores and states are of one shape; unknown cells are left out.
 
     Returns:
-        claimed (mean score), observed (share that is positive), lower and upper end of its interval, cells.
+        claimed (mean score), observed (share that is positive), lower and upper end of its exact interval, cells.
     """
     is_known = states != UNKNOWN
     cells = pd.DataFrame({"claimed": scores[is_known].astype(np.float64), "observed": states[is_known] == POSITIVE})
-    bins = np.minimum((cells["claimed"] * num_bins).astype(np.int64), num_bins - 1)
+    bins = np.minimum((cells["claimed"] * NUM_BINS).astype(np.int64), NUM_BINS - 1)
     curve = cells.groupby(bins).mean()
     total = bins.value_counts().sort_index().to_numpy()
-    curve["lower"], curve["upper"] = clopper_pearson((curve["observed"] * total).round(), total, level)
+    curve["lower"], curve["upper"] = clopper_pearson((curve["observed"] * total).round(), total)
     return curve.assign(cells=total).reset_index(drop=True)

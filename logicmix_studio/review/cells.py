@@ -61,18 +61,12 @@ class CellView:
     @property
     def bits(self) -> NDArray[np.uint16]:
         """(N, C) the bits of the scores, 0.5 everywhere before the first run."""
-        if self.scores is None:
-            half = np.float16(0.5).view(np.uint16)
-            return np.full(self.states.shape, half, dtype=np.uint16)
-        return score_bits(self.scores)
+        nothing = np.float16(0.5)
+        return score_bits(np.full(self.states.shape, nothing) if self.scores is None else self.scores)
 
 
 def chosen_columns(view: CellView, spec: QueueSpec) -> list[int]:
-    """Return the columns of the classes a spec names, in its order; empty where it names none.
-
-    Raises:
-        StudioError: If one is no class.
-    """
+    """Return the columns of the classes a spec names, in its order; empty where it names none."""
     missing = [name for name in spec.class_names if name not in view.class_names]
     if missing:
         raise StudioError(f"There is no class {missing[0]!r}.", f"The classes are {', '.join(view.class_names[:20])}.")
@@ -80,17 +74,8 @@ def chosen_columns(view: CellView, spec: QueueSpec) -> list[int]:
 
 
 def queue_members(view: CellView, spec: QueueSpec) -> NDArray[np.bool_]:
-    """Return (N, C) True where a cell belongs into the queue.
-
-    Args:
-        view: The cells as they are now.
-        spec: The filters.
-
-    Raises:
-        StudioError: If the spec names a class that is none.
-    """
-    mask = _kind_of_cells(view, spec)
-    columns = chosen_columns(view, spec)
+    """Return (N, C) True where a cell belongs into the queue; refuses a spec that names a class that is none."""
+    mask, columns = _kind_of_cells(view, spec), chosen_columns(view, spec)
     mask &= _rows(view, spec)[:, np.newaxis]
     if columns:
         mask &= np.isin(np.arange(view.num_classes), columns)
@@ -139,9 +124,7 @@ def _conflicts(view: CellView) -> NDArray[np.bool_]:
 
 def _changed(view: CellView, which: str) -> NDArray[np.bool_]:
     before = np.zeros_like(view.states) if view.previous is None else view.previous
-    mask: NDArray[np.bool_] = getattr(changes(before, proposals_of(view)), which)
-    mask &= view.states == UNKNOWN
-    return mask
+    return np.asarray(getattr(changes(before, proposals_of(view)), which) & (view.states == UNKNOWN))
 
 
 def _inside_band(view: CellView, spec: QueueSpec) -> NDArray[np.bool_]:
@@ -153,5 +136,4 @@ def _inside_band(view: CellView, spec: QueueSpec) -> NDArray[np.bool_]:
     if spec.sign < 0:
         high = min(high, int(negative_cut(0.5)))
     bits = view.bits
-    inside: NDArray[np.bool_] = (bits >= low) & (bits <= high)
-    return inside
+    return (bits >= low) & (bits <= high)

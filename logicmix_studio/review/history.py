@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -33,7 +34,7 @@ class HistoryFilter:
         """Return whether a line is wanted."""
         if self.before is not None and line.seq >= self.before:
             return False
-        if (self.who and line.who != self.who) or (self.origin and line.origin != self.origin):
+        if self.who not in ("", line.who) or self.origin not in ("", line.origin):
             return False
         if not (self.class_name or self.image_id):
             return True
@@ -59,27 +60,18 @@ class PastLabels:
 
 
 def list_lines(ledger: Ledger, wanted: HistoryFilter, limit: int) -> pd.DataFrame:
-    """Return the newest lines that fit, newest first.
+    """Return at most ``limit`` of the lines that fit, newest first.
 
-    Args:
-        ledger: The ledger.
-        wanted: Which lines.
-        limit: How many at the most.
-
-    Returns:
-        One row a line: line, time (UTC), who, where, what (in words), cells, run, undone, revertible.
+    One row a line: line, time (UTC), who, where, what (in words), cells, run, undone, revertible.
     """
     with ledger.lock:
         lines = list(ledger.lines)
     rows: list[tuple[object, ...]] = []
-    for line in reversed(lines):
-        if len(rows) == limit:
-            break
-        if wanted.fits(line):
-            is_undone = line.kind == "decide" and ledger.is_undone(line.seq)
-            revertible = line.kind == "decide" and not is_undone
-            place = (line.seq, line.time, line.who, line.origin, describe(line))
-            rows.append((*place, len(line.cells), line.run, is_undone, revertible))
+    for line in islice(filter(wanted.fits, reversed(lines)), limit):
+        is_decided = line.kind == "decide"
+        is_undone = is_decided and ledger.is_undone(line.seq)
+        place = (line.seq, line.time, line.who, line.origin, describe(line))
+        rows.append((*place, len(line.cells), line.run, is_undone, is_decided and not is_undone))
     columns = ["line", "time", "who", "where", "what", "cells", "run", "undone", "revertible"]
     return pd.DataFrame(rows, columns=columns).astype({"run": "Int64"})
 
@@ -120,15 +112,7 @@ def cells_of_line(ledger: Ledger, number: int) -> pd.DataFrame:
 
 
 def labels_at(ledger: Ledger, time: str) -> PastLabels:
-    """Return what the labels were at a time, and what differs from now.
-
-    Args:
-        ledger: The ledger.
-        time: ISO 8601; without a zone it is UTC.
-
-    Raises:
-        StudioError: If the time cannot be read.
-    """
+    """Return what the labels were at a time that `parse_time` reads, and what differs from now."""
     moment = parse_time(time)
     with ledger.lock:
         then, now = ledger.states_at(moment), ledger.states.copy()
@@ -144,22 +128,18 @@ def labels_at(ledger: Ledger, time: str) -> PastLabels:
             "now": [STATE_NAMES[int(state)] for state in now[rows, columns]],
         }
     )
-    order = (POSITIVE, NEGATIVE, UNKNOWN)
     counts = pd.DataFrame(
-        {
-            "state": [STATE_NAMES[state] for state in order],
-            "then": [int((then == state).sum()) for state in order],
-            "now": [int((now == state).sum()) for state in order],
-        }
+        [
+            (STATE_NAMES[state], int((then == state).sum()), int((now == state).sum()))
+            for state in (POSITIVE, NEGATIVE, UNKNOWN)
+        ],
+        columns=["state", "then", "now"],
     )
     return PastLabels(moment, number, then, counts, changes)
 
 
 def parse_time(text: str) -> str:
-    """Return a time in the form that journal lines carry.
-
-    Args:
-        text: ISO 8601; without a zone it is UTC.
+    """Return a time, ISO 8601 and UTC where it has no zone, in the form that journal lines carry.
 
     Raises:
         StudioError: If it cannot be read.

@@ -81,12 +81,7 @@ class Proposal:
 
 
 class ProposalSet:
-    """What the finished runs claim of the cells of a data set. May be called from any thread.
-
-    Args:
-        dataset: The data set.
-        runs: The finished runs.
-    """
+    """What the finished runs claim of the cells of a data set. May be called from any thread."""
 
     def __init__(self, dataset: Dataset, runs: ScoredRuns) -> None:
         self._dataset = dataset
@@ -122,7 +117,11 @@ class ProposalSet:
             StudioError: If the run left none.
         """
         number = self.choice()[0] if run is None else run
-        return None if number is None else self._runs.scores(number)
+        return None if number is None else self.scores_of(number)
+
+    def scores_of(self, run: int) -> RunScores:
+        """Return the scores of a run; see `scores`."""
+        return self._runs.scores(run)
 
     @property
     def current(self) -> RunScores | None:
@@ -157,12 +156,12 @@ class ProposalSet:
         with self._guard:
             key = (current.run, self._dataset.ledger.seq, self._dataset.settings.version)
             if self._array is None or self._array[0] != key:
-                self._array = (key, self._propose(current))
+                self._array = (key, self.propose(current))
             return self._array[1]
 
     def of(self, scores: RunScores) -> npt.NDArray[np.int8]:
         """Return the (N, C) int8 pseudo-labels that some run's scores give at today's states and thresholds."""
-        return self.array() if scores.run == self.choice()[0] else self._propose(scores)
+        return self.array() if scores.run == self.choice()[0] else self.propose(scores)
 
     def conflicts(self, scores: RunScores) -> npt.NDArray[np.int8]:
         """Return where a run's scores confidently contradict a known cell, and nobody has dismissed that.
@@ -181,13 +180,7 @@ class ProposalSet:
         min_confidence: float = 0.0,
         limit: int | None = None,
     ) -> list[Proposal]:
-        """Return pseudo-labels, surest first.
-
-        Args:
-            class_name: Only of this class.
-            value: Only +1 or only -1.
-            min_confidence: Only from this confidence on, in [0, 1].
-            limit: How many at the most.
+        """Return pseudo-labels, surest first; only of a class, a value (+1 or -1) or from a confidence on where given.
 
         Raises:
             StudioError: If there is no such class.
@@ -197,9 +190,7 @@ class ProposalSet:
             return []
         wanted = array != 0 if value is None else array == value
         if class_name is not None:
-            only = np.zeros(dataset.table.num_classes, dtype=bool)
-            only[dataset.column_of(class_name)] = True
-            wanted = wanted & only
+            wanted = wanted & (np.arange(array.shape[1]) == dataset.column_of(class_name))
         rows, columns = np.nonzero(wanted)
         scores = current.scores[rows, columns].astype(np.float64)
         confidence = np.where(array[rows, columns] == POSITIVE, scores, 1 - scores)
@@ -218,17 +209,17 @@ class ProposalSet:
             for i in order
         ]
 
-    def _propose(self, scores: RunScores) -> npt.NDArray[np.int8]:
-        ledger, is_test = self._dataset.ledger, self._dataset.table.is_test
-        return propose(scores.scores, ledger.states, self.thresholds, is_test, ledger.unsure_run, scores.run)
+    def propose(
+        self, scores: RunScores, thresholds: Thresholds | None = None, ledger: Ledger | None = None
+    ) -> npt.NDArray[np.int8]:
+        """Work out the (N, C) int8 pseudo-labels of a run; with today's thresholds and ledger unless given."""
+        ledger, is_test = ledger or self._dataset.ledger, self._dataset.table.is_test
+        cuts = thresholds or self.thresholds
+        return propose(scores.scores, ledger.states, cuts, is_test, ledger.unsure_run, scores.run)
 
 
 class Dismissed:
-    """Which known states people upheld against a run's scores, run by run.
-
-    Args:
-        ledger: Its lines say so, old and new ones.
-    """
+    """Which known states people upheld against a run's scores, run by run: such a cell is no conflict with it."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from logicmix_studio.labels import UNKNOWN
 from logicmix_studio.review.cells import CellView, queue_members
-from logicmix_studio.review.queue_orders import LAST_KEY, SortKeys, sort_keys
+from logicmix_studio.review.queue_orders import LAST_KEY, sort_keys
 from logicmix_studio.review.queue_spec import QueueSpec
 
 _NOT_IN_QUEUE = np.uint16(LAST_KEY + 1)
@@ -35,16 +35,20 @@ Cells = NDArray[np.int64]
 
 
 class Queue:
-    """Cells in the order in which they are asked for; built once, read by position, from any thread.
+    """The cells that a spec asks for, in its order; built once, read by position, from any thread.
+
+    Cells of the test split are never in a queue. Cells that sort alike follow one another image by image.
 
     Args:
-        view: The cells when the queue was built.
+        view: The cells as they are when the queue is built.
         spec: Filters and order.
-        members: (N, C) True for the cells of the queue.
-        keys: Their sort keys.
+
+    Raises:
+        StudioError: If the spec names a class that is none.
     """
 
-    def __init__(self, view: CellView, spec: QueueSpec, members: NDArray[np.bool_], keys: SortKeys) -> None:
+    def __init__(self, view: CellView, spec: QueueSpec) -> None:
+        members, keys = queue_members(view, spec), sort_keys(view, spec)
         self.spec = spec
         self.run = view.run
         has_conflicts = "conflicts" in (spec.order, f"{spec.changes}s")
@@ -76,19 +80,16 @@ class Queue:
     def next_cells(
         self, start: int, count: int, view: CellView, skip: Container[int] = frozenset()
     ) -> tuple[Cells, int]:
-        """Return the next cells that still wait for an answer.
+        """Return the next cells from a position on that still wait for an answer, and the position to go on from.
 
-        Settled cells are passed over at some milliseconds for 32,768 of them: after a bulk action on many
-        more, a new queue is quicker.
+        Settled cells are passed over at some milliseconds for 32,768 of them: after a bulk action on many more, a new
+        queue is quicker.
 
         Args:
             start: The position to look from.
-            count: How many cells are wanted.
+            count: How many cells are wanted at the most.
             view: The cells as they are now.
             skip: Flat indices to leave out, such as those leased to others.
-
-        Returns:
-            Up to `count` flat indices, and the position to go on from.
         """
         found: list[int] = []
         position, size = max(start, 0), _FIRST_CHUNK
@@ -105,31 +106,18 @@ class Queue:
         return np.array(found, dtype=np.int64), position
 
     def waiting(self, cells: Cells, view: CellView) -> NDArray[np.bool_]:
-        """Return which cells of the queue still wait for an answer.
+        """Return (M,) which of (M,) cells of the queue still wait for an answer, as the view has them now.
 
-        A cell waits while its state is what it was when the queue was built, nobody upheld it against the
-        model since, and nobody left it unsure in this run (unless the queue is of such cells).
-
-        Args:
-            cells: (M,) flat indices.
-            view: The cells as they are now.
-
-        Returns:
-            (M,) True where it waits.
+        A cell waits while its state is what it was when the queue was built, nobody upheld it against the model since,
+        and nobody left it unsure in this run (unless the queue is of such cells).
         """
         states = view.states.ravel()[cells]
-        waits: NDArray[np.bool_] = states == self._asked_states(cells)
+        waits: NDArray[np.bool_] = states == (UNKNOWN if self._known is None else self._known[cells])
         if view.dismissed is not None:
             waits &= (states == UNKNOWN) | ~view.dismissed.ravel()[cells]
         if view.unsure_run is not None and self.run >= 0 and not self.spec.unsure_before:
             waits &= view.unsure_run.ravel()[cells] != self.run
         return waits
-
-    def _asked_states(self, cells: Cells) -> NDArray[np.int8]:
-        """Return the states that the cells had when the queue was built."""
-        if self._known is None:
-            return np.full(len(cells), UNKNOWN, dtype=np.int8)
-        return self._known[cells]
 
     def _segment(self, index: int) -> Cells:
         with self._lock:
@@ -145,21 +133,6 @@ class Queue:
         if self._second is not None:
             cells = cells[np.argsort(self._second(cells), kind="stable")]
         return cells[np.argsort(self._keys[cells], kind="stable")] if high - low > 1 else cells
-
-
-def build_queue(view: CellView, spec: QueueSpec) -> Queue:
-    """Return the queue that a spec asks for.
-
-    Cells of the test split are never in a queue. Cells that sort alike follow one another image by image.
-
-    Args:
-        view: The cells as they are now.
-        spec: Filters and order.
-
-    Raises:
-        StudioError: If the spec names a class that is none.
-    """
-    return Queue(view, spec, queue_members(view, spec), sort_keys(view, spec))
 
 
 def _count_keys(keys: NDArray[np.uint16]) -> NDArray[np.int64]:

@@ -47,39 +47,31 @@ def sort_keys(view: CellView, spec: QueueSpec) -> SortKeys:
     return _ORDERS[spec.order](view, spec)
 
 
-def _constant(view: CellView) -> Keys:
-    return np.zeros((1, view.num_classes), dtype=np.uint16)
-
-
 def _uncertain(view: CellView, spec: QueueSpec) -> SortKeys:
-    return SortKeys(_constant(view) if view.scores is None else certainty_ranks()[view.bits])
+    return SortKeys(certainty_ranks()[view.bits])
 
 
 def _confident(view: CellView, spec: QueueSpec) -> SortKeys:
-    return SortKeys(_constant(view) if view.scores is None else _falling_certainty()[view.bits])
+    return SortKeys(_falling_certainty()[view.bits])
 
 
 def _flipped(view: CellView, spec: QueueSpec) -> SortKeys:
-    keys = _confident(view, spec).first
-    if view.previous is not None and view.scores is not None:
+    keys = _falling_certainty()[view.bits]
+    if view.previous is not None:
         keys += (view.previous * proposals_of(view) >= 0) * np.uint16(AFTER)
     return SortKeys(keys)
 
 
 def _conflicts(view: CellView, spec: QueueSpec) -> SortKeys:
-    if view.scores is None:
-        return SortKeys(_constant(view))
     bits, known = view.bits, view.states != UNKNOWN
-    keys = certainty_ranks()[bits]
-    keys += np.uint16(AFTER)
+    keys = certainty_ranks()[bits] + np.uint16(AFTER)
     # A contradicted cell's self-confidence is the lower, the more certain the model is of the opposite.
     keys[known] = _falling_certainty()[bits[known]]
     return SortKeys(keys)
 
 
 def _by_class(view: CellView, spec: QueueSpec) -> SortKeys:
-    columns = chosen_columns(view, spec) or list(range(view.num_classes))
-    return _class_after_class(view, columns)
+    return _class_after_class(view, chosen_columns(view, spec) or list(range(view.num_classes)))
 
 
 def _rarest(view: CellView, spec: QueueSpec) -> SortKeys:
@@ -90,8 +82,6 @@ def _rarest(view: CellView, spec: QueueSpec) -> SortKeys:
 def _class_after_class(view: CellView, columns: list[int]) -> SortKeys:
     rank = np.zeros((1, view.num_classes), dtype=np.uint16)
     rank[0, columns] = np.arange(len(columns), dtype=np.uint16)
-    if view.scores is None:
-        return SortKeys(rank)
     bits, falling = view.bits.ravel(), _falling_certainty()
     return SortKeys(rank, lambda cells: falling[bits[cells]])
 

@@ -23,11 +23,11 @@ from logicmix_studio.review.cards import Batch, Card, Cell, Pile, PilePage, Prov
 from logicmix_studio.review.cells import NO_RUN, CellView
 from logicmix_studio.review.history import HistoryFilter, PastLabels, cells_of_line, labels_at, list_lines
 from logicmix_studio.review.leases import LeaseTable
-from logicmix_studio.review.proposal_set import ProposalSet, RunScores
+from logicmix_studio.review.proposal_set import ProposalSet
 from logicmix_studio.review.proposals import claim_signs
-from logicmix_studio.review.queue import Queue, build_queue
+from logicmix_studio.review.queue import Queue
 from logicmix_studio.review.queue_spec import QueueSpec
-from logicmix_studio.store import CellChange, Dataset, Decision, Line, Receipt, Source
+from logicmix_studio.store import Dataset, Decision, Line, Receipt, Source
 
 MAX_QUEUES = 8
 """Built queues that are remembered, one for each order; one over 8 million cells takes 16 to 24 MB."""
@@ -45,10 +45,10 @@ SHOWN_AGAIN = 50
 class ReviewService:
     """Hands out cells, takes answers, and tells what was decided. May be called from any thread.
 
-    Args:
-        dataset: The data set.
-        proposed: What the finished runs claim of it.
-        clock: Seconds that never go back; leases are measured with it.
+    A method raises `StudioError` where it is given a cell, a class or a run that is none, or a run without scores.
+    ``who`` is the person and ``holder`` the screen: another window of the same person gets other cells. ``run`` is the
+    run that is reviewed, the current one unless given. The same ``action_id`` twice is one action, and ``ms`` says how
+    long the person looked. ``clock`` gives seconds that never go back; leases are measured with it.
     """
 
     def __init__(self, dataset: Dataset, proposed: ProposalSet, clock: Callable[[], float] = time.monotonic) -> None:
@@ -74,24 +74,14 @@ class ReviewService:
     # cells -------------------------------------------------------------------
 
     def flat(self, image_id: str, class_name: str) -> Cell:
-        """Return the flat index of a cell.
-
-        Raises:
-            StudioError: If there is no such cell.
-        """
+        """Return the flat index of a cell."""
         row, column = self.dataset.ledger.position(image_id, class_name)
         return row * self.dataset.table.num_classes + column
 
     def view(self, *, run: int | None = None, with_proposals: bool = True, with_previous: bool = False) -> CellView:
         """Return the cells as they are now.
 
-        Args:
-            run: The run whose scores are shown; the current one unless given.
-            with_proposals: Whether the pseudo-labels are needed: they are made anew after each decision.
-            with_previous: Whether the pseudo-labels of the run before are needed.
-
-        Raises:
-            StudioError: If the run left no scores.
+        Pseudo-labels, and those of the run before, are made anew after each decision: ask for them where needed.
         """
         scores = self.proposed.scores(run)
         number = NO_RUN if scores is None else scores.run
@@ -117,17 +107,13 @@ class ReviewService:
         Args:
             spec: What to review.
             who: The person.
-            holder: The screen: another window of the same person gets other cells.
+            holder: The screen.
             want: How many cells, 1 or more.
             have: What the screen still shows; its leases are renewed, its others end.
-
-        Raises:
-            StudioError: If the spec names a class or a run that is none.
         """
         key, queue = self._queue(spec)
         now, name = self.clock(), f"{who}/{holder}"
         lost = self.leases.renew(name, have, now)
-        self.leases.release(set(self.leases.held(name, now)) - set(have), name)
         closed = set(have) | self._skipped[who] | self._reserved
         view = self.view(run=spec.run, with_proposals=False)
         others = self.leases.held_by_others(name, now)
@@ -142,44 +128,39 @@ class ReviewService:
         return Batch(self.cards(taken, spec.run), total, None if queue.run < 0 else queue.run, lost, empty)
 
     def cards(self, cells: Sequence[Cell], run: int | None = None) -> list[Card]:
-        """Return what a screen shows of some cells.
-
-        Args:
-            cells: Flat indices.
-            run: The run that is reviewed; the current one unless given.
-
-        Raises:
-            StudioError: If one is no cell, or the run left no scores.
-        """
+        """Return what a screen shows of some cells."""
         if not cells:
             return []
         if min(cells) < 0 or max(cells) >= self.dataset.states.size:
             raise StudioError("there is no such cell", "reload the page: the data set may have changed")
         table, scores = self.dataset.table, self.proposed.scores(run)
         rows, columns = np.divmod(np.asarray(cells, dtype=np.int64), table.num_classes)
-        states = self.dataset.ledger.states[rows, columns]
-        claims, values = self._claims(rows, columns, scores)
-        number = None if scores is None else scores.run
+        states, number = self.dataset.ledger.states[rows, columns], None
+        claims, values, is_scored = np.zeros_like(states), np.zeros(len(rows)), np.zeros(len(rows), dtype=np.bool_)
+        if scores is not None:
+            number = scores.run
+            claims = claim_signs(scores.scores[rows], self.proposed.thresholds)[np.arange(len(rows)), columns]
+            values = scores.scores[rows, columns].astype(np.float64).round(4)
+            is_scored = scores.scored_rows[rows] & scores.scored_columns[columns]
+        told = (part.tolist() for part in (rows, columns, states, claims, values, is_scored))
         return [
             Card(
                 int(cell),
                 table.image_ids[row],
                 table.paths[row],
                 table.class_names[column],
-                int(states[place]),
-                int(claims[place]),
-                values[place],
+                state,
+                claim,
+                value if scored else None,
                 number,
             )
-            for place, (cell, row, column) in enumerate(zip(cells, rows.tolist(), columns.tolist(), strict=True))
+            for cell, row, column, state, claim, value, scored in zip(cells, *told, strict=True)
         ]
 
     def piles(self, run: int | None = None, splits: Sequence[str] = ()) -> list[Pile]:
         """Return how many pseudo-labels wait for each class and sign, the largest pile first; none is empty.
 
-        Args:
-            run: The run whose pseudo-labels they are; the current one unless given.
-            splits: Only of images of these splits; of all but the test split where empty.
+        Only images of ``splits`` count; all but those of the test split where empty.
         """
         scores = self.proposed.scores(run)
         if scores is None:
@@ -209,20 +190,9 @@ class ReviewService:
     ) -> PilePage:
         """Lease a page of pseudo-labels of one class and sign, the surest first.
 
-        Where the pile that is asked for has none left, it is one of the largest pile that has any.
-
-        Args:
-            who: The person.
-            holder: The screen.
-            class_name: The pile's class; the largest pile where empty.
-            sign: The pile's sign; that of the larger pile where 0.
-            run: The run whose pseudo-labels they are; the current one unless given.
-            split: Only images of this split.
-            want: How many cells, 1 or more.
-            have: Cells that were left undecided; see :meth:`next_batch`.
-
-        Raises:
-            StudioError: If there is no such class or run.
+        Where no class or sign is named, or that pile has none left, it is one of the largest pile of that class, else
+        of any, that has some.
+        ``have`` are cells that were left undecided; see :meth:`next_batch`.
         """
 
         def take(name: str, side: int) -> PilePage:
@@ -232,20 +202,16 @@ class ReviewService:
         asked = take(class_name, sign) if class_name and sign else None
         if asked is not None and asked.batch.cards:
             return asked
-        piles = self.piles(run, (split,) if split else ())
-        for pile in sorted(piles, key=lambda pile: pile.class_name != class_name):
-            page = take(pile.class_name, pile.sign)
-            if page.batch.cards:
-                return page
-        return asked or take(class_name, sign)
+        piles = sorted(self.piles(run, (split,) if split else ()), key=lambda pile: pile.class_name != class_name)
+        pages = (take(pile.class_name, pile.sign) for pile in piles)
+        return next((page for page in pages if page.batch.cards), None) or asked or take(class_name, sign)
 
     def release(self, who: str, holder: str, cells: Sequence[Cell] | None = None) -> None:
         """Give leased cells back that a screen shows no more; all of them where None."""
-        name = f"{who}/{holder}"
         if cells is None:
-            self.leases.release_all(name)
+            self.leases.renew(f"{who}/{holder}", (), self.clock())
         else:
-            self.leases.release(cells, name)
+            self.leases.release(cells, f"{who}/{holder}")
 
     def take_again(self, who: str) -> int:
         """Put the cells a person skipped back into the queues; return how many there were."""
@@ -276,18 +242,8 @@ class ReviewService:
     ) -> Receipt:
         """Accept a page of pseudo-labels but for its exceptions: one line, one undo; known cells are left alone.
 
-        Args:
-            cells: All that were seen.
-            sign: What the run claims of each.
-            wrong: Those where it is wrong.
-            unsure: Those to leave unknown.
-            who: The person.
-            action_id: The same id twice is one action.
-            run: The run; the current one unless given.
-            ms: How long the person looked.
-
-        Raises:
-            StudioError: If there is no such cell.
+        The run claims ``sign`` of all ``cells`` that were seen; it is ``wrong`` in some, and ``unsure`` ones are left
+        unknown.
         """
         decisions = []
         for card in self.cards(cells, run):
@@ -321,18 +277,7 @@ class ReviewService:
     def dismiss(
         self, image_id: str, class_name: str, *, who: str, run: int | None = None, action_id: str | None = None
     ) -> Receipt:
-        """Uphold what is known of a cell against a run: it is no conflict with it any more.
-
-        Args:
-            image_id: The image.
-            class_name: The class.
-            who: The person.
-            run: The run that says the opposite; the current one unless given.
-            action_id: The same id twice is one action.
-
-        Raises:
-            StudioError: If nothing is known of the cell, or there is no run.
-        """
+        """Uphold what is known of a cell against a run: it is no conflict with it any more."""
         row, column = self.dataset.ledger.position(image_id, class_name)
         scores, state = self.proposed.scores(run), int(self.dataset.ledger.states[row, column])
         if state == UNKNOWN or scores is None:
@@ -343,16 +288,13 @@ class ReviewService:
     # what was decided --------------------------------------------------------
 
     def provenance(self, image_id: str, class_name: str) -> Provenance:
-        """Return who says what is known of a cell, and since when.
-
-        Raises:
-            StudioError: If there is no such cell.
-        """
+        """Return who says what is known of a cell, and since when."""
         ledger = self.dataset.ledger
         source = Source(int(ledger.sources[ledger.position(image_id, class_name)]))
         for line in reversed(ledger.history(image_id, class_name)):
             for cell in line.cells:
-                if (cell.image_id, cell.class_name) == (image_id, class_name) and _has_changed(cell):
+                is_it = (cell.image_id, cell.class_name) == (image_id, class_name)
+                if is_it and cell.before.state != cell.after.state:
                     return Provenance(source, line)
         return Provenance(source, None)
 
@@ -391,7 +333,7 @@ class ReviewService:
                 # A copy: a cell settled while the queue is sorted must not look open.
                 with self.dataset.ledger.lock:
                     states = view.states.copy()
-                found = build_queue(replace(view, states=states), spec)
+                found = Queue(replace(view, states=states), spec)
                 self._queues[key] = found
                 while len(self._queues) > MAX_QUEUES:
                     old, _ = self._queues.popitem(last=False)
@@ -402,11 +344,9 @@ class ReviewService:
 
     def _front(self, key: tuple[Any, ...], queue: Queue, view: CellView) -> int:
         """Return the position of the first cell of a queue that still waits, leased or not."""
-        seq, front = self._fronts.get(key, (self._reopened, 0))
-        if seq != self._reopened:
-            front = 0
         seq = self._reopened
-        found, position = queue.next_cells(front, 1, view)
+        known = self._fronts.get(key, (seq, 0))
+        found, position = queue.next_cells(known[1] if known[0] == seq else 0, 1, view)
         front = position - 1 if len(found) else position
         self._fronts[key] = (seq, front)
         return front
@@ -418,20 +358,8 @@ class ReviewService:
         seq = self.dataset.ledger.seq
         known = self._counts.get(key)
         if known is None or known[0] != seq:
-            known = (seq, int(queue.waiting(queue.cells, view).sum()))
-            self._counts[key] = known
+            known = self._counts[key] = (seq, int(queue.waiting(queue.cells, view).sum()))
         return known[1]
-
-    def _claims(
-        self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], scores: RunScores | None
-    ) -> tuple[npt.NDArray[np.int8], list[float | None]]:
-        if scores is None:
-            return np.zeros(len(rows), dtype=np.int8), [None] * len(rows)
-        every = claim_signs(scores.scores[rows], self.proposed.thresholds)
-        values = scores.scores[rows, columns].astype(np.float64).round(4)
-        scored = scores.scored_rows[rows] & scores.scored_columns[columns]
-        known = [value if is_scored else None for value, is_scored in zip(values.tolist(), scored, strict=True)]
-        return every[np.arange(len(rows)), columns], known
 
     def _on_line(self, line: Line) -> None:
         cells = self._cells_of(line, mark=True)
@@ -459,7 +387,3 @@ class ReviewService:
             if mark:
                 self.shown[row, column] = True
         return cells
-
-
-def _has_changed(cell: CellChange) -> bool:
-    return cell.before.state != cell.after.state

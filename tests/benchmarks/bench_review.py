@@ -22,7 +22,7 @@ from logicmix_studio.review.calibration import Calibration, Line, apply_calibrat
 from logicmix_studio.review.cells import CellView
 from logicmix_studio.review.evidence import Sample, further_answers, group_claims, prove
 from logicmix_studio.review.proposals import Thresholds, conflict_mask, propose
-from logicmix_studio.review.queue import Queue, build_queue
+from logicmix_studio.review.queue import Queue
 from logicmix_studio.review.queue_spec import ORDERS, QueueSpec
 from logicmix_studio.review.usefulness import blend_difference
 
@@ -82,20 +82,20 @@ def queue_figures(view: CellView, repeats: int) -> Iterator[Figure]:
     for order in ORDERS:
         for only_proposals in (True, False):
             spec = QueueSpec(order=order, only_proposals=only_proposals)
-            queue = build_queue(view, spec)
+            queue = Queue(view, spec)
             cells = "pseudo-labels" if only_proposals else "all unknown"
             label = f"queue {order}, {cells} ({len(queue):,})"
-            yield label, best_ms(lambda spec=spec: build_queue(view, spec), repeats), AIM_QUEUE_MS
+            yield label, best_ms(lambda spec=spec: Queue(view, spec), repeats), AIM_QUEUE_MS
             yield f"next 50, {order}, {cells}", worst_page_ms(queue, view), AIM_PAGE_MS
     narrow = QueueSpec(order="confident", changes="flipped", sign=1, score_low=0.6, never_shown=True)
     yield (
         "queue of flipped, never shown, one band",
-        best_ms(lambda: build_queue(view, narrow), repeats),
+        best_ms(lambda: Queue(view, narrow), repeats),
         AIM_QUEUE_MS,
     )
     settled = CellView(view.class_names, np.ones_like(view.states), view.scores, run=view.run)
     last = view.states.copy()
-    queue = build_queue(view, QueueSpec())
+    queue = Queue(view, QueueSpec())
     last.ravel()[queue.cells[:-50]] = 1
     almost = CellView(view.class_names, last, view.scores, run=view.run)
     yield (

@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,7 @@ def test_calibrated_scores_keep_their_order_and_equal_the_trainers(sides):
     assert (np.diff(found) >= 0).all()
     assert found.min() >= 0
     assert found.max() <= 1
-    assert np.abs(found - trainer_apply(values, calibration.to_json())).max() < 1e-5
+    assert np.abs(found - trainer_apply(values, asdict(calibration))).max() < 1e-5
 
 
 @pytest.mark.parametrize("sides", SIDES[1:])
@@ -43,22 +45,13 @@ def test_no_calibration_changes_nothing_but_what_is_out_of_range():
     assert np.isnan(scores[1, 0])
 
 
-def test_scores_can_be_calibrated_in_place_and_in_chunks():
-    rng = np.random.default_rng(0)
-    scores = rng.random((40_000, 2)).astype(np.float16)
-    calibration = Calibration(Line(0.5, 0.2), Line(2.0, -0.1))
-    expected = calibrate(scores, calibration).astype(np.float16)
-    assert apply_calibration(scores, calibration, out=scores) is scores
-    assert (scores == expected).all()
-
-
 def test_no_scores_stay_no_scores():
     assert apply_calibration(np.zeros((0, 3), dtype=np.float16)).shape == (0, 3)
 
 
 def test_a_calibration_goes_to_json_and_back():
     saved = {"positive": {"slope": 2.0, "intercept": 1.0}, "negative": {"slope": 1.0, "intercept": 0.5}}
-    assert Calibration.from_json(saved | {"ece_before": 0.1}).to_json() == saved
+    assert asdict(Calibration.from_json(saved | {"ece_before": 0.1})) == saved
 
 
 @pytest.mark.parametrize(

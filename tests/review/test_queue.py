@@ -6,7 +6,7 @@ import pytest
 from logicmix_studio.errors import StudioError
 from logicmix_studio.review.cells import CellView
 from logicmix_studio.review.proposals import changes, conflict_mask
-from logicmix_studio.review.queue import build_queue
+from logicmix_studio.review.queue import Queue
 from logicmix_studio.review.queue_spec import ORDERS, QueueSpec
 from logicmix_studio.review.usefulness import answer_gains
 
@@ -68,7 +68,7 @@ SPECS = [
 @pytest.mark.parametrize("spec", SPECS, ids=str)
 def test_a_queue_holds_the_cells_that_the_spec_describes(make_view, spec):
     view = make_view(150, 5, seed=4)
-    queue = build_queue(view, spec)
+    queue = Queue(view, spec)
     expected = naive_members(view, spec)
     assert sorted(queue.cells.tolist()) == expected
     assert len(queue) == len(expected) > 0
@@ -79,17 +79,17 @@ def scores_of(view, queue):
 
 
 def test_uncertain_begins_near_one_half(view):
-    distance = np.abs(scores_of(view, build_queue(view, QueueSpec(order="uncertain"))) - 0.5)
+    distance = np.abs(scores_of(view, Queue(view, QueueSpec(order="uncertain"))) - 0.5)
     assert (np.diff(distance) >= 0).all()
 
 
 def test_confident_begins_at_the_ends(view):
-    distance = np.abs(scores_of(view, build_queue(view, QueueSpec(order="confident"))) - 0.5)
+    distance = np.abs(scores_of(view, Queue(view, QueueSpec(order="confident"))) - 0.5)
     assert (np.diff(distance) <= 0).all()
 
 
 def test_class_follows_the_classes_asked_for(view):
-    queue = build_queue(view, QueueSpec(order="class", class_names=("class 4", "class 0")))
+    queue = Queue(view, QueueSpec(order="class", class_names=("class 4", "class 0")))
     columns = queue.cells % 5
     first = int((columns == 4).sum())
     assert first > 0
@@ -98,14 +98,14 @@ def test_class_follows_the_classes_asked_for(view):
 
 
 def test_rarest_begins_with_the_fewest_known_positives(view):
-    queue = build_queue(view, QueueSpec(order="rarest"))
+    queue = Queue(view, QueueSpec(order="rarest"))
     num_positive = (view.states == 1).sum(axis=0)[queue.cells % 5]
     assert (np.diff(num_positive) >= 0).all()
     assert len(np.unique(num_positive)) > 1
 
 
 def test_flipped_come_first(view):
-    queue = build_queue(view, QueueSpec(order="flipped"))
+    queue = Queue(view, QueueSpec(order="flipped"))
     is_flipped = changes(view.previous, view.proposals).flipped.ravel()[queue.cells]
     assert 0 < is_flipped.sum() < len(queue)
     assert (np.diff(is_flipped.astype(int)) <= 0).all()
@@ -113,7 +113,7 @@ def test_flipped_come_first(view):
 
 def test_conflicts_come_first_and_as_ranked(make_view):
     view = make_view(300, 4)
-    queue = build_queue(view, QueueSpec(order="conflicts"))
+    queue = Queue(view, QueueSpec(order="conflicts"))
     states = view.states.ravel()[queue.cells]
     known = states != 0
     allowed = view.unsure_run.ravel() != view.run
@@ -130,7 +130,7 @@ def test_conflicts_come_first_and_as_ranked(make_view):
 
 def test_useful_follows_the_formula(make_view):
     view = make_view(200, 6)
-    queue = build_queue(view, QueueSpec(order="useful"))
+    queue = Queue(view, QueueSpec(order="useful"))
     gains = answer_gains(view.states, view.excluded_rows)
     chance, columns = scores_of(view, queue), queue.cells % 6
     inner = np.clip(chance, 1e-12, 1 - 1e-12)
@@ -143,14 +143,14 @@ def test_useful_follows_the_formula(make_view):
 
 def test_random_depends_on_the_seed_alone(view):
     spec = QueueSpec(order="random", only_proposals=False, seed=1)
-    first = build_queue(view, spec).cells
-    assert first.tolist() == build_queue(view, spec).cells.tolist()
+    first = Queue(view, spec).cells
+    assert first.tolist() == Queue(view, spec).cells.tolist()
     assert first.tolist() != sorted(first.tolist())
-    other = build_queue(view, dataclasses.replace(spec, seed=2)).cells
+    other = Queue(view, dataclasses.replace(spec, seed=2)).cells
     assert first.tolist() != other.tolist()
     states = view.states.copy()
     states.ravel()[first[::2]] = 1
-    rest = build_queue(dataclasses.replace(view, states=states), spec).cells
+    rest = Queue(dataclasses.replace(view, states=states), spec).cells
     assert rest.tolist() == first[1::2].tolist()
 
 
@@ -165,7 +165,7 @@ def test_every_order_works_on_the_smallest_sets(order, state, shape):
         proposals=np.zeros(shape, dtype=np.int8),
         run=0,
     )
-    queue = build_queue(view, QueueSpec(order=order, only_proposals=False))
+    queue = Queue(view, QueueSpec(order=order, only_proposals=False))
     assert len(queue) == (shape[0] * shape[1] if state == 0 else 0) or order == "conflicts"
     assert queue.page(0, 5).tolist() == queue.cells[:5].tolist()
 
@@ -173,7 +173,7 @@ def test_every_order_works_on_the_smallest_sets(order, state, shape):
 @pytest.mark.parametrize("order", ORDERS)
 def test_before_the_first_run_every_unknown_cell_waits(order):
     states = np.array([[0, 1], [0, 0], [-1, 0]], dtype=np.int8)
-    queue = build_queue(CellView(("a", "b"), states), QueueSpec(order=order))
+    queue = Queue(CellView(("a", "b"), states), QueueSpec(order=order))
     assert sorted(queue.cells.tolist()) == [0, 2, 3, 5]
     if order == "rarest":
         assert queue.cells.tolist() == [0, 2, 3, 5]
@@ -181,7 +181,7 @@ def test_before_the_first_run_every_unknown_cell_waits(order):
 
 def test_a_sign_without_scores_matches_nothing():
     view = CellView(("a",), np.zeros((3, 1), dtype=np.int8))
-    assert len(build_queue(view, QueueSpec(sign=1))) == 0
+    assert len(Queue(view, QueueSpec(sign=1))) == 0
 
 
 def test_next_cells_passes_over_what_was_settled_kept_unsure_or_leased():
@@ -189,7 +189,7 @@ def test_next_cells_passes_over_what_was_settled_kept_unsure_or_leased():
     states[999] = 1
     scores = np.linspace(0.5, 0.0, 1000).astype(np.float16)[:, np.newaxis]
     view = CellView(("a",), states.copy(), scores, run=1)
-    queue = build_queue(view, QueueSpec(order="conflicts", only_proposals=False))
+    queue = Queue(view, QueueSpec(order="conflicts", only_proposals=False))
     first = queue.cells[0]
     assert first == 999
     states[queue.cells[1:700], 0] = -1
@@ -214,9 +214,9 @@ def test_next_cells_passes_over_what_was_settled_kept_unsure_or_leased():
 @pytest.mark.parametrize("order", ORDERS)
 def test_segments_join_without_gap_or_repetition(make_view, order, monkeypatch):
     view = make_view(300, 5)
-    whole = build_queue(view, QueueSpec(order=order, only_proposals=False)).cells
+    whole = Queue(view, QueueSpec(order=order, only_proposals=False)).cells
     monkeypatch.setattr("logicmix_studio.review.queue._SEGMENT", 17)
-    queue = build_queue(view, QueueSpec(order=order, only_proposals=False))
+    queue = Queue(view, QueueSpec(order=order, only_proposals=False))
     assert queue.cells.tolist() == whole.tolist()
     assert len(set(whole.tolist())) == len(whole) == len(queue)
     pages = [queue.page(start, 23).tolist() for start in reversed(range(0, len(queue), 23))]
@@ -229,7 +229,7 @@ def test_segments_join_without_gap_or_repetition(make_view, order, monkeypatch):
 
 
 def test_page_ends_with_the_queue(view):
-    queue = build_queue(view, QueueSpec())
+    queue = Queue(view, QueueSpec())
     assert queue.page(len(queue) - 2, 50).tolist() == queue.cells[-2:].tolist()
     assert queue.page(len(queue), 50).tolist() == []
     assert queue.page(-3, 2).tolist() == queue.cells[:2].tolist()
@@ -237,4 +237,4 @@ def test_page_ends_with_the_queue(view):
 
 def test_an_unknown_class_is_named(view):
     with pytest.raises(StudioError, match="'unicorn'"):
-        build_queue(view, QueueSpec(class_names=("unicorn",)))
+        Queue(view, QueueSpec(class_names=("unicorn",)))
