@@ -49,10 +49,8 @@ class AsymmetricSettings:
 
     gamma_positive: float
     """Focusing power of positives, 0 or more; 0 weighs all alike."""
-
     gamma_negative: float
     """Focusing power of negatives, 0 or more."""
-
     shift: float
     """Score in [0, 1) up to which a negative costs nothing."""
 
@@ -66,7 +64,6 @@ class AsymmetricSettings:
 
 ORIGINAL_SETTINGS: Final = AsymmetricSettings(gamma_positive=0, gamma_negative=4, shift=0.05)
 """Released values for samples that are not mixed: few positives, so easy negatives weigh less."""
-
 MIXED_SETTINGS: Final = AsymmetricSettings(gamma_positive=4, gamma_negative=0, shift=0)
 """Released values for blends, the mirror image: OR makes positives plenty, so easy ones weigh less."""
 
@@ -92,10 +89,8 @@ def partial_asymmetric_loss(
     Raises:
         ValueError: Shapes differ, or a setting lies outside its range.
     """
-    _check_shapes(logits, states)
     settings = AsymmetricSettings(gamma_positive, gamma_negative, shift)
-    cells: Tensor = _ClosedForm.apply(logits, states, ((None, settings),), _loss_and_gradient)
-    return _reduce(cells, states, reduction)
+    return _reduced(logits, states, ((None, settings),), reduction)
 
 
 def decoupled_partial_asymmetric_loss(
@@ -126,12 +121,10 @@ def decoupled_partial_asymmetric_loss(
     Raises:
         ValueError: Shapes differ.
     """
-    _check_shapes(logits, states)
     if mixed.shape != logits.shape[:1]:
         raise ValueError(f"mixed needs one flag a row: {tuple(mixed.shape)} against {tuple(logits.shape)}")
     parts = _parts(mixed, original_settings, mixed_settings, logits.device)
-    cells = _ClosedForm.apply(logits, states, parts, _compiled_core() if compiled else _loss_and_gradient)
-    return _reduce(cells, states, reduction)
+    return _reduced(logits, states, parts, reduction, _compiled_core() if compiled else None)
 
 
 def partial_bce(logits: Tensor, states: Tensor, reduction: Reduction = "sum") -> Tensor:
@@ -153,13 +146,11 @@ class _ClosedForm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, states: Tensor, parts: tuple[_Part, ...], core: _Core) -> Tensor:
         x = logits.detach().to(torch.float64 if logits.dtype == torch.float64 else torch.float32)
-        first_rows, first_settings = parts[0]
-        if first_rows is None:
-            loss, gradient = core(x, states, first_settings)
-        else:
-            loss, gradient = torch.empty_like(x), torch.empty_like(x)
-            for rows, settings in parts:
-                assert rows is not None, "several parts name their rows"
+        loss, gradient = torch.empty_like(x), torch.empty_like(x)
+        for rows, settings in parts:
+            if rows is None:
+                loss, gradient = core(x, states, settings)
+            else:
                 part_loss, part_gradient = core(x[rows], states[rows], settings)
                 loss.index_copy_(0, rows, part_loss)
                 gradient.index_copy_(0, rows, part_gradient)
@@ -172,6 +163,23 @@ class _ClosedForm(torch.autograd.Function):
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
         return (upstream * gradient).to(ctx.logits_dtype), None, None, None
+
+
+def _reduced(
+    logits: Tensor, states: Tensor, parts: tuple[_Part, ...], reduction: Reduction, core: _Core | None = None
+) -> Tensor:
+    if logits.shape != states.shape:
+        raise ValueError(
+            f"logits and labels must have one shape, but have {tuple(logits.shape)} and {tuple(states.shape)}"
+        )
+    cells: Tensor = _ClosedForm.apply(logits, states, parts, core or _loss_and_gradient)
+    if reduction == "none":
+        return cells
+    if reduction == "sum":
+        return cells.sum()
+    if reduction == "mean":
+        return cells.sum() / states.count_nonzero().clamp(min=1)
+    raise ValueError(f"reduction must be 'none', 'sum' or 'mean', not {reduction!r}")
 
 
 def _parts(
@@ -246,20 +254,3 @@ def _power(base: Tensor, exponent: float) -> Tensor | None:
     if exponent == 4:
         return base.square().square_()
     return base.pow(exponent)
-
-
-def _reduce(cells: Tensor, states: Tensor, reduction: Reduction) -> Tensor:
-    if reduction == "none":
-        return cells
-    if reduction == "sum":
-        return cells.sum()
-    if reduction == "mean":
-        return cells.sum() / states.count_nonzero().clamp(min=1)
-    raise ValueError(f"reduction must be 'none', 'sum' or 'mean', not {reduction!r}")
-
-
-def _check_shapes(logits: Tensor, labels: Tensor) -> None:
-    if logits.shape != labels.shape:
-        raise ValueError(
-            f"logits and labels must have one shape, but have {tuple(logits.shape)} and {tuple(labels.shape)}"
-        )

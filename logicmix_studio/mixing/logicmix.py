@@ -5,18 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from logicmix_studio.mixing.params import (
-    MixParams,
-    MixResult,
-    Output,
-    check_probability,
-    draw_partners,
-    use_mask,
-)
+from logicmix_studio.mixing.params import MixParams, MixResult, Output, check_probability, draw_partners, use_mask
 from logicmix_studio.mixing.pixels import blend
 
 
-class LogicMix:
+class OrLabels:
+    """How images are mixed whose labels are ORed."""
+
+    def transform(self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None) -> MixResult:
+        """Mix; see `MixingMethod.transform`."""
+        return MixResult(blend(images, params, output or Output()), or_states(states, params.sources))
+
+
+class LogicMix(OrLabels):
     """Mean of k images; a class is positive in any, negative in all, or else unknown.
 
     "LogicMix: Sample mixing data augmentation for multi-label image classification with partial labels",
@@ -60,12 +61,8 @@ class LogicMix:
             weights=is_use / counts[:, None],
         )
 
-    def transform(self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None) -> MixResult:
-        """Mix; see `MixingMethod.transform`."""
-        return MixResult(blend(images, params, output or Output()), or_states(states, params.sources))
 
-
-class NoMixing:
+class NoMixing(OrLabels):
     """Every sample as it is, for comparison; unknown labels stay unknown."""
 
     def make_params(self, batch_rows: Tensor, num_images: int, generator: torch.Generator) -> MixParams:
@@ -77,10 +74,6 @@ class NoMixing:
             mixed=torch.zeros(batch_size, dtype=torch.bool),
             weights=torch.ones(batch_size, 1),
         )
-
-    def transform(self, images: Tensor, states: Tensor, params: MixParams, output: Output | None = None) -> MixResult:
-        """Return the anchors; see `MixingMethod.transform`."""
-        return MixResult(blend(images, params, output or Output()), or_states(states, params.sources))
 
 
 def or_states(states: Tensor, sources: Tensor) -> Tensor:
