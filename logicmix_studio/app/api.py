@@ -1,37 +1,91 @@
-"""What a program does beside the tabs: answer cells, undo, read states and pseudo-labels."""
+"""What a program can do: functions and services' methods as named endpoints, and those that belong to no tab."""
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+import inspect
+import math
+import operator
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, get_type_hints
 
 import gradio as gr
+import pandas as pd
 
-from logicmix_studio.app.session import event, person
+from logicmix_studio.app.page import event, person
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import STATE_NAMES
 from logicmix_studio.store import Decision, Receipt
 from logicmix_studio.studio import Studio
 
+HOLDER: Final = "program"
+"""Holds the questions of a program; the next call releases those that it does not name."""
 Cell = list[Any]
 """``[image_id, class_name, state, answer, score]``; answer and score may be left out."""
 
 
-def add_api(studio: Studio) -> None:
-    """Offer the functions that belong to no tab; call it within the blocks.
+def offer(
+    studio: Studio, *functions: Callable[..., Any], methods: Mapping[str, str] | None = None, **options: Any
+) -> None:
+    """Offer functions to programs under their own names; call it within the blocks.
+
+    Their parameters and docstrings are what a caller sees, but for ``caller``: the person that the request speaks for.
+    What they return goes out as JSON (see :func:`plain`), a person's mistake as `gr.Error`.
 
     Args:
-        studio: The opened data set.
+        studio: The data set.
+        functions: What is offered.
+        methods: Services' methods, as name of the endpoint → ``"service.method"`` of the studio.
+        options: Of `gr.api`; without any, an answer does not wait in the queue.
     """
+    found = {function.__name__: partial(lambda function: function, function) for function in functions}
+    # A service is made anew after a reload, so it is looked up at each call.
+    found |= {name: partial(operator.attrgetter(path), studio) for name, path in (methods or {}).items()}
+    for name, find in found.items():
+        gr.api(_endpoint(studio, name, find), api_name=name, **(options or {"queue": False}))
+
+
+def plain(value: Any) -> Any:
+    """Return what a service returned as JSON: dataclasses with their properties, tables as lists of rows.
+
+    A key "path" becomes "file": Gradio's client would fetch what it names.
+
+    Example:
+        >>> plain(pd.DataFrame({"class": ["dog"], "share": [float("nan")]}))
+        [{'class': 'dog', 'share': None}]
+    """
+    if isinstance(value, Receipt):
+        return _receipt_facts(value)
+    if isinstance(value, pd.DataFrame):
+        return plain(value.to_dict("records"))
+    if dataclasses.is_dataclass(value):
+        said = [name for name, member in inspect.getmembers(type(value)) if isinstance(member, property)]
+        return plain({name: getattr(value, name) for name in (*(one.name for one in dataclasses.fields(value)), *said)})
+    if isinstance(value, Mapping):
+        return {"file" if key == "path" else str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Path):
+        return str(value)
+    return plain(value.tolist()) if hasattr(value, "tolist") else value
+
+
+def add_api(studio: Studio) -> None:
+    """Offer the functions that belong to no tab; call it within the blocks."""
 
     def decide(
+        caller: str,
         cells: list[Cell],
         note: str = "",
         run: int | None = None,
         action_id: str | None = None,
         origin: str = "program",
         keep_known: bool = False,
-        request: gr.Request | None = None,
-    ) -> dict[str, Any]:
+    ) -> Receipt:
         """Write answers to cells as one action: one journal line, one undo.
 
         Args:
@@ -43,35 +97,26 @@ def add_api(studio: Studio) -> None:
             origin: Where the answer comes from.
             keep_known: Whether cells that are known already are left alone.
         """
-        receipt = studio.ledger.decide(
-            [_decision(studio, cell) for cell in cells],
-            who=person(studio, request),
-            origin=origin,
-            action_id=action_id,
-            run=studio.proposed.choice()[0] if run is None else run,
-            note=note,
-            keep_known=keep_known,
-        )
-        return receipt_facts(receipt)
+        decisions = [_decision(studio, cell) for cell in cells]
+        about = {"run": studio.proposed.choice()[0] if run is None else run, "note": note, "keep_known": keep_known}
+        return studio.ledger.decide(decisions, who=caller, origin=origin, action_id=action_id, **about)
 
-    def undo(
-        line: int | None = None, action_id: str | None = None, request: gr.Request | None = None
-    ) -> dict[str, Any]:
+    def undo(caller: str, line: int | None = None, action_id: str | None = None) -> Receipt:
         """Undo the caller's last action, or the journal line that is named.
 
         Args:
             line: Number of the line; the last action of the caller unless given.
             action_id: The same id twice is one undo.
         """
-        return receipt_facts(studio.ledger.undo(person(studio, request), of=line, action_id=action_id))
+        return studio.ledger.undo(caller, of=line, action_id=action_id)
 
-    def redo(action_id: str | None = None, request: gr.Request | None = None) -> dict[str, Any]:
+    def redo(caller: str, action_id: str | None = None) -> Receipt:
         """Bring back what the caller undid last.
 
         Args:
             action_id: The same id twice is one redo.
         """
-        return receipt_facts(studio.ledger.redo(person(studio, request), action_id=action_id))
+        return studio.ledger.redo(caller, action_id=action_id)
 
     def pseudo_labels(
         class_name: str = "", value: int = 0, min_confidence: float = 0.0, limit: int = 100
@@ -85,18 +130,8 @@ def add_api(studio: Studio) -> None:
             limit: How many at the most.
         """
         found = studio.proposals(class_name or None, value or None, min_confidence, limit)
-        return [
-            {
-                "image_id": one.image_id,
-                "file": one.path,
-                "class_name": one.class_name,
-                "value": one.value,
-                "score": round(one.score, 4),
-                "confidence": round(one.confidence, 4),
-                "run": one.run,
-            }
-            for one in found
-        ]
+        rounded = ("score", "confidence")
+        return [{**vars(one), **{name: round(getattr(one, name), 4) for name in rounded}} for one in found]
 
     def state(image_id: str, class_name: str) -> str:
         """Tell what is known of one cell: positive, negative or unknown.
@@ -105,25 +140,42 @@ def add_api(studio: Studio) -> None:
             image_id: The image.
             class_name: The class.
         """
-        row, column = studio.ledger.position(image_id, class_name)
-        return STATE_NAMES[int(studio.states[row, column])]
+        return STATE_NAMES[int(studio.states[studio.ledger.position(image_id, class_name)])]
 
-    for function in (decide, undo, redo, pseudo_labels, state):
-        gr.api(event(function), api_name=function.__name__, queue=False)
+    offer(studio, decide, undo, redo, pseudo_labels, state)
 
 
-def receipt_facts(receipt: Receipt) -> dict[str, Any]:
-    """Return what became of an action, as JSON.
+def _endpoint(studio: Studio, name: str, find: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    """Return a function that Gradio can describe and call; ``find`` returns what it calls."""
+    model = find()
+    hints = {**get_type_hints(model), "return": Any}
+    has_caller = hints.pop("caller", None) is not None
+    parameters = [one for one in inspect.signature(model).parameters.values() if one.name != "caller"]
+    if has_caller:
+        hints["request"] = gr.Request | None
+        parameters.append(inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, default=None))
+    signature = inspect.Signature(
+        [one.replace(kind=one.POSITIONAL_OR_KEYWORD, annotation=hints[one.name]) for one in parameters],
+        return_annotation=Any,
+    )
 
-    Args:
-        receipt: What the ledger said.
-    """
-    line = receipt.line
+    @event
+    def call(*values: Any, **named: Any) -> Any:
+        given = signature.bind(*values, **named).arguments
+        if has_caller:
+            given["caller"] = person(studio, given.pop("request", None))
+        return plain(find()(**given))
+
+    call.__name__, call.__doc__, call.__annotations__ = name, model.__doc__, hints
+    call.__signature__ = signature  # type: ignore[attr-defined]  # what Gradio describes the function by
+    return call
+
+
+def _receipt_facts(receipt: Receipt) -> dict[str, Any]:
+    """Return what became of an action."""
+    line, names = receipt.line, {"line": "seq", "action_id": "id", "kind": "kind", "of": "of"}
     return {
-        "line": None if line is None else line.seq,
-        "action_id": None if line is None else line.id,
-        "kind": None if line is None else line.kind,
-        "of": None if line is None else line.of,
+        **{said: getattr(line, name, None) for said, name in names.items()},
         "cells": 0 if line is None else len(line.cells),
         "repeated": receipt.repeated,
         "skipped": [[one.image_id, one.class_name] for one in receipt.skipped],
@@ -134,9 +186,7 @@ def receipt_facts(receipt: Receipt) -> dict[str, Any]:
 def _decision(studio: Studio, cell: Cell) -> Decision:
     if not 3 <= len(cell) <= 5:
         raise StudioError(f"{cell!r} is no answer", "write [image_id, class_name, state, answer, score]")
-    image_id, class_name, state = cell[:3]
-    answer = cell[3] if len(cell) > 3 else "set"
-    score = cell[4] if len(cell) > 4 else None
+    image_id, class_name, state, answer, score = (*cell, *("set", None)[len(cell) - 3 :])
     if score is None:
         score = studio.proposed.score_of(image_id, class_name)
     return Decision(str(image_id), str(class_name), state, str(answer), score)

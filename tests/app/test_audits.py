@@ -11,8 +11,7 @@ import pytest
 
 from logicmix_studio.app.blocks import build_blocks
 from logicmix_studio.app.page import Page
-from logicmix_studio.app.tabs.review_audit_cards import audit_functions
-from logicmix_studio.app.tabs.review_audits import plan_words
+from logicmix_studio.app.tabs.review_audits import audit_functions, plan_words
 from logicmix_studio.labels import NEGATIVE, UNKNOWN
 from logicmix_studio.review.audit import Scope
 from logicmix_studio.studio import Studio

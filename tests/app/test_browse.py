@@ -8,7 +8,7 @@ import pytest
 from gradio_client import Client
 
 from logicmix_studio.app.access import PERSON_HEADER
-from logicmix_studio.app.tabs.browse_values import (
+from logicmix_studio.app.tabs.browse import (
     filters_of,
     grid_value,
     image_value,

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 from gradio_client import Client
 
+from logicmix_studio.app.api import plain
 from logicmix_studio.app.blocks import build_blocks
-from logicmix_studio.app.tabs.train_api import METHODS, plain
+from logicmix_studio.app.tabs.train import METHODS
 from logicmix_studio.runs import Jobs
 from logicmix_studio.runs.compare import RunChange
 from logicmix_studio.studio import Studio

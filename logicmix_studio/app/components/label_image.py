@@ -8,8 +8,7 @@ import gradio as gr
 
 from logicmix_studio.app.components import custom
 from logicmix_studio.app.media import media_url, thumb_url
-from logicmix_studio.app.page import Page
-from logicmix_studio.app.session import person, server_function
+from logicmix_studio.app.page import Page, person, server_function
 from logicmix_studio.explore.labelling import LabelImage
 from logicmix_studio.labels import POSITIVE
 from logicmix_studio.studio import Studio

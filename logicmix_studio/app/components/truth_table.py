@@ -9,8 +9,7 @@ from typing import Any, Final
 import gradio as gr
 
 from logicmix_studio.app.components import custom
-from logicmix_studio.app.page import Page
-from logicmix_studio.app.session import person, server_function
+from logicmix_studio.app.page import Page, person, server_function
 from logicmix_studio.explore.blend_labels import verdict
 from logicmix_studio.labels import UNKNOWN
 from logicmix_studio.studio import Studio

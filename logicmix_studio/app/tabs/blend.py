@@ -10,8 +10,7 @@ import gradio as gr
 from logicmix_studio.app.components.image_grid import image_grid
 from logicmix_studio.app.components.truth_table import truth_table, truth_value
 from logicmix_studio.app.media import thumb_url
-from logicmix_studio.app.page import EACH, QUICK, Page
-from logicmix_studio.app.session import event
+from logicmix_studio.app.page import EACH, QUICK, Page, event
 from logicmix_studio.app.tabs.blend_panels import add_blend_api, blend_panels
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_query import ImageQuery

@@ -9,8 +9,8 @@ from typing import Any, Final
 import gradio as gr
 import pandas as pd
 
+from logicmix_studio.app.api import offer
 from logicmix_studio.app.page import QUICK, Page
-from logicmix_studio.app.session import event
 from logicmix_studio.app.theme import STATE_COLOURS
 from logicmix_studio.errors import StudioError
 from logicmix_studio.training.config import DEFAULT_SEED
@@ -140,7 +140,7 @@ def add_blend_api(page: Page) -> None:
     def facts(made: Any, with_pseudo_labels: bool) -> dict[str, Any]:
         rows = page.studio.blends.truth_table(made.image_ids, with_pseudo=with_pseudo_labels)
         labels = [dataclasses.asdict(row) for row in rows]
-        return {"seed": made.seed, "sample": made.sample, "image_ids": list(made.image_ids), "labels": labels}
+        return {"seed": made.seed, "sample": made.sample, "image_ids": made.image_ids, "labels": labels}
 
     def draw_blend(
         seed: int = DEFAULT_SEED,
@@ -183,8 +183,7 @@ def add_blend_api(page: Page) -> None:
         found = page.studio.blends.statistics(seed, mixing, with_pseudo=with_pseudo_labels)
         return {str(name): shares for name, shares in found.shares.T.to_dict().items()}
 
-    for function in (draw_blend, make_blend, blend_methods, blend_scores, blend_statistics):
-        gr.api(event(function), api_name=function.__name__, concurrency_limit=None)
+    offer(page.studio, draw_blend, make_blend, blend_methods, blend_scores, blend_statistics, concurrency_limit=None)
 
 
 def _mixing(least: int, most: int, probability: float) -> MixingSettings:

@@ -1,26 +1,19 @@
-"""What a program, and the script of one image, can do in Browse."""
+"""What a program can do in Browse."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-import gradio as gr
-
-from logicmix_studio.app.api import receipt_facts
-from logicmix_studio.app.page import Page
-from logicmix_studio.app.session import event, server_function
-from logicmix_studio.app.session import person as person_of
+from logicmix_studio.app.api import offer, plain
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_query import ImageQuery
 from logicmix_studio.explore.images import PAGE
 from logicmix_studio.studio import Studio
 
 
-def browse_api(page: Page) -> None:
+def browse_api(studio: Studio) -> None:
     """Offer images, similar ones, a cell's history and setting many; call it within the blocks."""
-    studio = page.studio
 
     def find_images(
         class_name: str = "",
@@ -48,38 +41,32 @@ def browse_api(page: Page) -> None:
         """
         query = ImageQuery(class_name, state, path, sort, score_from, score_to, split, person, source, run)
         found = studio.images.find(query)
-        return {
-            "images": [_facts(tile) for tile in studio.images.tiles(found, start, limit)],
-            "total": len(found.rows),
-            "cells": found.num_cells,
-            "counts": found.counts,
-            "test_images": found.num_test,
-            "run": found.run,
-            "line": found.seq,
-        }
+        images = [asdict(tile) for tile in studio.images.tiles(found, start, limit)]
+        sums = {"total": len(found.rows), "cells": found.num_cells, "counts": found.counts}
+        return {"images": images, **sums, "test_images": found.num_test, "run": found.run, "line": found.seq}
 
     def image(image_id: str) -> dict[str, Any]:
         """Show an image with all its cells: state, source, score, pseudo-label, and the truth where it is known."""
-        return _facts(studio.images.image(image_id))
+        return asdict(studio.images.image(image_id))
 
     def similar_images(image_id: str, limit: int = 12) -> dict[str, Any]:
         """Find the images most alike by the features of a run, nearest first, with their cosines."""
         run, found = studio.images.similar(image_id, limit)
-        return {"run": run, "images": [{**_facts(tile), "cosine": cosine} for tile, cosine in found]}
+        return {"run": run, "images": [{**asdict(tile), "cosine": cosine} for tile, cosine in found]}
 
     def cell_history(image_id: str, class_name: str) -> dict[str, Any]:
         """Tell in words where a cell's state comes from, and what was decided about it, the latest first."""
-        lines = studio.images.history(image_id, class_name).to_dict("records")
-        return {"words": studio.images.explain(image_id, class_name), "lines": lines}
+        images = studio.images
+        return {"words": images.explain(image_id, class_name), "lines": images.history(image_id, class_name)}
 
     def set_cells(
+        caller: str,
         image_ids: list[str],
         class_name: str,
         state: int,
         seen: int | None = None,
         overwrite: bool = False,
         action_id: str | None = None,
-        request: gr.Request | None = None,
     ) -> dict[str, Any]:
         """Set one class in many images to 1 (positive), -1 (negative) or 0 (unknown), as one action.
 
@@ -87,16 +74,14 @@ def browse_api(page: Page) -> None:
         journal line "seen" are always left out. The same "action_id" twice is one action.
         """
         plan = studio.images.plan_set(image_ids, class_name, state, seen)
-        who = person_of(studio, request)
-        done, receipt = studio.images.set_cells(plan, who=who, overwrite=overwrite, action_id=action_id)
-        return {"words": done.words, **asdict(done), **receipt_facts(receipt)}
+        done, receipt = studio.images.set_cells(plan, who=caller, overwrite=overwrite, action_id=action_id)
+        return {"words": done.words, **asdict(done), **plain(receipt)}
 
     def open_in_fiftyone(image_ids: list[str] | None = None) -> str:
         """Open the FiftyOne App on some images, or on all; return its address."""
         return fiftyone_address(studio, image_ids)
 
-    for function in (find_images, image, similar_images, cell_history, set_cells, open_in_fiftyone):
-        gr.api(event(function), api_name=function.__name__, queue=False)
+    offer(studio, find_images, image, similar_images, cell_history, set_cells, open_in_fiftyone)
 
 
 def fiftyone_address(studio: Studio, image_ids: list[str] | None) -> str:
@@ -110,41 +95,3 @@ def fiftyone_address(studio: Studio, image_ids: list[str] | None) -> str:
     for image_id in image_ids or []:
         studio.dataset.row_of(image_id)
     return studio.sync.open_app(image_ids)
-
-
-def server_functions(studio: Studio) -> tuple[Callable[..., dict[str, Any]], ...]:
-    """Return what :func:`~logicmix_studio.app.components.image_cells.image_cells` calls."""
-
-    @server_function
-    def answer_cell(told: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        who, images, words = person_of(studio, request), studio.images, ""
-        if "reverse" in told:
-            reverse = studio.ledger.undo if told["reverse"] == "undo" else studio.ledger.redo
-            line = reverse(who, action_id=told["id"]).line
-            if line is None or not line.cells:
-                return {"words": "Nothing has changed: the answers were changed again since."}
-            image_id, name = line.cells[0].image_id, line.cells[0].class_name
-            words = f"{line.kind}: {len(line.cells):,} answers" if len(line.cells) > 1 else ""
-        else:
-            image_id, name, state = told["image"], told["class_name"], told["state"]
-            facts = {"seen_state": told["seen"], "action_id": told["id"], "ms": told["ms"]}
-            if images.answer(image_id, name, state, who=who, **facts).skipped:
-                words = f"{name} had been answered meanwhile and stays as it is."
-        cells = [asdict(cell) for cell in images.image(image_id).cells]
-        return {"image": image_id, "class_name": name, "words": words, "cells": cells}
-
-    @server_function
-    def cell_story(cell: dict[str, Any]) -> dict[str, Any]:
-        lines = []
-        for row in studio.images.history(cell["image"], cell["class_name"]).to_dict("records"):
-            many = f"(one of {row['cells']:,})" if row["cells"] > 1 else ""
-            what = " ".join(filter(None, (row["what"], many, row["note"])))
-            lines.append([row["who"], what, row["time"], row["state"], row["undone"]])
-        return {"words": studio.images.explain(cell["image"], cell["class_name"]), "lines": lines}
-
-    return answer_cell, cell_story
-
-
-def _facts(image: Any) -> dict[str, Any]:
-    """Return an image as JSON; a key called path would be taken for a file to fetch."""
-    return {"file" if name == "path" else name: value for name, value in asdict(image).items()}

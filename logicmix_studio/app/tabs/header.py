@@ -7,8 +7,7 @@ from typing import Any
 import gradio as gr
 
 from logicmix_studio.app.components import custom, safe
-from logicmix_studio.app.page import QUICK, TAB_TITLES, Page
-from logicmix_studio.app.session import person
+from logicmix_studio.app.page import QUICK, TAB_TITLES, Page, person
 from logicmix_studio.studio import Studio
 
 SECONDS = 2.0

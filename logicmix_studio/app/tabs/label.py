@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import gradio as gr
 
-from logicmix_studio.app.api import receipt_facts
+from logicmix_studio.app.api import HOLDER, offer
 from logicmix_studio.app.components.label_image import as_json, label_image
-from logicmix_studio.app.page import QUICK, Page
-from logicmix_studio.app.session import event, person
+from logicmix_studio.app.page import QUICK, Page, event
 from logicmix_studio.explore.labelling import ORDERS
+from logicmix_studio.store import Receipt
+from logicmix_studio.studio import Studio
 
 SUGGESTIONS: Final = ("hidden", "shown", "filled in")
 THRESHOLD: Final = 0.9
@@ -101,48 +102,44 @@ def label_tab(page: Page) -> None:
     described.change(meaning_of, described, meaning, **QUICK)
     saved = save.click(describe_class, [described, meaning], None, api_name="describe_class")
     saved.then(show, parts, parts, **QUICK)
-    _api(page)
+    _api(page.studio)
 
 
-def _api(page: Page) -> None:
+def _api(studio: Studio) -> None:
     """Let programs do what the tab does."""
 
-    @event
     def label_queue(
+        caller: str,
         order: str = ORDERS[0],
         class_name: str = "",
         nothing_known: bool = False,
         limit: int = 10,
-        request: gr.Request | None = None,
     ) -> list[dict[str, Any]]:
         """List the next images to label with their states (+1, 0, -1), pseudo-labels and scores by class.
 
         They are the caller's for five minutes. Split test comes last, complete images never. Orders: in order, at
         random, most uncertain, like these (most like those known to show ``class_name``).
         """
-        studio, who, name = page.studio, person(page.studio, request), class_name or None
-        batch = studio.labelling.next(order, name, nothing_known, who=who, holder="program", want=limit)
+        about = {"who": caller, "holder": HOLDER, "want": limit}
+        batch = studio.labelling.next(order, class_name or None, nothing_known, **about)
         return [as_json(studio, image) for image in batch.images]
 
-    @event
     def label_image(
+        caller: str,
         image_id: str,
         present: list[str],
         rest: str = "absent",
         absent: list[str] | None = None,
         change_known: bool = False,
         action_id: str | None = None,
-        request: gr.Request | None = None,
-    ) -> dict[str, Any]:
+    ) -> Receipt:
         """Say which classes an image shows: one journal line, one undo.
 
         ``rest`` (absent or unknown) is what becomes of unknown classes that are not named. Named classes that are known
         otherwise are left alone and reported as skipped, unless ``change_known``.
         """
-        who, others = person(page.studio, request), absent or []
-        changed, label = [*present, *others] if change_known else [], page.studio.labelling.label
-        receipt = label(image_id, present, rest, who=who, absent=others, changed=changed, action_id=action_id)
-        return receipt_facts(receipt)
+        others, named = absent or [], {"who": caller, "action_id": action_id}
+        changed = [*present, *others] if change_known else []
+        return studio.labelling.label(image_id, present, rest, absent=others, changed=changed, **named)
 
-    gr.api(label_queue, api_name="label_queue", queue=False)
-    gr.api(label_image, api_name="label_image", queue=False)
+    offer(studio, label_queue, label_image)

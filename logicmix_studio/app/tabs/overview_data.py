@@ -6,8 +6,7 @@ from typing import Any, Final
 
 import gradio as gr
 
-from logicmix_studio.app.page import Page
-from logicmix_studio.app.session import event, person
+from logicmix_studio.app.page import Page, event, person
 from logicmix_studio.formats import WRITE_FORMATS
 from logicmix_studio.studio import Studio
 

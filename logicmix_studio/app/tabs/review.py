@@ -6,8 +6,7 @@ from typing import Any, Final
 
 import gradio as gr
 
-from logicmix_studio.app.page import QUICK, Page
-from logicmix_studio.app.session import event
+from logicmix_studio.app.page import QUICK, Page, event
 from logicmix_studio.app.tabs.review_api import review_api
 from logicmix_studio.app.tabs.review_audits import audits_part
 from logicmix_studio.app.tabs.review_grid import grid_part
@@ -38,7 +37,7 @@ def review_tab(page: Page) -> None:
                     history_part(page, views[name])
                 else:
                     audits_part(page, views[name])
-    review_api(page)
+    review_api(page.studio)
     views["audits"].select(None, js="() => lm.address('review', { screen: 'audits' })", **QUICK)
 
     def arrive(target: dict[str, Any]) -> Any:

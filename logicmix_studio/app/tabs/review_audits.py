@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import gradio as gr
@@ -9,17 +10,22 @@ import pandas as pd
 
 from logicmix_studio.app.components import safe
 from logicmix_studio.app.components.review_stream import review_stream
-from logicmix_studio.app.page import EACH, QUICK, Page
-from logicmix_studio.app.session import event, person
-from logicmix_studio.app.tabs.review_audit_cards import audit_functions
-from logicmix_studio.app.tabs.review_audits_api import add_audits_api
+from logicmix_studio.app.page import EACH, QUICK, Page, event, person, server_function
+from logicmix_studio.app.tabs.review_api import audits_api
+from logicmix_studio.app.tabs.review_stream import card_facts, reversal_facts
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import POSITIVE
 from logicmix_studio.review.audit import CLAIM_WORDS, Scope
 from logicmix_studio.review.audit_evidence import Known
-from logicmix_studio.review.audit_service import AuditResult
+from logicmix_studio.review.audit_service import AuditResult, blind
 
 SIGNS: Final = [("○ absent", -1), ("● present", 1), ("both, mixed", 0)]
+
+LAST: Final = {
+    "title": "That was the last one. Thank you.",
+    "text": "",
+    "steps": [{"label": "See what it says", "action": "leave"}],
+}
 
 
 def audits_part(page: Page, tab: gr.Tab) -> None:
@@ -67,7 +73,7 @@ def audits_part(page: Page, tab: gr.Tab) -> None:
             heading = gr.Markdown()
             stop = gr.Button("Stop for now", scale=0, min_width=140)
         stream = review_stream("audit", str(studio.workspace.root), {"audit": "0"}, audit_functions(page))
-    add_audits_api(studio)
+    audits_api(studio)
     asked = [sign, names, target]
 
     def scopes(sign: int, names: list[str] | None, target: float) -> list[Scope]:
@@ -183,6 +189,59 @@ def audits_part(page: Page, tab: gr.Tab) -> None:
         event(write), [reason, expected, *asked], [confirming, line, undo], **{**QUICK, "trigger_mode": "once"}
     ).success(**again)
     undo.click(event(take_back), line, undo, **QUICK).success(**again)
+
+
+def audit_functions(page: Page) -> list[Callable[..., Any]]:
+    """Return what the script may call on the server; ``filters`` hold the number of the audit."""
+    studio = page.studio
+
+    @server_function
+    def next_cards(asked: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        number = int(asked["filters"]["audit"])
+        reply: dict[str, Any] = {"run": None, "lost": []}
+        if not number:
+            return {"cards": [], "total": 0, "empty": None, **reply}
+        cards = studio.audits.questions(number, asked["want"], asked["have"])
+        facts = [card_facts(studio, card) for card in cards]
+        return {
+            "cards": facts,
+            "total": studio.audits.left(number),
+            "empty": None if facts else LAST,
+            **reply,
+        }
+
+    @server_function
+    def answer(given: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        receipt = studio.audits.answer(
+            int(given["filters"]["audit"]),
+            given["image"],
+            given["name"],
+            0 if given["answer"] == "unsure" else given["state"],
+            who=person(studio, request),
+            action_id=given["id"],
+            ms=given["ms"],
+        )
+        return {"settled": len(receipt.skipped), "run": None}
+
+    def turn(given: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        act = studio.review.undo if given["kind"] == "undo" else studio.review.redo
+        found = act(person(studio, request), action_id=given["id"], target=given.get("target"))
+        facts = reversal_facts(studio, found, "audit")
+        return {**facts, "run": None, "cards": [card_facts(studio, blind(card)) for card in found.cards[:1]]}
+
+    @server_function
+    def undo(given: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        return turn(given, request)
+
+    @server_function
+    def redo(given: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        return turn(given, request)
+
+    @server_function
+    def release(given: dict[str, Any]) -> dict[str, Any]:
+        return {}
+
+    return [next_cards, answer, undo, redo, release]
 
 
 def hide() -> Any:

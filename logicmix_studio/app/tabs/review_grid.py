@@ -10,8 +10,7 @@ import gradio as gr
 
 from logicmix_studio.app.components.image_grid import image_grid
 from logicmix_studio.app.media import media_url, thumb_url
-from logicmix_studio.app.page import EACH, QUICK, Page
-from logicmix_studio.app.session import event, person
+from logicmix_studio.app.page import EACH, QUICK, Page, event, person
 from logicmix_studio.app.tabs.review_filters import address_script, arrival, filled, filter_row, is_arriving, is_meant
 from logicmix_studio.app.tabs.review_stream import reversal_words
 from logicmix_studio.labels import POSITIVE

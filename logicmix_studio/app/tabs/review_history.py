@@ -8,8 +8,7 @@ from typing import Any, Final
 import gradio as gr
 import pandas as pd
 
-from logicmix_studio.app.page import EACH, QUICK, Page
-from logicmix_studio.app.session import event, person
+from logicmix_studio.app.page import EACH, QUICK, Page, event, person
 from logicmix_studio.app.tabs.review_filters import address_script, arrival, is_arriving, is_meant
 from logicmix_studio.app.tabs.review_stream import reversal_words
 from logicmix_studio.review.history import HistoryFilter

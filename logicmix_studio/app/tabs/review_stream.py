@@ -12,8 +12,7 @@ import gradio as gr
 
 from logicmix_studio.app.components.review_stream import review_stream
 from logicmix_studio.app.media import media_url
-from logicmix_studio.app.page import EACH, QUICK, Page
-from logicmix_studio.app.session import event, person, server_function
+from logicmix_studio.app.page import EACH, QUICK, Page, event, person, server_function
 from logicmix_studio.app.tabs.review_filters import (
     DEFAULTS,
     arrival,

@@ -6,12 +6,30 @@ from typing import Any
 
 import gradio as gr
 
-from logicmix_studio.app.page import EACH, QUICK, Page
-from logicmix_studio.app.session import event
-from logicmix_studio.app.tabs.train_api import add_train_api
+from logicmix_studio.app.api import offer
+from logicmix_studio.app.page import EACH, QUICK, Page, event
 from logicmix_studio.app.tabs.train_compare import compare_view, preview_view
 from logicmix_studio.app.tabs.train_run import run_view
 from logicmix_studio.app.tabs.train_start import ACTION, start_panel
+
+METHODS = {
+    "recipes": "runs.recipes",
+    "expected_time": "runs.forecast",
+    "train": "runs.start",
+    "runs": "jobs.list",
+    "run": "runs.report",
+    "pause": "jobs.pause",
+    "cancel": "jobs.cancel",
+    "resume": "jobs.resume",
+    "choose_run": "registry.choose",
+    "rename_run": "jobs.annotate",
+    "what_delete_takes": "runs.deletion",
+    "delete_run": "runs.delete",
+    "compare_runs": "runs.compare",
+    "readiness": "runs.readiness",
+    "training_preview": "runs.preview",
+}
+"""What a program can do here: name of the endpoint → the studio's service and its method."""
 
 
 def train_tab(page: Page) -> None:
@@ -41,7 +59,7 @@ def train_tab(page: Page) -> None:
                     choices = compare_view(page, comparing, pair, known)
                 with gr.Tab("What the next run would learn from", id="preview") as ahead:
                     preview_view(page, ahead)
-    add_train_api(studio)
+    offer(studio, methods=METHODS, concurrency_limit=None)
 
     def look() -> list[Any]:
         current, reason = studio.registry.choice()

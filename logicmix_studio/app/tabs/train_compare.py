@@ -10,8 +10,7 @@ import pandas as pd
 
 from logicmix_studio.app.components import custom, safe
 from logicmix_studio.app.media import thumb_url
-from logicmix_studio.app.page import QUICK, Page
-from logicmix_studio.app.session import event
+from logicmix_studio.app.page import QUICK, Page, event
 from logicmix_studio.app.tabs.train_run import ACCENT, drawn, line_plot
 from logicmix_studio.app.theme import STATE_COLOURS
 from logicmix_studio.runs.compare import Disagreement

@@ -6,8 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from logicmix_studio.app.page import QUICK, Page
-from logicmix_studio.app.session import event
+from logicmix_studio.app.page import QUICK, Page, event
 from logicmix_studio.errors import StudioError
 from logicmix_studio.training.config import DEFAULT_SEED, RECIPES, describe
 from logicmix_studio.training.fields import Field
