@@ -14,8 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from logicmix_studio.explore.image_index import JournalIndex
-from logicmix_studio.explore.image_query import FoundImages, ImageQuery, find_images
+from logicmix_studio.explore.image_query import FoundImages, ImageQuery, JournalIndex, find_images
 from logicmix_studio.explore.similar import Similar
 from logicmix_studio.labels import POSITIVE, STATE_NAMES, UNKNOWN
 from logicmix_studio.review.proposal_set import ProposalSet, RunScores

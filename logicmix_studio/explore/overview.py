@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -47,21 +48,28 @@ class Rate(NamedTuple):
     total: int
 
 
-class OverviewService:
-    """Answers Overview; what it has worked out is kept until a label, a run or a setting changes.
+def _kept(make: Callable[[OverviewService], Found]) -> Callable[[OverviewService], Found]:
+    """Keep what a method returns until a label, a run or a setting changes."""
 
-    Args:
-        dataset: The data set.
-        proposed: Its pseudo-labels.
-        jobs: Its runs.
-    """
+    @wraps(make)
+    def look(self: OverviewService) -> Found:
+        version = self.version
+        with self._guard:
+            if self._found.get(make, (None,))[0] != version:
+                self._found[make] = (version, make(self))
+            found: Found = self._found[make][1]
+            return found
+
+    return look
+
+
+class OverviewService:
+    """Answers Overview."""
 
     def __init__(self, dataset: Dataset, proposed: ProposalSet, jobs: Jobs) -> None:
-        self._dataset = dataset
-        self._proposed = proposed
-        self._jobs = jobs
+        self._dataset, self._proposed, self._jobs = dataset, proposed, jobs
         self._guard = threading.RLock()
-        self._kept: dict[str, tuple[Any, Any]] = {}
+        self._found: dict[Callable[..., Any], tuple[Any, ...]] = {}
         self._read = 0
         self._points = [(_seconds(str(dataset.info["created"])), int(np.count_nonzero(dataset.table.states)))]
 
@@ -70,38 +78,44 @@ class OverviewService:
         """Changes whenever anything here may be another."""
         return self._proposed.version
 
+    @_kept
     def counts(self) -> Counts:
         """Return the cells of every class by state."""
-        return self._once("counts", lambda: count_cells(self._dataset.states, self._proposed.array()))
+        return count_cells(self._dataset.states, self._proposed.array())
 
     def classes(self) -> pd.DataFrame:
         """Return one row a class: ``class_name``, cells by state, and the share that is ``known``, in [0, 1]."""
-        counts = self.counts()
-        names = ("positive", "negative", "pseudo_positive", "pseudo_negative", "unknown")
-        frame = pd.DataFrame({name: getattr(counts, name) for name in names})
-        frame.insert(0, "class_name", list(self._dataset.class_names))
-        frame["known"] = (counts.positive + counts.negative) / max(1, self._dataset.table.num_images)
-        return frame
+        counts, num_images = self.counts(), max(1, self._dataset.table.num_images)
+        frame = pd.DataFrame({"class_name": self._dataset.class_names, **vars(counts)})
+        return frame.assign(known=(counts.positive + counts.negative) / num_images)
 
+    @_kept
     def expected_positives(self) -> int | None:
         """Return how many positives the current run expects among unknown cells; None before the first run."""
+        current = self._proposed.current
+        if current is None:
+            return None
+        is_open = (self._dataset.states == UNKNOWN) & current.scored_rows[:, None] & current.scored_columns
+        return round(float(current.scores.sum(where=is_open, dtype=np.float64)))
 
-        def expect() -> int | None:
-            current = self._proposed.current
-            if current is None:
-                return None
-            is_open = (self._dataset.states == UNKNOWN) & current.scored_rows[:, None] & current.scored_columns
-            return round(float(current.scores.sum(where=is_open, dtype=np.float64)))
-
-        return self._once("expected", expect)
-
+    @_kept
     def errors(self) -> tuple[str, dict[str, Rate]]:
         """Return how it is known what is wrong (truth, audits, or empty), and how many cells are.
 
         Rates are of ``pseudo_positive`` and ``pseudo_negative``; by the truth also of ``known_positive`` and
         ``known_negative``.
         """
-        return self._once("errors", self._errors)
+        truth, proposals = self._dataset.complete, self._proposed.array()
+        if truth is not None:
+            parts = {"pseudo": proposals, "known": self._dataset.states}
+            return "truth", {
+                f"{part}_{word}": wrong_cells(cells, truth, sign)
+                for part, cells in parts.items()
+                for word, sign in SIGNS.items()
+            }
+        claims, answers = self._audited()
+        rates = {f"pseudo_{word}": wrong_cells(claims, answers, sign) for word, sign in SIGNS.items()}
+        return ("audits", rates) if len(claims) else ("", {})
 
     def speed(self) -> Speed:
         """Return how fast people decide and how long they need to the goal."""
@@ -135,6 +149,7 @@ class OverviewService:
         share = np.array(known) / max(1, self._dataset.states.size)
         return pd.DataFrame({"time": pd.to_datetime(times, unit="s", utc=True), "known": share})
 
+    @_kept
     def rounds(self) -> pd.DataFrame:
         """Return one row a run, oldest first.
 
@@ -143,89 +158,6 @@ class OverviewService:
         estimate of precision), ``positives_right`` and ``negatives_right`` the true precision of what it claims of
         cells that are unknown today; nan where nobody knows.
         """
-        return self._once("rounds", self._rounds)
-
-    def together(self, top: int = 20, class_names: Sequence[str] = ()) -> pd.DataFrame:
-        """Return how often the class of a column is present where that of a row is, in [0, 1].
-
-        Only images count in which the column's class is known; nan where there is none, and on the diagonal.
-
-        Args:
-            top: Take the classes with most known positives, at most 60.
-            class_names: Or these.
-
-        Raises:
-            StudioError: If there is no such class.
-        """
-        columns = sorted(np.argsort(-self.counts().positive, kind="stable")[: min(top, MAX_TOGETHER)].tolist())
-        if class_names:
-            columns = [self._dataset.column_of(name) for name in class_names][:MAX_TOGETHER]
-        chosen = self._dataset.states[:, columns]
-        positive = (chosen == POSITIVE).astype(np.float32)
-        both, judged = positive.T @ positive, positive.T @ (chosen != UNKNOWN).astype(np.float32)
-        share = np.divide(both, judged, out=np.full_like(both, np.nan), where=judged > 0)
-        np.fill_diagonal(share, np.nan)
-        names = [self._dataset.class_names[column] for column in columns]
-        return pd.DataFrame(share, index=names, columns=names)
-
-    # what to do --------------------------------------------------------------
-
-    def next_steps(self) -> list[Step]:
-        """Return what to do, the most useful first, without what was put off."""
-        put_off = frozenset(self.put_off())
-        return self._once(
-            "steps", lambda: next_steps(self._dataset, self._proposed, self._jobs.list(), self.counts(), put_off)
-        )
-
-    def put_off(self) -> list[str]:
-        """Return the keys of the steps that nobody wants now."""
-        return list(self._dataset.settings.get(PUT_OFF, []))
-
-    def put_off_step(self, key: str) -> None:
-        """Leave a step out until things have changed; an empty key brings all of them back."""
-        kept = [*(other for other in self.put_off() if other != key), key] if key else None
-        self._dataset.settings.update({PUT_OFF: kept})
-
-    # within ------------------------------------------------------------------
-
-    def _once(self, name: str, make: Callable[[], Found]) -> Found:
-        version = self.version
-        with self._guard:
-            if name not in self._kept or self._kept[name][0] != version:
-                self._kept[name] = (version, make())
-            found: Found = self._kept[name][1]
-            return found
-
-    def _errors(self) -> tuple[str, dict[str, Rate]]:
-        truth, proposals = self._dataset.complete, self._proposed.array()
-        if truth is not None:
-            parts = {"pseudo": proposals, "known": self._dataset.states}
-            return "truth", {
-                f"{part}_{word}": wrong_cells(cells, truth, sign)
-                for part, cells in parts.items()
-                for word, sign in SIGNS.items()
-            }
-        claims, answers = self._audited()
-        rates = {f"pseudo_{word}": wrong_cells(claims, answers, sign) for word, sign in SIGNS.items()}
-        return ("audits", rates) if len(claims) else ("", {})
-
-    def _audited(self) -> tuple[Cells, Cells]:
-        """Return what the current run claims of the cells that were audited, and what people answered; 0 for unsure."""
-        current, ledger = self._proposed.current, self._dataset.ledger
-        answers: dict[tuple[int, int], int] = {}
-        for line in ledger.lines:
-            is_audit = current is not None and line.origin == "audit" and line.run == current.run
-            if is_audit and line.kind == "decide" and not ledger.is_undone(line.seq):
-                for cell in line.cells:
-                    if cell.image_id in ledger.row_of and cell.class_name in ledger.column_of:
-                        answers[ledger.position(cell.image_id, cell.class_name)] = cell.after.state
-        if current is None or not answers:
-            return np.zeros(0, np.int8), np.zeros(0, np.int8)
-        rows, columns = np.array(list(answers)).T
-        claims = np.where(current.scores[rows, columns] >= 0.5, POSITIVE, NEGATIVE)
-        return claims.astype(np.int8), np.array(list(answers.values()), dtype=np.int8)
-
-    def _rounds(self) -> pd.DataFrame:
         infos, current = self._jobs.list(), self._proposed.choice()[0]
         self.curve()  # reads the journal to its end
         began = np.searchsorted([time for time, _ in self._points], [info.created for info in infos], "right")
@@ -248,6 +180,60 @@ class OverviewService:
         ]
         return pd.DataFrame(rows)
 
+    def together(self, top: int = 20, class_names: Sequence[str] = ()) -> pd.DataFrame:
+        """Return how often the class of a column is present where that of a row is, in [0, 1].
+
+        Only images count in which the column's class is known; nan where there is none, and on the diagonal. The
+        classes are those that are named, else the ``top`` ones with most known positives, at most 60.
+
+        Raises:
+            StudioError: If there is no such class.
+        """
+        columns = sorted(np.argsort(-self.counts().positive, kind="stable")[: min(top, MAX_TOGETHER)].tolist())
+        if class_names:
+            columns = [self._dataset.column_of(name) for name in class_names][:MAX_TOGETHER]
+        chosen = self._dataset.states[:, columns]
+        positive = (chosen == POSITIVE).astype(np.float32)
+        both, judged = positive.T @ positive, positive.T @ (chosen != UNKNOWN).astype(np.float32)
+        share = np.divide(both, judged, out=np.full_like(both, np.nan), where=judged > 0)
+        np.fill_diagonal(share, np.nan)
+        names = [self._dataset.class_names[column] for column in columns]
+        return pd.DataFrame(share, index=names, columns=names)
+
+    # what to do --------------------------------------------------------------
+
+    @_kept
+    def next_steps(self) -> list[Step]:
+        """Return what to do, the most useful first, without what was put off."""
+        return next_steps(self._dataset, self._proposed, self._jobs.list(), self.counts(), self.put_off())
+
+    def put_off(self) -> list[str]:
+        """Return the keys of the steps that nobody wants now."""
+        return list(self._dataset.settings.get(PUT_OFF, []))
+
+    def put_off_step(self, key: str) -> None:
+        """Leave a step out until things have changed; an empty key brings all of them back."""
+        kept = [*(other for other in self.put_off() if other != key), key] if key else None
+        self._dataset.settings.update({PUT_OFF: kept})
+
+    # within ------------------------------------------------------------------
+
+    def _audited(self) -> tuple[Cells, Cells]:
+        """Return what the current run claims of the cells that were audited, and what people answered; 0 for unsure."""
+        current, ledger = self._proposed.current, self._dataset.ledger
+        answers: dict[tuple[int, int], int] = {}
+        for line in ledger.lines:
+            is_audit = current is not None and line.origin == "audit" and line.run == current.run
+            if is_audit and line.kind == "decide" and not ledger.is_undone(line.seq):
+                for cell in line.cells:
+                    if cell.image_id in ledger.row_of and cell.class_name in ledger.column_of:
+                        answers[ledger.position(cell.image_id, cell.class_name)] = cell.after.state
+        if current is None or not answers:
+            return np.zeros(0, np.int8), np.zeros(0, np.int8)
+        rows, columns = np.array(list(answers)).T
+        claims = np.where(current.scores[rows, columns] >= 0.5, POSITIVE, NEGATIVE)
+        return claims.astype(np.int8), np.array(list(answers.values()), dtype=np.int8)
+
     def _answers(self, infos: Sequence[RunInfo]) -> tuple[list[int], dict[tuple[int | None, str], int]]:
         """Count settled cells from each run to the next, and each run's pseudo-labels by their answers."""
         starts = [info.created for info in infos]
@@ -266,9 +252,7 @@ class OverviewService:
         truth, rates = self._dataset.complete, {word: Rate(0, 0) for word in SIGNS}
         if truth is not None and info.run in self._proposed.runs():
             with suppress(StudioError):  # a run whose scores are gone still is a round
-                scores = self._proposed.scores(info.run)
-                assert scores is not None
-                claims = self._proposed.of(scores)
+                claims = self._proposed.of(self._proposed.scores_of(info.run))
                 rates = {word: wrong_cells(claims, truth, sign) for word, sign in SIGNS.items()}
         return {f"{word}s_right": 1 - bad / total if total else np.nan for word, (bad, total) in rates.items()}
 

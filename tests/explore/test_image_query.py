@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.explore.image_index import NOBODY, JournalIndex
-from logicmix_studio.explore.image_query import SORTS, STATES, FoundImages, ImageQuery, find_images
+from logicmix_studio.explore.image_query import (
+    NOBODY,
+    SORTS,
+    STATES,
+    FoundImages,
+    ImageQuery,
+    JournalIndex,
+    find_images,
+)
 from logicmix_studio.store import Decision
 from logicmix_studio.studio import Studio
 
