@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import torch
 from torch import Tensor
 
-from logicmix_studio.mixing.params import MixParams, Output
+from logicmix_studio.mixing.params import MixParams, Normalisation, Output
 
 _MIN_ROW_ELEMENTS: Final = 4_096
 """Below this size of an image, columns were faster than rows on a CPU."""
@@ -141,10 +142,13 @@ def _blend_columns(images: Tensor, params: MixParams, out: Tensor, finish: _Fini
     total = out if out.dtype == torch.float32 else torch.empty_like(out, dtype=torch.float32)
     total.copy_(images[sources[:, 0]]).mul_(weights[:, 0])
     for j in range(1, params.sources.shape[1]):
+        if device.type != "cpu":
+            # Which rows have this source is known only on the CPU; a repeated anchor of weight 0 costs a GPU less.
+            total.addcmul_(images[sources[:, j]].to(torch.float32), weights[:, j])
+            continue
         rows = (params.counts > j).nonzero().flatten()
         if rows.numel() == 0:
             break
-        rows = rows.to(device, non_blocking=True)
         column = images[sources[rows, j]].to(torch.float32)
         total.index_add_(0, rows, column.mul_(weights[rows, j]))
     finish.apply(total)
@@ -179,8 +183,7 @@ def _finish(images: Tensor, output: Output) -> _Finish:
         return _Finish(gain, None, None, is_map=False)
     if len(normalisation.mean) != images.shape[1]:
         raise ValueError(f"{len(normalisation.mean)} means for {images.shape[1]} channels")
-    mean = torch.tensor(normalisation.mean, device=images.device)[:, None, None]
-    scale = 1 / torch.tensor(normalisation.std, device=images.device)[:, None, None]
+    mean, scale = constants(normalisation, images.device)
     bias = -mean * scale
     # With channels last, a value a channel would be broadcast three pixels at a time, which is slow.
     is_map = _is_channels_last(images) and len(images) > 0
@@ -188,6 +191,15 @@ def _finish(images: Tensor, output: Output) -> _Finish:
         scale = torch.empty_like(images[0], dtype=torch.float32).copy_(scale)
         bias = torch.empty_like(scale).copy_(bias)
     return _Finish(gain, scale, bias, is_map=is_map)
+
+
+@lru_cache(maxsize=16)
+def constants(normalisation: Normalisation, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return mean and 1 / deviation of each channel, (3, 1, 1) float32; copied to a device once, as that waits for it."""
+    mean, std = (
+        torch.tensor(values, device=device)[:, None, None] for values in (normalisation.mean, normalisation.std)
+    )
+    return mean, 1 / std
 
 
 def _is_channels_last(images: Tensor) -> bool:

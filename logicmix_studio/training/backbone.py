@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from logicmix_studio.errors import StudioError
 from logicmix_studio.files import replacing
 from logicmix_studio.mixing import Normalisation
+from logicmix_studio.mixing.pixels import constants
 from logicmix_studio.training.settings import BackboneSettings
 
 _WHITE = 255.0
@@ -91,11 +92,8 @@ def prepare_images(pixels: Tensor, normalisation: Normalisation | None) -> Tenso
     images = pixels.contiguous(memory_format=torch.channels_last).float()
     if normalisation is None:
         return images.mul_(1 / _WHITE)
-    mean, std = (
-        torch.tensor(values, device=images.device).view(1, 3, 1, 1)
-        for values in (normalisation.mean, normalisation.std)
-    )
-    return images.mul_(1 / (_WHITE * std)).sub_(mean / std)
+    mean, scale = constants(normalisation, images.device)
+    return images.mul_(scale / _WHITE).sub_(mean * scale)
 
 
 def weights_hash(module: nn.Module) -> str:

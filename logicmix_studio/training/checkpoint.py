@@ -89,12 +89,15 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
     return Checkpoint(position, groups)
 
 
-def take_checkpoint(engine: Engine, pseudo: NDArray[int8], position: Position) -> Checkpoint:
+def take_checkpoint(
+    engine: Engine, pseudo: NDArray[int8], best: Mapping[str, Tensor], position: Position
+) -> Checkpoint:
     """Return all that a run needs to go on.
 
     Args:
         engine: Weights, average, optimiser.
         pseudo: (T, C) pseudo-labels of the moment.
+        best: Averaged weights of the best epoch so far; empty before the first.
         position: Where the run stands.
     """
     scale = float(engine.scaler.get_scale()) if engine.scaler.is_enabled() else 0.0
@@ -105,15 +108,16 @@ def take_checkpoint(engine: Engine, pseudo: NDArray[int8], position: Position) -
             "average": engine.average.state,
             "optimizer": optimizer_tensors(engine.optimizer),
             "pseudo": {"states": torch.from_numpy(pseudo)},
+            "best": best,
         },
     )
 
 
-def restore_checkpoint(checkpoint: Checkpoint, engine: Engine) -> NDArray[int8]:
+def restore_checkpoint(checkpoint: Checkpoint, engine: Engine) -> tuple[NDArray[int8], dict[str, Tensor]]:
     """Put an engine back to where a checkpoint was taken.
 
     Returns:
-        (T, C) the pseudo-labels of that moment.
+        (T, C) the pseudo-labels of that moment, and the averaged weights of the best epoch until then.
     """
     groups = checkpoint.groups
     engine.net.load_state_dict(dict(groups["model"]))
@@ -122,4 +126,4 @@ def restore_checkpoint(checkpoint: Checkpoint, engine: Engine) -> NDArray[int8]:
     if checkpoint.position.scale:
         engine.scaler.load_state_dict({**engine.scaler.state_dict(), "scale": checkpoint.position.scale})
     pseudo: NDArray[int8] = groups["pseudo"]["states"].numpy()
-    return pseudo
+    return pseudo, {name: tensor.to(engine.device) for name, tensor in groups.get("best", {}).items()}

@@ -63,6 +63,7 @@ Settings = QuickSettings | FullSettings
 _RELEASED = FullSettings(
     backbone=BackboneSettings(name="resnet101", image_size=448, pooling="mean", should_normalize=False),
     warm=WarmSettings(should_train_head_first=False),
+    optimizer=OptimizerSettings(micro_batch=32),
     schedule=ScheduleSettings(min_steps=0, should_repeat_slip=True),
     ema=EmaSettings(has_warmup=False),
     selection=SelectionSettings(patience=10, can_stop_before_pseudo=True),

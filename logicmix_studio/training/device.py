@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 import torch
+from torch import Tensor
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.training.control import Control
 from logicmix_studio.training.device_lock import DeviceLock
 from logicmix_studio.training.reporter import Reporter
 
+T = TypeVar("T")
+
 _LOOK_EVERY_S = 0.3
+_OUT_OF_MEMORY: Final = (
+    "can't allocate memory",
+    "out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "unable to find an engine to execute",
+    "Unable to find a valid cuDNN algorithm",
+)
+"""What torch, cuBLAS and cuDNN say where memory has run out; a convolution without workspace finds no algorithm."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -48,10 +62,42 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def allow_tf32(is_allowed: bool) -> None:
-    """Let float32 products on a GPU be rounded to TF32, or not."""
-    torch.backends.cuda.matmul.allow_tf32 = is_allowed
-    torch.backends.cudnn.allow_tf32 = is_allowed
+def scoring_batch(wanted: int, device: torch.device) -> int:
+    """Return how many images are scored at once: what the settings want, or for 0 what suits the device."""
+    return wanted or (512 if device.type == "cuda" else 64)
+
+
+def micro_batch(wanted: int, batch_size: int, device: torch.device) -> int:
+    """Return how many images are in memory at once: what the settings want, or for 0 what suits the device."""
+    return wanted or (batch_size if device.type == "cuda" else min(32, batch_size))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out, on a GPU or on the CPU."""
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
+
+
+def in_parts(call: Callable[[Tensor], T], images: Tensor) -> list[T]:
+    """Call with a batch; where memory runs out, with its halves, down to single images."""
+    try:
+        return [call(images)]
+    except RuntimeError as error:
+        if len(images) == 1 or not is_out_of_memory(error):
+            raise
+    if images.device.type == "cuda":
+        torch.cuda.empty_cache()
+    half = len(images) // 2
+    return in_parts(call, images[:half]) + in_parts(call, images[half:])
+
+
+def prepare_device(device: torch.device, *, has_tf32: bool) -> None:
+    """Set what holds for the whole process: whether float32 products may be rounded to TF32, and cuDNN's choice.
+
+    cuDNN tries its algorithms once for each shape; a run has two or three.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = has_tf32
+    torch.backends.cudnn.allow_tf32 = has_tf32
+    torch.backends.cudnn.benchmark = device.type == "cuda"
 
 
 def wait_for_device(device: torch.device, holder: str, reporter: Reporter, control: Control) -> DeviceLock:

@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from logicmix_studio.images.augment import AugmentParams, augment, draw_augmentation
-from logicmix_studio.images.cache import PixelCache
+from logicmix_studio.images.augment import AugmentParams, draw_augmentation
 from logicmix_studio.mixing import LogicMix, MixingMethod, MixParams, NoMixing, Output
 from logicmix_studio.training.settings import AugmentSettings, MixingSettings
 
@@ -35,6 +34,14 @@ class StepDraw:
     def __len__(self) -> int:
         """Return the number of anchors, A."""
         return len(self.params)
+
+    def parts(self, count: int) -> list[tuple[StepDraw, slice]]:
+        """Cut into parts of nearly as many anchors each; with each part comes which of the uses it has."""
+        if count == 1:
+            return [(self, slice(0, len(self.rows)))]
+        ends = [0, *self.params.counts.cumsum(0).tolist()]
+        split = torch.tensor_split(torch.arange(len(self)), count)
+        return [(self.select(some), slice(ends[some[0]], ends[some[-1] + 1])) for some in split]
 
     def select(self, anchors: Tensor) -> StepDraw:
         """Return the draw of some anchors alone.
@@ -143,29 +150,18 @@ def step_seed(seed: int, epoch: int, step: int) -> int:
 
 
 def assemble(draw: StepDraw, pixels: Tensor, states: Tensor, method: MixingMethod, output: Output) -> Batch:
-    """Augment and mix what was read.
+    """Mix what was read and augmented.
 
     Args:
         draw: Of these anchors.
-        pixels: (U, 3, H, W) uint8 of its uses, on any device.
+        pixels: (U, 3, H, W) uint8 of its uses, augmented, on any device.
         states: (U, C) int8 of its uses.
         method: The mixing method.
         output: Working type and normalisation.
     """
-    result = method.transform(augment(pixels, draw.augmentation), states, draw.params, output)
+    result = method.transform(pixels, states, draw.params, output)
     images = result.images.contiguous(memory_format=torch.channels_last)
     return Batch(images, result.states, draw.params.mixed)
-
-
-def read_pixels(cache: PixelCache, draw: StepDraw, cache_rows: Tensor) -> Tensor:
-    """Return the pixels of all uses of a draw, (U, 3, H, W) uint8 on the CPU.
-
-    Args:
-        cache: Pixels of all images.
-        draw: Whose rows are training images.
-        cache_rows: (T,) int64, where each training image stands in the cache.
-    """
-    return cache.rows(cache_rows[draw.rows])
 
 
 def _generator(seed: int, stream: int, epoch: int, step: int) -> torch.Generator:

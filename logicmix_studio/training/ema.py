@@ -24,25 +24,25 @@ class WeightAverage:
     def __init__(self, model: nn.Module, decay: float, has_warmup: bool) -> None:
         self.decay = decay
         self.has_warmup = has_warmup
-        self.state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+        own = {name: tensor.detach() for name, tensor in model.state_dict().items()}
+        self.state = {name: tensor.clone() for name, tensor in own.items()}
+        # A model's tensors stay the same objects while it trains: to ask for them in every step costs a millisecond.
+        pairs = [(self.state[name], own[name]) for name in own]
+        self._floats = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._others = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     def decay_at(self, step: int) -> float:
         """Return the share kept at a step, from 1."""
         return min(self.decay, (1 + step) / (10 + step)) if self.has_warmup else self.decay
 
     @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        """Take the model's weights into the average."""
-        current = model.state_dict()
-        floats = [name for name, tensor in self.state.items() if tensor.is_floating_point()]
-        torch._foreach_lerp_(
-            [self.state[name] for name in floats],
-            [current[name].detach() for name in floats],
-            1.0 - self.decay_at(step),
-        )
-        for name, tensor in self.state.items():
-            if not tensor.is_floating_point():
-                tensor.copy_(current[name])
+    def update(self, step: int) -> None:
+        """Take the model's weights into the average; the step counts from 1."""
+        averages, current = zip(*self._floats, strict=True)
+        torch._foreach_lerp_(averages, current, 1.0 - self.decay_at(step))
+        if self._others:
+            averages, current = zip(*self._others, strict=True)
+            torch._foreach_copy_(averages, current)
 
     @torch.no_grad()
     def load(self, state: dict[str, Tensor]) -> None:

@@ -16,6 +16,7 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.images.pixels import load_pixels
 from logicmix_studio.mixing import Normalisation
 from logicmix_studio.training.backbone import MultiLabelNet, prepare_images, weights_hash
+from logicmix_studio.training.device import in_parts
 from logicmix_studio.training.feature_cache import (
     FeatureCache,
     Features,
@@ -89,7 +90,7 @@ def embed_all(
             readable = [image for image, pixel in zip(batch, pixels, strict=True) if pixel is not None]
             stacked = [pixel for pixel in pixels if pixel is not None]
             if stacked:
-                values.append(_embed(net, torch.stack(stacked), normalisation, device))
+                values += in_parts(lambda some: _embed(net, some, normalisation), torch.stack(stacked).to(device))
                 kept.extend(readable)
             if progress is not None:
                 progress(done, len(todo))
@@ -100,8 +101,8 @@ def embed_all(
 
 
 @torch.inference_mode()
-def _embed(net: MultiLabelNet, pixels: Tensor, normalisation: Normalisation | None, device: torch.device) -> Tensor:
-    return net.features(prepare_images(pixels.to(device), normalisation)).half().cpu()
+def _embed(net: MultiLabelNet, pixels: Tensor, normalisation: Normalisation | None) -> Tensor:
+    return net.features(prepare_images(pixels, normalisation)).half().cpu()
 
 
 def _decode(

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from scipy.special import expit
 from torch import Tensor, nn
 
@@ -32,9 +31,10 @@ from logicmix_studio.training.checkpoint import (
 from logicmix_studio.training.config import FullSettings, RunConfig
 from logicmix_studio.training.control import Stopped
 from logicmix_studio.training.data import TrainingData, load_data
+from logicmix_studio.training.device import micro_batch, scoring_batch
 from logicmix_studio.training.distributed import ProcessGroup
-from logicmix_studio.training.draws import epoch_steps
 from logicmix_studio.training.ema import WeightAverage
+from logicmix_studio.training.feed import DevicePixels
 from logicmix_studio.training.loop import Engine, LossMeter, memory_mb
 from logicmix_studio.training.metrics import Metrics, measure
 from logicmix_studio.training.optimizer import make_optimizer
@@ -71,8 +71,11 @@ def run_full(config: RunConfig, snapshot: Snapshot, context: RunContext, process
     if processes.is_first:
         processes.barrier()
     run.prepare_engine()
-    run.train()
-    return run.finish()
+    try:
+        run.train()
+        return run.finish()
+    finally:
+        run.engine.feed.close()
 
 
 class FullRun:
@@ -84,7 +87,9 @@ class FullRun:
         self.data, self.context, self.processes = data, context, processes
         self.plan = make_plan(self.settings, len(data.rows))
         self.pseudo: NDArray[np.int8] = np.zeros_like(data.known)
-        self.position = Position(micro_batch=self.settings.optimizer.micro_batch)
+        self.best: dict[str, Tensor] = {}
+        optimizer = self.settings.optimizer
+        self.position = Position(micro_batch=micro_batch(optimizer.micro_batch, optimizer.batch_size, context.device))
         self._resumed: Checkpoint | None = None
         self._began = time.monotonic()
         self._saved = time.monotonic()
@@ -103,6 +108,7 @@ class FullRun:
         if self.processes.size > 1 and context.device.type == "cuda":
             self.net = nn.SyncBatchNorm.convert_sync_batchnorm(self.net)  # type: ignore[no-untyped-call]
         self.normalisation = normalisation_of(settings.backbone)
+        self.pixels = DevicePixels(self.data.cache, context.device)
         precision = self._precision(checkpoint)
         optimizer = make_optimizer(self.net, settings.optimizer.learning_rate, settings.optimizer.weight_decay)
         average = WeightAverage(self.net, settings.ema.decay, settings.ema.has_warmup)
@@ -118,14 +124,14 @@ class FullRun:
             precision=precision,
             device=context.device,
             processes=self.processes,
-            cache=self.data.cache,
+            pixels=self.pixels,
             cache_rows=torch.from_numpy(self.data.rows),
             normalisation=self.normalisation,
             seed=self.config.seed,
             micro_batch=self.position.micro_batch,
         )
         if checkpoint is not None:
-            self.pseudo = restore_checkpoint(checkpoint, self.engine)
+            self.pseudo, self.best = restore_checkpoint(checkpoint, self.engine)
             context.reporter.message(f"going on after epoch {self.position.epoch}, step {self.position.step}")
         self.position = dataclasses.replace(self.position, precision=precision.name)
 
@@ -141,13 +147,13 @@ class FullRun:
         while self.position.epoch < plan.epochs and not self._should_stop_early():
             meter = self._train_epoch(self.position.epoch)
             self._end_epoch(meter)
+        self._save()  # what is left is scoring all images: a kill there costs no training
 
     def finish(self) -> dict[str, Any]:
         """Score all images with the best averaged weights and write all files."""
         context, data = self.context, self.data
         context.reporter.stage("scoring all images", _TRAINED, 1.0)
-        best: dict[str, Tensor] = load_file(context.folder.model_file)
-        self.engine.average.load({name: tensor.to(context.device) for name, tensor in best.items()})
+        self.engine.average.load(self.best)
         everything = np.flatnonzero(data.is_readable)
         scored = self._score(everything, has_features=True)
         num_images, num_classes = data.snapshot.states.shape
@@ -165,6 +171,8 @@ class FullRun:
             "micro_batch": self.engine.micro_batch,
             "num_pseudo": [int((self.pseudo > 0).sum()), int((self.pseudo < 0).sum())],
         }
+        if self.processes.is_first:
+            save_net(context.folder.model_file, self.best, self.settings.backbone, self.config.class_names)
         outcome = Outcome(scores, features, data.heldout, fit_calibration(scores, data.checked), facts)
         if not self.processes.is_first:
             return {"map": measure(scores, data.checked).map}
@@ -212,10 +220,9 @@ class FullRun:
         states = self.data.working_states(self.pseudo)
         total = LossMeter(self.context.device)
         since, meter = time.monotonic(), LossMeter(self.context.device)
-        steps = epoch_steps(self.config.seed, epoch, len(self.data.rows), plan.steps_per_epoch)
         for step in range(self.position.step, plan.steps_per_epoch):
             self._leave_if_asked()
-            rate = self.engine.train_step(steps[step], states, epoch, step, meter)
+            rate = self.engine.train_step(states, epoch, step, meter)
             self.position = dataclasses.replace(self.position, step=step + 1)
             self._tell_halvings()
             done = epoch * plan.steps_per_epoch + step + 1
@@ -256,7 +263,7 @@ class FullRun:
             self._renew_pseudo(logits)
         self._remember(epoch, metrics)
         self.position = dataclasses.replace(self.position, epoch=epoch, step=0)
-        self._save()
+        self._save_now_and_then()
 
     def _renew_pseudo(self, logits: NDArray[np.float32]) -> None:
         settings, before = self.settings.pseudo, self.pseudo
@@ -269,16 +276,8 @@ class FullRun:
         self.position, is_best = judge_epoch(
             self.position, epoch, metrics, self.settings.selection, self.plan.first_pseudo_epoch
         )
-        if not is_best:
-            return
-        if self.processes.is_first:
-            save_net(
-                self.context.folder.model_file,
-                self.engine.average.state,
-                self.settings.backbone,
-                self.config.class_names,
-            )
-        self.processes.barrier()
+        if is_best:
+            self.best = {name: tensor.clone() for name, tensor in self.engine.average.state.items()}
 
     def _should_stop_early(self) -> bool:
         stops = is_over(self.position, self.settings.selection)
@@ -300,12 +299,11 @@ class FullRun:
             with self.engine.average.applied(self.net):
                 scored = score_images(
                     self.net,
-                    self.data.cache,
+                    self.pixels,
                     rows[mine],
-                    device=self.context.device,
                     precision=self.engine.precision,
                     normalisation=self.normalisation,
-                    batch_size=self.settings.compute.scoring_batch,
+                    batch_size=scoring_batch(self.settings.compute.scoring_batch, self.context.device),
                     has_features=has_features,
                     progress=progress,
                 )
@@ -342,14 +340,14 @@ class FullRun:
             loss_mixed=mixed,
             lr=rate,
             images_per_s=round(meter.images * self.processes.size / max(seconds, 1e-9), 2),
-            wait_share=round(meter.wait_s / max(seconds, 1e-9), 4),
+            wait_share=round(self.engine.feed.take_wait() / max(seconds, 1e-9), 4),
             memory_mb=memory_mb(self.context.device),
         )
 
     def _tell_halvings(self) -> None:
-        for micro_batch in self.engine.halvings:
+        for fewer in self.engine.halvings:
             self.context.reporter.message(
-                f"memory ran out: going on with {micro_batch} images at once, the batch stays as it is",
+                f"memory ran out: going on with {fewer} images at once, the batch stays as it is",
                 "warning",
             )
         self.engine.halvings.clear()
@@ -365,7 +363,7 @@ class FullRun:
         position = dataclasses.replace(
             self.position, seconds=self._seconds(), fingerprint=self.data.fingerprint(self.settings)
         )
-        checkpoint = take_checkpoint(self.engine, self.pseudo, position)
+        checkpoint = take_checkpoint(self.engine, self.pseudo, self.best, position)
         save_checkpoint(self.context.folder.checkpoint_file, checkpoint)
 
     def _checkpoint(self) -> Checkpoint | None:
@@ -388,4 +386,3 @@ class FullRun:
 def _merge(total: LossMeter, part: LossMeter) -> None:
     total.sums += part.sums
     total.counts = [first + second for first, second in zip(total.counts, part.counts, strict=True)]
-    total.wait_s += part.wait_s

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,21 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.images.cache import PixelCache
 from logicmix_studio.losses import AsymmetricSettings, decoupled_partial_asymmetric_loss
 from logicmix_studio.mixing import Normalisation, Output, or_states
 from logicmix_studio.training.config import FullSettings
+from logicmix_studio.training.device import is_out_of_memory
 from logicmix_studio.training.distributed import ProcessGroup
-from logicmix_studio.training.draws import (
-    Batch,
-    StepDraw,
-    assemble,
-    draw_step,
-    make_mixing,
-    read_pixels,
-    step_seed,
-)
+from logicmix_studio.training.draws import Batch, StepDraw, assemble, draw_step, epoch_steps, make_mixing, step_seed
 from logicmix_studio.training.ema import WeightAverage
+from logicmix_studio.training.feed import DevicePixels, Feed
 from logicmix_studio.training.precision import Precision
 from logicmix_studio.training.schedule import Plan, set_rate
 from logicmix_studio.training.settings import LossSettings
@@ -42,8 +32,6 @@ class LossMeter:
     device: torch.device
     sums: Tensor = field(init=False)
     counts: list[int] = field(default_factory=lambda: [0, 0])
-    wait_s: float = 0.0
-    """Seconds that the device waited for pixels."""
 
     def __post_init__(self) -> None:
         """Start at zero."""
@@ -94,21 +82,29 @@ class Engine:
     precision: Precision
     device: torch.device
     processes: ProcessGroup
-    cache: PixelCache
+    pixels: DevicePixels
     cache_rows: Tensor
-    """(T,) where each training image stands in the cache."""
+    """(T,) where each training image stands among the pixels."""
     normalisation: Normalisation | None
     seed: int
     micro_batch: int
     """Images in memory at once."""
     halvings: list[int] = field(default_factory=list)
     """Micro-batches after each time that memory ran out; read and emptied by who tells of it."""
+    feed: Feed = field(init=False)
+    """Prepares the steps."""
 
-    def train_step(self, anchors: Tensor, states: Tensor, epoch: int, step: int, meter: LossMeter) -> float:
+    def __post_init__(self) -> None:
+        """Begin nothing yet: the first step that is taken is the first that is prepared."""
+        plan = self.plan
+        self.feed = Feed(self._draw, self.pixels, self.cache_rows, plan.steps_per_epoch, plan.total_steps)
+        self._method = make_mixing(self.settings.mixing)
+        self._order: tuple[int, list[Tensor]] = (-1, [])
+
+    def train_step(self, states: Tensor, epoch: int, step: int, meter: LossMeter) -> float:
         """Take one optimiser step.
 
         Args:
-            anchors: (A,) training images of the step, of all processes together.
             states: (T, C) int8 that the epoch trains on.
             epoch: From 0.
             step: From 0, within the epoch.
@@ -120,8 +116,21 @@ class Engine:
         Raises:
             StudioError: If one image alone is too much for the memory.
         """
-        draw = draw_step(
-            anchors,
+        taken = epoch * self.plan.steps_per_epoch + step
+        rate = set_rate(self.optimizer, self.plan, taken)
+        while not self._accumulate(states, epoch, step, meter):
+            self._halve()
+        self._apply_gradients()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.average.update(taken + 1)
+        return rate
+
+    def _draw(self, epoch: int, step: int) -> tuple[StepDraw, StepDraw]:
+        """Return the draw of a step, and this process's part of it."""
+        if self._order[0] != epoch:
+            self._order = (epoch, epoch_steps(self.seed, epoch, len(self.cache_rows), self.plan.steps_per_epoch))
+        whole = draw_step(
+            self._order[1][step],
             len(self.cache_rows),
             self.settings.mixing,
             self.settings.augment,
@@ -129,30 +138,24 @@ class Engine:
             epoch=epoch,
             step=step,
         )
-        divisor = self._divisor(draw, states)
-        taken = epoch * self.plan.steps_per_epoch + step
-        rate = set_rate(self.optimizer, self.plan, taken)
-        mine = draw.select(torch.arange(self.processes.rank, len(draw), self.processes.size))
-        while not self._accumulate(mine, len(draw), states, divisor, step_seed(self.seed, epoch, step), meter):
-            self._halve()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.average.update(self.net, taken + 1)
-        return rate
+        if self.processes.size == 1:
+            return whole, whole
+        return whole, whole.select(torch.arange(self.processes.rank, len(whole), self.processes.size))
 
-    def _accumulate(
-        self, draw: StepDraw, num_anchors: int, states: Tensor, divisor: float, seed: int, meter: LossMeter
-    ) -> bool:
+    def _accumulate(self, states: Tensor, epoch: int, step: int, meter: LossMeter) -> bool:
         """Add up the gradients of a step; return False, with none, where memory ran out."""
-        torch.manual_seed(seed)
-        parts = _num_parts(num_anchors, self.processes.size, self.micro_batch)
+        torch.manual_seed(step_seed(self.seed, epoch, step))
         losses: list[tuple[Tensor, Tensor]] = []
         try:
-            for number, batch in enumerate(self._batches(draw, parts, states, meter)):
-                with self._without_sync() if number < parts - 1 else nullcontext():
+            prepared = self.feed.take(epoch, step)
+            divisor = self._divisor(prepared.whole, states)
+            count = _num_parts(len(prepared.whole), self.processes.size, self.micro_batch)
+            output = Output(normalisation=self.normalisation)
+            for number, (draw, uses) in enumerate(prepared.draw.parts(count)):
+                batch = assemble(draw, prepared.pixels[uses], states[draw.rows], self._method, output)
+                with self._without_sync() if number < count - 1 else nullcontext():
                     losses.append((self._backward(batch, divisor), batch.mixed))
-        except (torch.OutOfMemoryError, RuntimeError) as error:
+        except RuntimeError as error:
             if not is_out_of_memory(error) or self.processes.size > 1:
                 raise
             self.optimizer.zero_grad(set_to_none=True)
@@ -171,30 +174,21 @@ class Engine:
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return cells.detach().sum(1)
 
-    def _batches(self, draw: StepDraw, parts: int, states: Tensor, meter: LossMeter) -> Iterator[Batch]:
-        """Yield the micro-batches of a step; on a GPU the next one is read while this one is computed."""
-        draws = [draw.select(anchors) for anchors in torch.tensor_split(torch.arange(len(draw)), parts)]
-        method, output = make_mixing(self.settings.mixing), Output(normalisation=self.normalisation)
-        with ThreadPoolExecutor(1) as reader:
-            ahead: Future[Tensor] = reader.submit(self._read, draws[0])
-            for number, part in enumerate(draws):
-                began = time.perf_counter()
-                pixels = ahead.result()
-                meter.wait_s += time.perf_counter() - began
-                if number + 1 < len(draws):
-                    ahead = reader.submit(self._read, draws[number + 1])
-                pixels = pixels.to(self.device, non_blocking=True)
-                yield assemble(part, pixels, states[part.rows], method, output)
-
-    def _read(self, draw: StepDraw) -> Tensor:
-        pixels = read_pixels(self.cache, draw, self.cache_rows)
-        return pixels.pin_memory() if self.device.type == "cuda" else pixels
+    def _apply_gradients(self) -> None:
+        """Let the optimiser step; its first step is the one that takes memory."""
+        try:
+            self.scaler.step(self.optimizer)
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or self.device.type != "cuda":
+                raise
+            torch.cuda.empty_cache()
+            self.scaler.step(self.optimizer)
+        self.scaler.update()
 
     def _divisor(self, draw: StepDraw, states: Tensor) -> float:
         """Return what the summed loss of a step is divided by: the same however the step is cut up."""
-        optimizer = self.settings.optimizer
         if self.settings.loss.reduction == "sum":
-            return optimizer.batch_size / optimizer.micro_batch
+            return self.settings.loss.divisor
         blends = or_states(states[draw.rows], draw.params.sources)
         return float(max(1, int(blends.count_nonzero())))
 
@@ -231,11 +225,6 @@ def cell_losses(logits: Tensor, states: Tensor, mixed: Tensor, settings: LossSet
         AsymmetricSettings(settings.mixed_gamma_positive, settings.mixed_gamma_negative, settings.mixed_shift),
         reduction="none",
     )
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that memory ran out, on a GPU or on the CPU."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def memory_mb(device: torch.device) -> int:

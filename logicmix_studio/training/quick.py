@@ -14,6 +14,7 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.training.backbone import MultiLabelNet, create_net, load_into, normalisation_of, save_net
 from logicmix_studio.training.calibrate import LossShape, fit_calibration
 from logicmix_studio.training.config import RunConfig
+from logicmix_studio.training.device import scoring_batch
 from logicmix_studio.training.feature_cache import Features
 from logicmix_studio.training.features import describe_missing, embed_all, look_at_files
 from logicmix_studio.training.head import HeadData, HeadFit, fit_head
@@ -111,7 +112,7 @@ def embed_snapshot(
         normalisation_of(config.settings.backbone),
         context.cache,
         device=context.device,
-        batch_size=config.settings.compute.scoring_batch,
+        batch_size=scoring_batch(config.settings.compute.scoring_batch, context.device),
         progress=progress,
     )
     missing = describe_missing([file.path for file in files], features.is_readable)

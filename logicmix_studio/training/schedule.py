@@ -50,7 +50,7 @@ def make_plan(settings: FullSettings, num_images: int) -> Plan:
     optimizer, schedule = settings.optimizer, settings.schedule
     steps = math.ceil(num_images / optimizer.batch_size)
     epochs = max(schedule.epochs, math.ceil(schedule.min_steps / steps))
-    micro_batches = math.ceil(num_images / optimizer.micro_batch)
+    micro_batches = math.ceil(num_images * settings.loss.divisor / optimizer.batch_size)
     first = max(1, min(epochs, round(epochs * settings.pseudo.start_share)))
     return Plan(
         epochs=epochs,

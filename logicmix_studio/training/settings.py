@@ -163,8 +163,9 @@ class LossSettings(Group):
     mixed_shift: float = setting(0.0, low=0.0, high=0.9, source="released")
     """Probability below which a known negative of a blend no longer counts."""
     reduction: str = setting("sum", choices=("sum", "mean"), source="released")
-    """Sum over known cells, divided by the micro-batches in a step (as released), or mean over known
-    cells."""
+    """Sum over known cells, divided by a constant (as released), or mean over known cells."""
+    divisor: float = setting(4.0, low=1e-3, high=1e6, source="released")
+    """What the sum is divided by; it weighs the loss against the weight decay. Released: 4 micro-batches of 32."""
 
 
 @dataclass(frozen=True)
@@ -177,8 +178,9 @@ class OptimizerSettings(Group):
     """Weight decay on matrices; biases and other vectors have none."""
     batch_size: int = setting(128, low=1, high=65_536, source="released")
     """Images behind one optimiser step."""
-    micro_batch: int = setting(32, low=1, high=65_536, source="released")
-    """Images in memory at once; halved by itself where memory runs out. It changes no blend and no label."""
+    micro_batch: int = setting(0, low=0, high=65_536, source="measured")
+    """Images in memory at once; 0: the whole batch on a GPU, 32 on a CPU. Halved by itself where memory runs out. It
+    changes no blend and no label, only over how many images batch norm averages."""
 
     def __post_init__(self) -> None:
         """Refuse a micro-batch that is larger than the batch."""
@@ -258,7 +260,7 @@ class ComputeSettings(Group):
     """Compile the model first; pays for long runs on a GPU."""
     has_tf32: bool = setting(True)
     """Let a GPU round float32 products to TF32."""
-    checkpoint_seconds: float = setting(60.0, low=0.0, high=86_400.0)
-    """A checkpoint is written at each epoch's end and at least this often; 0 writes one after every step."""
-    scoring_batch: int = setting(64, low=1, high=65_536)
-    """Images scored at once."""
+    checkpoint_seconds: float = setting(20.0, low=0.0, high=86_400.0)
+    """A checkpoint is written this often, and when a run is paused; 0 writes one after every step."""
+    scoring_batch: int = setting(0, low=0, high=65_536)
+    """Images scored at once; 0: 512 on a GPU, 64 on a CPU. Halved by itself where memory runs out."""

@@ -18,10 +18,11 @@ import torch
 from per_sample import PerSampleBlends, photographs, random_states
 from timing import compare, report
 
+from logicmix_studio.images.augment import augment
 from logicmix_studio.images.cache import CacheEntry, build_cache
 from logicmix_studio.labels import image_id
 from logicmix_studio.mixing import Normalisation, Output
-from logicmix_studio.training.draws import assemble, draw_step, make_mixing, read_pixels
+from logicmix_studio.training.draws import assemble, draw_step, make_mixing
 from logicmix_studio.training.memory import keep_memory
 from logicmix_studio.training.settings import AugmentSettings, MixingSettings
 
@@ -72,7 +73,7 @@ def main() -> None:
             step = next(steps)
             chosen = anchors[torch.randperm(len(anchors))[: options.batch]]
             draw = draw_step(chosen, len(anchors), mixing, AugmentSettings(), seed=0, epoch=0, step=step)
-            pixels = read_pixels(cache, draw, rows).to(options.device)
+            pixels = augment(cache.rows(rows[draw.rows]).to(options.device), draw.augmentation)
             return assemble(draw, pixels, known[draw.rows], make_mixing(mixing), Output(normalisation=IMAGENET))
 
         report([compare(f"input pipeline, {options.size} px", slow, fast, aim=4.0, options=options)])

@@ -25,10 +25,10 @@ from logicmix_studio.images.cache import CacheEntry, PixelCache, build_cache
 from logicmix_studio.labels import image_id
 from logicmix_studio.training.backbone import create_net, normalisation_of
 from logicmix_studio.training.config import FullSettings, RunConfig
-from logicmix_studio.training.device import allow_tf32
+from logicmix_studio.training.device import prepare_device
 from logicmix_studio.training.distributed import ProcessGroup
-from logicmix_studio.training.draws import epoch_steps
 from logicmix_studio.training.ema import WeightAverage
+from logicmix_studio.training.feed import DevicePixels
 from logicmix_studio.training.loop import Engine, LossMeter
 from logicmix_studio.training.memory import keep_memory
 from logicmix_studio.training.optimizer import make_optimizer
@@ -54,7 +54,7 @@ def main() -> None:
     options = parser.parse_args()
     keep_memory()  # for both sides, as the trainer's process does
     torch.set_num_threads(options.threads)
-    allow_tf32(True)
+    prepare_device(torch.device(options.device), has_tf32=True)
     with tempfile.TemporaryDirectory() as made:
         paths = photographs(options.folder, options.images, Path(made))
         states = random_states(len(paths), NUM_CLASSES)
@@ -82,9 +82,8 @@ def step_figure(paths: list[Path], states: NDArray[np.int8], cache: PixelCache, 
         return trainer.step(*(part.to(options.device) for part in batch))
 
     def fast() -> object:
-        step = next(steps)
-        anchors = torch.randperm(len(paths))[: options.batch]
-        engine.train_step(anchors, known, 0, step % engine.plan.steps_per_epoch, meter)
+        place = divmod(next(steps) % engine.plan.total_steps, engine.plan.steps_per_epoch)
+        engine.train_step(known, *place, meter)
         return meter.means()
 
     name = f"whole step, {options.backbone} at {options.size} px, {engine.precision.name}"
@@ -102,9 +101,8 @@ def epoch_figures(states: NDArray[np.int8], cache: PixelCache, options: argparse
         with engine.average.applied(engine.net):
             return score_images(
                 engine.net,
-                cache,
+                engine.pixels,
                 rows,
-                device=engine.device,
                 precision=engine.precision,
                 normalisation=engine.normalisation,
                 batch_size=64,
@@ -126,9 +124,8 @@ def make_epoch(
     def run() -> object:
         epoch = next(epochs) % engine.plan.epochs
         meter = LossMeter(engine.device)
-        steps = epoch_steps(0, epoch, len(states), engine.plan.steps_per_epoch)
-        for step, anchors in enumerate(steps):
-            engine.train_step(anchors, known, epoch, step, meter)
+        for step in range(engine.plan.steps_per_epoch):
+            engine.train_step(known, epoch, step, meter)
         return meter.means()
 
     return run
@@ -174,7 +171,7 @@ def make_engine(
         precision=precision,
         device=device,
         processes=ProcessGroup(),
-        cache=cache,
+        pixels=DevicePixels(cache, device),
         cache_rows=torch.arange(len(states)),
         normalisation=normalisation,
         seed=0,

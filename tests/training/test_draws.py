@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from logicmix_studio.images.augment import augment
 from logicmix_studio.mixing import LogicMix, Output
 from logicmix_studio.training.draws import assemble, draw_step, epoch_steps, step_seed
 from logicmix_studio.training.settings import AugmentSettings, MixingSettings
@@ -18,7 +19,7 @@ def draw(step=0, partners="dataset", probability=0.7):
 
 
 def batch_of(drawn):
-    return assemble(drawn, PIXELS[drawn.rows], STATES[drawn.rows], LogicMix(), Output())
+    return assemble(drawn, augment(PIXELS[drawn.rows], drawn.augmentation), STATES[drawn.rows], LogicMix(), Output())
 
 
 def test_same_seed_same_blends():

@@ -18,7 +18,7 @@ def test_update_by_hand():
     with torch.no_grad():
         model[0].weight.fill_(2.0)
     model[1].num_batches_tracked += 5
-    average.update(model, 1)
+    average.update(1)
 
     assert average.state["0.weight"][0, 0] == pytest.approx(0.9 * 1 + 0.1 * 2)
     assert int(average.state["1.num_batches_tracked"]) == 5

@@ -5,8 +5,8 @@ from torch import nn
 from logicmix_studio.errors import StudioError
 from logicmix_studio.training.config import RunConfig
 from logicmix_studio.training.distributed import ProcessGroup
-from logicmix_studio.training.draws import epoch_steps
 from logicmix_studio.training.ema import WeightAverage
+from logicmix_studio.training.feed import DevicePixels
 from logicmix_studio.training.loop import Engine, LossMeter, cell_losses
 from logicmix_studio.training.optimizer import make_optimizer
 from logicmix_studio.training.precision import Precision
@@ -20,6 +20,11 @@ STATES = torch.randint(-1, 2, (NUM_IMAGES, 4), dtype=torch.int8, generator=torch
 
 class Pixels:
     """Stands where the pixel cache does."""
+
+    num_uncached = 1
+
+    def __len__(self):
+        return NUM_IMAGES
 
     def rows(self, indices):
         return PIXELS[torch.as_tensor(indices)]
@@ -65,7 +70,7 @@ def make_engine(model, micro_batch=8, **overrides):
         precision=Precision(),
         device=torch.device("cpu"),
         processes=ProcessGroup(),
-        cache=Pixels(),
+        pixels=DevicePixels(Pixels(), torch.device("cpu")),
         cache_rows=torch.arange(NUM_IMAGES),
         normalisation=None,
         seed=3,
@@ -76,8 +81,9 @@ def make_engine(model, micro_batch=8, **overrides):
 def train(engine, num_epochs=2):
     meter = LossMeter(torch.device("cpu"))
     for epoch in range(num_epochs):
-        for step, anchors in enumerate(epoch_steps(3, epoch, NUM_IMAGES, engine.plan.steps_per_epoch)):
-            engine.train_step(anchors, STATES, epoch, step, meter)
+        for step in range(engine.plan.steps_per_epoch):
+            engine.train_step(STATES, epoch, step, meter)
+    engine.feed.close()
     return meter
 
 
