@@ -102,7 +102,7 @@ def test_sizes_stay_within_their_budgets(pattern: str, most: int) -> None:
 
 def test_tabs_are_short_and_services_know_no_studio() -> None:
     for path in (PACKAGE / "app" / "tabs").glob("*.py"):
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, path.name
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 450, path.name
     for name, tree in MODULES:
         if name.split("/")[0] in ("review", "runs", "explore", "store", "training"):
             assert "logicmix_studio.studio" not in set(imported(tree)), name

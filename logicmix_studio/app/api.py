@@ -98,8 +98,15 @@ def add_api(studio: Studio) -> None:
             keep_known: Whether cells that are known already are left alone.
         """
         decisions = [_decision(studio, cell) for cell in cells]
-        about = {"run": studio.proposed.choice()[0] if run is None else run, "note": note, "keep_known": keep_known}
-        return studio.ledger.decide(decisions, who=caller, origin=origin, action_id=action_id, **about)
+        return studio.ledger.decide(
+            decisions,
+            who=caller,
+            origin=origin,
+            action_id=action_id,
+            run=studio.proposed.choice()[0] if run is None else run,
+            note=note,
+            keep_known=keep_known,
+        )
 
     def undo(caller: str, line: int | None = None, action_id: str | None = None) -> Receipt:
         """Undo the caller's last action, or the journal line that is named.
@@ -186,7 +193,6 @@ def _receipt_facts(receipt: Receipt) -> dict[str, Any]:
 def _decision(studio: Studio, cell: Cell) -> Decision:
     if not 3 <= len(cell) <= 5:
         raise StudioError(f"{cell!r} is no answer", "write [image_id, class_name, state, answer, score]")
-    image_id, class_name, state, answer, score = (*cell, *("set", None)[len(cell) - 3 :])
-    if score is None:
-        score = studio.proposed.score_of(image_id, class_name)
+    image_id, class_name, state, answer, score = [*cell, "set", None][:5] if len(cell) == 3 else [*cell, None][:5]
+    score = studio.proposed.score_of(image_id, class_name) if score is None else score
     return Decision(str(image_id), str(class_name), state, str(answer), score)

@@ -30,11 +30,7 @@ LAYOUTS: Final = {
 
 
 def build_blocks(studio: Studio) -> gr.Blocks:
-    """Return the page of a data set. Each tab lays its components out, then wires them.
-
-    Args:
-        studio: The opened data set; its services do and know everything.
-    """
+    """Return the page of a data set. Each tab lays its components out, then wires them."""
     with gr.Blocks(
         title=f"{studio.name} · LogicMix Studio",
         analytics_enabled=False,

@@ -6,7 +6,7 @@ import functools
 import html
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, ParamSpec, TypeVar
 from urllib.parse import unquote
@@ -67,7 +67,6 @@ class Page:
         """Return the values of :attr:`way` that lead to a tab, with what it shall show there.
 
         Args:
-            tab: Its name.
             filters: What the tab understands: ``class_name``, ``state``, ``image``, ``screen`` and so on.
         """
         return gr.Tabs(selected=tab), {"tab": tab, **filters, "at": time.time()}
@@ -85,6 +84,11 @@ class Page:
                 [timer for _, timer in every],
                 **QUICK,
             )
+
+
+def any_of(words: str, names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the choices of a filter: in words for none, then names."""
+    return [(words, ""), *((name, name) for name in names)]
 
 
 def person(studio: Studio, request: gr.Request | None) -> str:

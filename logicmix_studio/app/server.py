@@ -49,7 +49,6 @@ def build_app(
     """Return the application; nothing listens yet. Imports Gradio, which costs some seconds.
 
     Args:
-        studio: The opened data set.
         host: The address it will listen on; any but this machine's own needs a password.
         password: What a person must know to come in; none is asked for without it.
         token: What a program of this user shows; made at random unless given.
@@ -112,9 +111,6 @@ def serve(
     """Listen until somebody ends the process.
 
     Args:
-        studio: The opened data set; it is not closed here.
-        host: The address to listen on.
-        port: The port to listen on.
         password: What a person must know to come in.
         token: What a program of this user shows; made at random unless given.
         any_port: Whether to take one of the next ports where this one is in use.

@@ -38,8 +38,6 @@ def custom(
     are optional like the script.
 
     Args:
-        name: The folder.
-        value: What it shows; JSON.
         server_functions: What its script may call on the server; each takes one argument.
         options: Further arguments of `gr.HTML`, and properties for its template and script.
     """

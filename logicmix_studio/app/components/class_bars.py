@@ -17,10 +17,6 @@ def class_bars(value: dict[str, Any] | None = None, **options: Any) -> gr.HTML:
 
     Listen with ``evt: gr.EventData`` to ``.select``: a class was clicked; ``evt._data`` is
     ``{"class_name", "state"}``, the state empty unless one of its numbers was clicked.
-
-    Args:
-        value: From :func:`bars_value`.
-        options: Further arguments of `gr.HTML`.
     """
     return custom("class_bars", value, elem_classes="lm-bare", **options)
 

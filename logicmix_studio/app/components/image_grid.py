@@ -45,11 +45,9 @@ def image_grid(
       answer with another value. The keys of undo and redo: as with ``answers``.
 
     Args:
-        value: What it shows; None for nothing.
         marking: Whether tiles are marked instead of opened.
         strip: Whether it is one line of small tiles that can only be opened.
         answers: Whether the keys of Review are told.
-        options: Further arguments of `gr.HTML`.
     """
     empty = {"items": [], "start": 0, "total": 0, "note": ""}
     return custom("image_grid", value or empty, marking=marking, strip=strip, answers=answers, **options)

@@ -18,7 +18,6 @@ def label_image(page: Page, value: dict[str, Any]) -> gr.HTML:
     """Return the component; it asks the server for its photographs itself.
 
     Args:
-        page: What the tabs share.
         value: ``name`` of the data set, ``query`` (arguments of `LabelService.next`; None until it shall begin),
             ``suggestions`` (hidden, shown or filled in) and ``threshold``.
     """

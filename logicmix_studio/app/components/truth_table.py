@@ -42,8 +42,6 @@ def truth_value(studio: Studio, image_ids: Sequence[str], with_pseudo: bool) -> 
     """Return the table of a blend's sources as JSON: decided classes first, where there are many.
 
     Args:
-        studio: The data set.
-        image_ids: The sources.
         with_pseudo: Whether pseudo-labels fill unknown cells first.
     """
     rows = studio.blends.truth_table(image_ids, with_pseudo=with_pseudo) if image_ids else []

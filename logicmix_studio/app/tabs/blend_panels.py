@@ -39,7 +39,6 @@ def blend_panels(page: Page, inputs: list[Any]) -> Callable[[Any], Any]:
     """Lay out the tabs beside the truth table, then wire them.
 
     Args:
-        page: What the tabs share.
         inputs: States (made outside these tabs, where they would count as tabs) of the panel that is looked at, the
             blend and the seed of its augmentation; seed, fewest and most sources, probability, and whether
             pseudo-labels are filled in.

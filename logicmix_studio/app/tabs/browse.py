@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from html import escape
 from pathlib import PurePosixPath
@@ -15,7 +15,7 @@ import numpy as np
 from logicmix_studio.app.components.image_cells import image_cells
 from logicmix_studio.app.components.image_grid import image_grid
 from logicmix_studio.app.media import media_url, thumb_url
-from logicmix_studio.app.page import Page, event, person
+from logicmix_studio.app.page import Page, any_of, event, person
 from logicmix_studio.app.tabs.browse_api import browse_api, fiftyone_address
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_query import SORTS, SOURCES, FoundImages, ImageQuery
@@ -268,11 +268,6 @@ def _filters(studio: Studio) -> Iterator[Any]:
         yield gr.Dropdown(any_of("Anybody", []), value="", label="Answered by", min_width=120)
         yield gr.Dropdown(any_of("Any source", SOURCES), value="", label="Known from", min_width=120)
         yield gr.Dropdown(any_of("Current run", []), value="", label="Scores of", min_width=120)
-
-
-def any_of(words: str, names: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the choices of a filter: in words for none, then names."""
-    return [(words, ""), *((name, name) for name in names)]
 
 
 def query_of(filters: Mapping[str, Any]) -> ImageQuery:

@@ -15,24 +15,14 @@ SECONDS = 2.0
 
 
 def header(studio: Studio) -> gr.HTML:
-    """Lay out the header and the list of keys; return the line that changes.
-
-    Args:
-        studio: The data set.
-    """
+    """Lay out the header and the list of keys; return the line that changes."""
     line = custom("header", header_value(studio, studio.who), elem_id="header")
     custom("help", elem_id="help")
     return line
 
 
 def wire_header(page: Page, blocks: gr.Blocks, line: gr.HTML) -> None:
-    """Let the header follow the running job, and the page the address it was opened with.
-
-    Args:
-        page: What the tabs share.
-        blocks: The page.
-        line: From :func:`header`.
-    """
+    """Let the header follow the running job, and the page the address it was opened with."""
     studio = page.studio
     timer = gr.Timer(SECONDS)
 
@@ -55,12 +45,7 @@ def wire_header(page: Page, blocks: gr.Blocks, line: gr.HTML) -> None:
 
 
 def header_value(studio: Studio, who: str) -> dict[str, Any]:
-    """Return what the header shows.
-
-    Args:
-        studio: The data set.
-        who: The person at work.
-    """
+    """Return what the header shows."""
     active = next((info for info in studio.jobs.list() if info.is_active), None)
     job = "" if active is None else f"run {active.run}: {active.message or active.status}"
     sync = None if studio.sync is None else studio.sync.status

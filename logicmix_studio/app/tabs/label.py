@@ -120,8 +120,8 @@ def _api(studio: Studio) -> None:
         They are the caller's for five minutes. Split test comes last, complete images never. Orders: in order, at
         random, most uncertain, like these (most like those known to show ``class_name``).
         """
-        about = {"who": caller, "holder": HOLDER, "want": limit}
-        batch = studio.labelling.next(order, class_name or None, nothing_known, **about)
+        name, service = class_name or None, studio.labelling
+        batch = service.next(order, name, nothing_known, who=caller, holder=HOLDER, want=limit)
         return [as_json(studio, image) for image in batch.images]
 
     def label_image(
@@ -138,8 +138,8 @@ def _api(studio: Studio) -> None:
         ``rest`` (absent or unknown) is what becomes of unknown classes that are not named. Named classes that are known
         otherwise are left alone and reported as skipped, unless ``change_known``.
         """
-        others, named = absent or [], {"who": caller, "action_id": action_id}
+        label, others = studio.labelling.label, absent or []
         changed = [*present, *others] if change_known else []
-        return studio.labelling.label(image_id, present, rest, absent=others, changed=changed, **named)
+        return label(image_id, present, rest, who=caller, absent=others, changed=changed, action_id=action_id)
 
     offer(studio, label_queue, label_image)

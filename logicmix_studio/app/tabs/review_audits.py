@@ -9,15 +9,21 @@ import gradio as gr
 import pandas as pd
 
 from logicmix_studio.app.components import safe
-from logicmix_studio.app.components.review_stream import review_stream
 from logicmix_studio.app.page import EACH, QUICK, Page, event, person, server_function
 from logicmix_studio.app.tabs.review_api import audits_api
-from logicmix_studio.app.tabs.review_stream import card_facts, reversal_facts
+from logicmix_studio.app.tabs.review_stream import (
+    card_facts,
+    reversal_facts,
+    reversals,
+    review_stream,
+    stream_value,
+)
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import POSITIVE
 from logicmix_studio.review.audit import CLAIM_WORDS, Scope
 from logicmix_studio.review.audit_evidence import Known
 from logicmix_studio.review.audit_service import AuditResult, blind
+from logicmix_studio.review.cards import Reversal
 
 SIGNS: Final = [("○ absent", -1), ("● present", 1), ("both, mixed", 0)]
 
@@ -29,12 +35,7 @@ LAST: Final = {
 
 
 def audits_part(page: Page, tab: gr.Tab) -> None:
-    """Lay the view out, then wire it.
-
-    Args:
-        page: What the tabs share.
-        tab: The part of Review that it stands in; looked at, it is read anew.
-    """
+    """Lay the view out, then wire it."""
     studio = page.studio
     chosen, line, expected = gr.State(0), gr.State(0), gr.State(0)
     with gr.Row() as home:
@@ -43,9 +44,8 @@ def audits_part(page: Page, tab: gr.Tab) -> None:
             sign = gr.Radio(SIGNS, value=-1, label="Which pseudo-labels")
             names = gr.Dropdown(multiselect=True, label="Classes", info="All where none is chosen.")
             target = gr.Slider(0.8, 0.99, 0.95, step=0.01, label="Right in at least")
-            above = gr.Slider(
-                0.5, 1, 0.95, step=0.005, label="Threshold", info="From where on a score is a pseudo-label."
-            )
+            info = "From where on a score is a pseudo-label."
+            above = gr.Slider(0.5, 1, 0.95, step=0.005, label="Threshold", info=info)
             plan = gr.HTML(elem_id="audit-plan")
             count = gr.Number(label="Answers of each sign", precision=0, minimum=1)
             start = gr.Button("Start an audit", variant="primary")
@@ -72,7 +72,7 @@ def audits_part(page: Page, tab: gr.Tab) -> None:
         with gr.Row():
             heading = gr.Markdown()
             stop = gr.Button("Stop for now", scale=0, min_width=140)
-        stream = review_stream("audit", str(studio.workspace.root), {"audit": "0"}, audit_functions(page))
+        stream = review_stream(studio, "audit", {"audit": "0"}, audit_functions(page))
     audits_api(studio)
     asked = [sign, names, target]
 
@@ -88,51 +88,41 @@ def audits_part(page: Page, tab: gr.Tab) -> None:
         except StudioError as error:
             words = safe(f"{error.what}: {error.hint}")
             return [gr.skip(), words, gr.skip(), None, "", rows, *show, None, gr.skip(), hide()]
-        lines = [plan_words(known) for known in found]
-        needed = max((known.needed or 0 for known in found), default=0) or None
         curve = studio.audits.reliability()
         ready = sum(known.covered for known in found if known.is_shown)
         label = f"Accept {ready:,} at once …" if ready else "Accept without an audit …"
-        one_sign = {"value": label, "interactive": True} if len(found) == 1 else {"value": "Choose one sign to accept"}
+        label = label if len(found) == 1 else "Choose one sign to accept"
+        button = gr.Button(label, interactive=len(found) == 1, variant="primary" if ready else "secondary")
         return [
             min(known.threshold[0] for known in found),
-            "".join(lines),
-            needed,
+            "".join(map(plan_words, found)),
+            max(known.needed or 0 for known in found) or None,
             lines_of(curve),
             f"On {int(curve['cells'].sum()):,} known answers that training did not see.",
-            rows,
-            *show,
-            classes,
-            gr.Button(**{"interactive": False, **one_sign}, variant="primary" if ready else "secondary"),
-            hide(),
+            *(rows, *show, classes, button, hide()),
         ]
 
     def status_shown(number: int) -> list[Any]:
-        status = next((audit for audit in studio.audits.table().itertuples() if audit.audit == number), None)
-        if status is None:
+        audit = next((one for one in studio.audits.table().itertuples() if one.audit == number), None)
+        if audit is None:
             return ["", hide(), hide()]
         words = (
-            f"Audit {number}: {status.answered} of {status.planned} answered. What it says is shown after the last "
+            f"Audit {number}: {audit.answered} of {audit.planned} answered. What it says is shown after the last "
             "one: the number was fixed beforehand, so nobody stops where it looks good."
-            if status.status == "open"
-            else result_words(studio.audits.result(number))
         )
-        return [
-            words,
-            gr.Button(visible=status.status != "finished"),
-            gr.Button(visible=status.status == "open"),
-        ]
+        if audit.status != "open":
+            words = result_words(studio.audits.result(number))
+        return [words, gr.Button(visible=audit.status != "finished"), gr.Button(visible=audit.status == "open")]
 
     def pick(picked: gr.SelectData) -> int:
         return int(picked.row_value[0])
 
     def begin(request: gr.Request, count: float | None, *values: Any) -> list[Any]:
-        who, number = person(studio, request), None if count is None else int(count)
-        return enter(studio.audits.start(scopes(*values), who=who, count=number).number)
+        each = None if count is None else int(count)
+        return enter(studio.audits.start(scopes(*values), who=person(studio, request), count=each).number)
 
     def enter(number: int) -> list[Any]:
-        value = {"origin": "audit", "store": str(studio.workspace.root), "filters": {"audit": str(number)}}
-        value["address"] = {"screen": "audits"}
+        value = stream_value(studio, "audit", {"audit": str(number)}, address={"screen": "audits"})
         head = f"### Audit {number}: {studio.audits.left(number)} photographs to check"
         return [number, gr.Row(visible=False), gr.Column(visible=True), head, value]
 
@@ -185,63 +175,43 @@ def audits_part(page: Page, tab: gr.Tab) -> None:
     gr.on([stop.click, stream.select], leave, None, [home, answering], **QUICK).then(**again)
     accept.click(event(ask), asked, [confirming, words, reason, yes, expected], **QUICK)
     no.click(hide, None, confirming, **QUICK)
-    yes.click(
-        event(write), [reason, expected, *asked], [confirming, line, undo], **{**QUICK, "trigger_mode": "once"}
-    ).success(**again)
+    once = {**QUICK, "trigger_mode": "once"}
+    yes.click(event(write), [reason, expected, *asked], [confirming, line, undo], **once).success(**again)
     undo.click(event(take_back), line, undo, **QUICK).success(**again)
 
 
 def audit_functions(page: Page) -> list[Callable[..., Any]]:
-    """Return what the script may call on the server; ``filters`` hold the number of the audit."""
+    """Return what the script that asks the questions of an audit, blind, may call; ``filters`` hold its number."""
     studio = page.studio
 
     @server_function
     def next_cards(asked: dict[str, Any], request: gr.Request) -> dict[str, Any]:
         number = int(asked["filters"]["audit"])
-        reply: dict[str, Any] = {"run": None, "lost": []}
-        if not number:
-            return {"cards": [], "total": 0, "empty": None, **reply}
-        cards = studio.audits.questions(number, asked["want"], asked["have"])
-        facts = [card_facts(studio, card) for card in cards]
+        cards = studio.audits.questions(number, asked["want"], asked["have"]) if number else []
         return {
-            "cards": facts,
-            "total": studio.audits.left(number),
-            "empty": None if facts else LAST,
-            **reply,
+            "cards": [card_facts(studio, card) for card in cards],
+            "total": studio.audits.left(number) if number else 0,
+            "empty": None if cards or not number else LAST,
+            "run": None,
+            "lost": [],
         }
 
     @server_function
     def answer(given: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        receipt = studio.audits.answer(
-            int(given["filters"]["audit"]),
-            given["image"],
-            given["name"],
-            0 if given["answer"] == "unsure" else given["state"],
-            who=person(studio, request),
-            action_id=given["id"],
-            ms=given["ms"],
-        )
+        number, said = int(given["filters"]["audit"]), 0 if given["answer"] == "unsure" else given["state"]
+        about = {"who": person(studio, request), "action_id": given["id"], "ms": given["ms"]}
+        receipt = studio.audits.answer(number, given["image"], given["name"], said, **about)
         return {"settled": len(receipt.skipped), "run": None}
 
-    def turn(given: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        act = studio.review.undo if given["kind"] == "undo" else studio.review.redo
-        found = act(person(studio, request), action_id=given["id"], target=given.get("target"))
-        facts = reversal_facts(studio, found, "audit")
-        return {**facts, "run": None, "cards": [card_facts(studio, blind(card)) for card in found.cards[:1]]}
-
-    @server_function
-    def undo(given: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        return turn(given, request)
-
-    @server_function
-    def redo(given: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        return turn(given, request)
+    def reversal(found: Reversal) -> dict[str, Any]:
+        cards = [card_facts(studio, blind(card)) for card in found.cards[:1]]
+        return {**reversal_facts(studio, found, "audit"), "run": None, "cards": cards}
 
     @server_function
     def release(given: dict[str, Any]) -> dict[str, Any]:
         return {}
 
-    return [next_cards, answer, undo, redo, release]
+    return [next_cards, answer, *reversals(studio, reversal), release]
 
 
 def hide() -> Any:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import gradio as gr
 
+from logicmix_studio.app.page import QUICK, any_of
 from logicmix_studio.labels import TEST_SPLIT
 from logicmix_studio.review.queue_spec import ORDERS, SCOPES
 from logicmix_studio.studio import Studio
@@ -39,17 +40,13 @@ _BANDS: Final = [
 def choices(studio: Studio, name: str) -> Choices:
     """Return what a filter offers at present: words and value."""
     if name == "class_name":
-        return [("All classes", ""), *((one, one) for one in studio.class_names)]
+        return any_of("All classes", studio.class_names)
     if name == "run":
         current = studio.proposed.choice()[0]
-        others = [run for run in reversed(studio.proposed.runs()) if run != current]
-        return [
-            (f"{current}, current" if current else "none yet", ""),
-            *((str(run), str(run)) for run in others),
-        ]
+        others = [str(run) for run in reversed(studio.proposed.runs()) if run != current]
+        return any_of(f"{current}, current" if current else "none yet", others)
     if name == "split":
-        splits = sorted(set(studio.table.splits) - {TEST_SPLIT, ""})
-        return [("All but test", ""), *((one, one) for one in splits)]
+        return any_of("All but test", sorted(set(studio.table.splits) - {TEST_SPLIT, ""}))
     if name == "size":
         return [(one, one) for one in ("12", "24", "48")]
     words = ORDERS if name == "order" else SCOPES
@@ -64,10 +61,7 @@ def is_meant(target: Mapping[str, Any], screen: str) -> bool:
 def is_arriving(target: Mapping[str, Any], screen: str, came: float) -> bool:
     """Return whether somebody is just being led to a view, so that its filters are about to be set.
 
-    Args:
-        target: Where somebody wants to go.
-        screen: The view.
-        came: The time of the last target that the view has followed, as the browser knew it when it asked.
+    ``came`` is the time of the last target that the view has followed, as the browser knew it when it asked.
     """
     return is_meant(target, screen) and target["at"] != came
 
@@ -77,23 +71,22 @@ def arrival() -> gr.Number:
     return gr.Number(0, visible="hidden", precision=None)
 
 
-def filter_row(studio: Studio, names: Sequence[str]) -> dict[str, gr.Dropdown]:
-    """Lay a row of filters out, by name."""
+def filter_row(studio: Studio, names: Sequence[str]) -> list[gr.Dropdown]:
+    """Lay a row of filters out."""
     with gr.Row(elem_classes="lm-filters"):
-        return {
-            name: gr.Dropdown(choices(studio, name), value=DEFAULTS.get(name, ""), label=LABELS[name], min_width=120)
+        return [
+            gr.Dropdown(choices(studio, name), value=DEFAULTS.get(name, ""), label=LABELS[name], min_width=120)
             for name in names
-        }
+        ]
 
 
 def filled(studio: Studio, names: Sequence[str], wanted: Mapping[str, Any]) -> tuple[list[str], list[gr.Dropdown]]:
     """Return the values that an address or another tab wants filters to have, and the updates that set them."""
-    values = [str(wanted.get(name) or DEFAULTS.get(name, "")) for name in names]
-    updates = []
+    values, updates = [str(wanted.get(name) or DEFAULTS.get(name, "")) for name in names], []
     for name, value in zip(names, values, strict=True):
         offered = choices(studio, name)
-        is_known = value in [choice[1] for choice in offered]
-        updates.append(gr.Dropdown(offered if is_known else [*offered, (value, value)], value=value))
+        more = [] if value in [choice[1] for choice in offered] else [(value, value)]
+        updates.append(gr.Dropdown([*offered, *more], value=value))
     return values, updates
 
 
@@ -102,7 +95,8 @@ def renewed(studio: Studio, names: Sequence[str]) -> list[Any]:
     return [gr.Dropdown(choices(studio, name)) if name in ("run", "class_name") else gr.skip() for name in names]
 
 
-def address_script(screen: str, names: Sequence[str]) -> str:
-    """Return the script of an event that writes a view and its filters into the address."""
+def then_address(happened: Any, screen: str, names: Sequence[str], boxes: list[Any]) -> None:
+    """Let a view and its filters be written into the address after an event."""
     pairs = f"{json.dumps(list(names))}.map((name, at) => [name, values[at]])"
-    return f"(...values) => lm.address('review', {{screen: '{screen}', ...Object.fromEntries({pairs})}})"
+    script = f"(...values) => lm.address('review', {{screen: '{screen}', ...Object.fromEntries({pairs})}})"
+    happened.then(None, boxes, None, js=script, **QUICK)

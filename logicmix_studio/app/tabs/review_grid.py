@@ -11,7 +11,7 @@ import gradio as gr
 from logicmix_studio.app.components.image_grid import image_grid
 from logicmix_studio.app.media import media_url, thumb_url
 from logicmix_studio.app.page import EACH, QUICK, Page, event, person
-from logicmix_studio.app.tabs.review_filters import address_script, arrival, filled, filter_row, is_arriving, is_meant
+from logicmix_studio.app.tabs.review_filters import arrival, filled, filter_row, is_arriving, is_meant, then_address
 from logicmix_studio.app.tabs.review_stream import reversal_words
 from logicmix_studio.labels import POSITIVE
 from logicmix_studio.review.cards import Batch, Card, PilePage
@@ -25,25 +25,19 @@ WINDOW: Final = "(_, ...rest) => [sessionStorage['lm-window'] ??= lm.newId(), ..
 
 
 def grid_part(page: Page, tab: gr.Tab) -> None:
-    """Lay the view out, then wire it.
-
-    Args:
-        page: What the tabs share.
-        tab: The part of Review that it stands in; looked at, it opens on the largest pile.
-    """
+    """Lay the view out, then wire it."""
     studio = page.studio
-    filters = filter_row(studio, NAMES)
-    boxes = list(filters.values())
+    boxes = filter_row(studio, NAMES)
     with gr.Row():
         question = gr.HTML(padding=False, min_height=60)
-        back = gr.Button("Back", size="md", scale=0, min_width=90)
-        later = gr.Button("Leave undecided", size="md", scale=0, min_width=170)
-        again = gr.Button("Undo", size="md", scale=0, min_width=90)
+        words = {"Back": 90, "Leave undecided": 170, "Undo": 90}
+        back, later, again = (gr.Button(word, size="md", scale=0, min_width=width) for word, width in words.items())
         train = gr.Button("Go to training", visible=False, size="md", scale=0, min_width=160)
     grid = image_grid(marking=True, elem_id="review-grid")
     window, passed, came = gr.Textbox(visible=False), gr.State([]), arrival()
     outputs = [*boxes[:2], question, grid, later, train, passed]
 
+    @event
     def load(request: gr.Request, window: str, passed: Passed, *values: str) -> list[Any]:
         name, sign, run, split, size = values
         found = studio.review.next_page(
@@ -58,14 +52,17 @@ def grid_part(page: Page, tab: gr.Tab) -> None:
         )
         return [*page_shown(studio, found), passed]
 
+    @event
     def begin(request: gr.Request, window: str, *values: str) -> list[Any]:
         return load(request, window, [], *values)
 
+    @event
     def look(request: gr.Request, window: str, target: dict[str, Any], came: float, *values: str) -> list[Any]:
         if is_arriving(target, "grid", came):
             return [gr.skip()] * len(outputs)
         return load(request, window, [], *values)
 
+    @event
     def arrive(request: gr.Request, window: str, target: dict[str, Any]) -> list[Any]:
         if not is_meant(target, "grid"):
             return [gr.skip()] * (1 + len(outputs) + len(boxes) - 2)
@@ -73,6 +70,7 @@ def grid_part(page: Page, tab: gr.Tab) -> None:
         found = load(request, window, [], *values)
         return [target["at"], *found[:2], *updates[2:], *found[2:]]
 
+    @event
     def submit(event_data: gr.EventData, request: gr.Request, window: str, passed: Passed, *values: str) -> list[Any]:
         given = event_data._data
         if "answer" in given:
@@ -93,8 +91,7 @@ def grid_part(page: Page, tab: gr.Tab) -> None:
         return load(request, window, passed, *values)
 
     def turn(kind: str, request: gr.Request, window: str, passed: Passed, *values: str) -> list[Any]:
-        reverse = studio.review.undo if kind == "undo" else studio.review.redo
-        found = reverse(person(studio, request))
+        found = getattr(studio.review, kind)(person(studio, request))
         gr.Info(reversal_words(found))
         line = found.receipt.line
         if kind == "redo" or line is None or line.origin != "grid":
@@ -103,32 +100,32 @@ def grid_part(page: Page, tab: gr.Tab) -> None:
         batch = Batch(found.cards, len(found.cards), first.run, [], None)
         return [*page_shown(studio, PilePage(first.class_name, first.claim, batch)), passed]
 
+    @event
     def undo(request: gr.Request, window: str, passed: Passed, *values: str) -> list[Any]:
         return turn("undo", request, window, passed, *values)
 
+    @event
     def leave(request: gr.Request, window: str, passed: Passed, shown: dict[str, Any], *values: str) -> list[Any]:
         cells = of_keys([item["key"] for item in shown["items"]])[0]
         return load(request, window, [*passed, cells], *values)
 
+    @event
     def come_back(passed: Passed) -> list[Any]:
         if not passed:
             raise gr.Error("This is the first page", print_exception=False)
         cards = [card for card in studio.review.cards(passed[-1]) if not card.state]
         return [grid_value(studio, cards, len(cards)), passed[:-1]]
 
-    write = address_script("grid", NAMES)
-    place = [window, passed, *boxes]
-    gr.on([box.input for box in boxes], event(begin), [window, *boxes], outputs, js=WINDOW, **QUICK).then(
-        None, boxes, None, js=write, **QUICK
-    )
-    tab.select(event(look), [window, page.target, came, *boxes], outputs, js=WINDOW, **QUICK).then(
-        None, boxes, None, js=write, **QUICK
-    )
-    page.target.change(event(arrive), [window, page.target], [came, *boxes, *outputs[2:]], js=WINDOW, **QUICK)
-    grid.submit(event(submit), place, outputs, js=WINDOW, **EACH).then(None, boxes, None, js=write, **QUICK)
-    later.click(event(leave), [window, passed, grid, *boxes], outputs, js=WINDOW, **QUICK)
-    again.click(event(undo), place, outputs, js=WINDOW, **QUICK)
-    back.click(event(come_back), passed, [grid, passed], **QUICK)
+    place, quick = [window, passed, *boxes], {"js": WINDOW, **QUICK}
+    begun = gr.on([box.input for box in boxes], begin, [window, *boxes], outputs, **quick)
+    then_address(begun, "grid", NAMES, boxes)
+    looked = tab.select(look, [window, page.target, came, *boxes], outputs, **quick)
+    then_address(looked, "grid", NAMES, boxes)
+    page.target.change(arrive, [window, page.target], [came, *boxes, *outputs[2:]], **quick)
+    then_address(grid.submit(submit, place, outputs, js=WINDOW, **EACH), "grid", NAMES, boxes)
+    later.click(leave, [window, passed, grid, *boxes], outputs, **quick)
+    again.click(undo, place, outputs, **quick)
+    back.click(come_back, passed, [grid, passed], **QUICK)
     train.click(lambda: page.go("train"), None, page.way, **QUICK)
 
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 import gradio as gr
 import pandas as pd
 
-from logicmix_studio.app.page import EACH, QUICK, Page, event, person
-from logicmix_studio.app.tabs.review_filters import address_script, arrival, is_arriving, is_meant
+from logicmix_studio.app.page import EACH, QUICK, Page, any_of, event, person
+from logicmix_studio.app.tabs.review_filters import arrival, is_arriving, is_meant, then_address
 from logicmix_studio.app.tabs.review_stream import reversal_words
 from logicmix_studio.review.history import HistoryFilter
 
@@ -20,24 +20,15 @@ NAMES: Final = ("who", "class_name", "origin")
 
 
 def history_part(page: Page, tab: gr.Tab) -> None:
-    """Lay the view out, then wire it.
-
-    Args:
-        page: What the tabs share.
-        tab: The part of Review that it stands in; looked at, it is read anew.
-    """
+    """Lay the view out, then wire it."""
     studio = page.studio
     with gr.Row():
         who = gr.Dropdown([("Everybody", "")], value="", label="Who")
         name = gr.Dropdown([("All classes", "")], value="", label="Class")
         origin = gr.Dropdown([("Everywhere", "")], value="", label="Where")
         before = gr.Number(0, label="Before line (0: the newest)", precision=0, minimum=0)
-    lines = gr.Dataframe(
-        label="Nothing is ever deleted; choose a line to see its cells or to revert it",
-        interactive=False,
-        max_height=420,
-        elem_id="review-history",
-    )
+    words = "Nothing is ever deleted; choose a line to see its cells or to revert it"
+    lines = gr.Dataframe(label=words, interactive=False, max_height=420, elem_id="review-history")
     chosen = gr.State(0)
     with gr.Row(visible=False) as detail:
         with gr.Column(scale=4):
@@ -60,11 +51,8 @@ def history_part(page: Page, tab: gr.Tab) -> None:
             people = sorted({line.who for line in studio.ledger.lines})
             origins = sorted({line.origin for line in studio.ledger.lines})
         options = [("Everybody", people), ("All classes", studio.class_names), ("Everywhere", origins)]
-        offered = [
-            gr.Dropdown([(word, ""), *((one, one) for one in every)], value=value)
-            for (word, every), value in zip(options, wanted[:3], strict=True)
-        ]
-        return [*offered, read(*wanted)]
+        pairs = zip(options, wanted[:3], strict=True)
+        return [*(gr.Dropdown(any_of(*option), value=value) for option, value in pairs), read(*wanted)]
 
     def look(target: dict[str, Any], came: float, *wanted: Any) -> list[Any]:
         return [gr.skip()] * 4 if is_arriving(target, "history", came) else begin(*wanted)
@@ -77,14 +65,9 @@ def history_part(page: Page, tab: gr.Tab) -> None:
     def choose(event_data: gr.SelectData) -> list[Any]:
         number = int(event_data.row_value[0])
         found = studio.review.cells_of_line(number)
-        line = studio.ledger.line(number)
-        can_revert = line.kind == "decide" and not studio.ledger.is_undone(number)
-        return [
-            number,
-            gr.Row(visible=True),
-            found.head(CELLS),
-            gr.Button(f"Revert line {number}", interactive=can_revert),
-        ]
+        can_revert = studio.ledger.line(number).kind == "decide" and not studio.ledger.is_undone(number)
+        button = gr.Button(f"Revert line {number}", interactive=can_revert)
+        return [number, gr.Row(visible=True), found.head(CELLS), button]
 
     def take_back(request: gr.Request, number: int, *wanted: Any) -> list[Any]:
         found = studio.review.undo(person(studio, request), of=number)
@@ -99,13 +82,10 @@ def history_part(page: Page, tab: gr.Tab) -> None:
         return [past.counts, past.changes.drop(columns="image_id").head(CELLS)]
 
     wanted, offers, came = [who, name, origin, before], [who, name, origin], arrival()
-    write = address_script("history", NAMES)
-    gr.on([box.input for box in wanted], event(read), wanted, lines, **QUICK).then(
-        None, offers, None, js=write, **QUICK
-    )
-    tab.select(event(look), [page.target, came, *wanted], [*offers, lines], **QUICK).then(
-        None, offers, None, js=write, **QUICK
-    )
+    asked = gr.on([box.input for box in wanted], event(read), wanted, lines, **QUICK)
+    then_address(asked, "history", NAMES, offers)
+    looked = tab.select(event(look), [page.target, came, *wanted], [*offers, lines], **QUICK)
+    then_address(looked, "history", NAMES, offers)
     page.target.change(event(arrive), page.target, [came, *offers, lines], **QUICK)
     lines.select(event(choose), None, [chosen, detail, cells, revert], **EACH)
     revert.click(event(take_back), [chosen, *wanted], [lines, revert], **QUICK)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
 import gradio as gr
 
-from logicmix_studio.app.components.review_stream import review_stream
+from logicmix_studio.app.components import custom
 from logicmix_studio.app.media import media_url
 from logicmix_studio.app.page import EACH, QUICK, Page, event, person, server_function
 from logicmix_studio.app.tabs.review_filters import (
@@ -22,10 +22,11 @@ from logicmix_studio.app.tabs.review_filters import (
     is_meant,
     renewed,
 )
-from logicmix_studio.review.cards import Card, EmptyQueue, Provenance, Reversal
+from logicmix_studio.review.cards import Card, Provenance, Reversal
 from logicmix_studio.review.queue_spec import QueueSpec
 from logicmix_studio.store import Decision, Source
 from logicmix_studio.studio import Studio
+from logicmix_studio.words import counted
 
 PARTS: Final = {
     "stream": ("order", "scope", "class_name", "sign", "band", "run", "split"),
@@ -44,39 +45,30 @@ _SOURCES: Final = {
 
 
 def stream_part(page: Page, tab: gr.Tab, origin: str) -> None:
-    """Lay out one of the two views, then wire it.
-
-    Args:
-        page: What the tabs share.
-        tab: The part of Review that it stands in; looked at, it asks anew.
-        origin: stream or conflicts.
-    """
+    """Lay out a view (``origin``: stream or conflicts), then wire it."""
     studio, names = page.studio, PARTS[origin]
-    filters = filter_row(studio, names)
-    boxes = list(filters.values())
-    store = str(studio.workspace.root)
-
-    def value(values: Sequence[str]) -> dict[str, Any]:
-        asked = dict(zip(names, values, strict=True))
-        chosen = {name: given for name, given in asked.items() if given != DEFAULTS.get(name, "")}
-        return {"origin": origin, "store": store, "filters": asked, "address": {"screen": origin, **chosen}}
-
+    boxes = filter_row(studio, names)
     given = {name: DEFAULTS.get(name, "") for name in names}
-    stream = review_stream(origin, store, given, card_functions(page, origin))
+    stream = review_stream(studio, origin, given, card_functions(page, origin))
 
+    @event
     def show(*values: str) -> dict[str, Any]:
-        return value(values)
+        asked = dict(zip(names, values, strict=True))
+        chosen = {name: value for name, value in asked.items() if value != given[name]}
+        return stream_value(studio, origin, asked, address={"screen": origin, **chosen})
 
+    @event
     def arrive(target: dict[str, Any]) -> list[Any]:
         if not is_meant(target, origin):
             return [gr.skip()] * (len(names) + 2)
         values, updates = filled(studio, names, target)
-        return [target["at"], *updates, value(values)]
+        return [target["at"], *updates, show(*values)]
 
+    @event
     def renew(target: dict[str, Any], came: float, *values: str) -> list[Any]:
         if is_arriving(target, origin, came):
             return [gr.skip()] * (len(names) + 1)
-        return [*renewed(studio, names), {**value(values), "at": time.time()}]
+        return [*renewed(studio, names), {**show(*values), "at": time.time()}]
 
     def look() -> int:
         return studio.proposed.choice()[0] or 0
@@ -84,9 +76,8 @@ def stream_part(page: Page, tab: gr.Tab, origin: str) -> None:
     def follow(event_data: gr.EventData, *values: str) -> tuple[Any, Any]:
         step = event_data._data
         if step["action"] == "next_class":
-            names_of = studio.class_names
-            at = names_of.index(step["name"]) if step["name"] else -1
-            following = names_of[(at + 1) % len(names_of)]
+            classes = studio.class_names
+            following = classes[(classes.index(step["name"]) + 1) % len(classes) if step["name"] else 0]
             asked = dict(zip(names, values, strict=True))
             return page.go("review", **{**asked, "screen": origin, "class_name": following})
         if step["action"] == "clear":
@@ -94,13 +85,37 @@ def stream_part(page: Page, tab: gr.Tab, origin: str) -> None:
         return page.go(step["tab"] or "review", **step["filters"])
 
     run = gr.Number(look(), visible="hidden")  # updates of the filters themselves would close their lists
-    came = arrival()
-    looked_at = [page.shown["review"].select, tab.select, run.change]
-    gr.on([box.input for box in boxes], event(show), boxes, stream, **QUICK)
-    page.target.change(event(arrive), page.target, [came, *boxes, stream], **QUICK)
-    gr.on(looked_at, event(renew), [page.target, came, *boxes], [*boxes, stream], **QUICK)
+    came, looked_at = arrival(), [page.shown["review"].select, tab.select, run.change]
+    gr.on([box.input for box in boxes], show, boxes, stream, **QUICK)
+    page.target.change(arrive, page.target, [came, *boxes, stream], **QUICK)
+    gr.on(looked_at, renew, [page.target, came, *boxes], [*boxes, stream], **QUICK)
     page.timer("review", RUN_SECONDS).tick(look, None, run, **QUICK)
     stream.select(event(follow), boxes, page.way, **EACH)
+
+
+def review_stream(
+    studio: Studio, origin: str, filters: dict[str, str], server_functions: list[Callable[..., Any]]
+) -> gr.HTML:
+    """Return the big question with its keys; its script asks the server for cards and sends the answers behind.
+
+    Another value (see :func:`stream_value`) keeps the card on screen unless the filters have changed. Where the person
+    wants to go on from an empty queue, or to the next class, it tells ``.select`` the step.
+
+    Args:
+        origin: stream, conflicts or audit.
+        filters: What is asked, for next_cards.
+        server_functions: next_cards, answer, undo, redo and release; each takes one dictionary.
+    """
+    value = stream_value(studio, origin, filters)
+    return custom("review_stream", value, server_functions=server_functions, elem_id=f"review-{origin}")
+
+
+def stream_value(studio: Studio, origin: str, filters: dict[str, str], **more: Any) -> dict[str, Any]:
+    """Return what the script knows; ``store`` keeps the unsent answers of data sets apart.
+
+    An ``address`` is what the page's address says of the view.
+    """
+    return {"origin": origin, "store": str(studio.workspace.root), "filters": filters, **more}
 
 
 def card_functions(page: Page, origin: str) -> list[Callable[..., Any]]:
@@ -120,7 +135,7 @@ def card_functions(page: Page, origin: str) -> list[Callable[..., Any]]:
             "total": batch.total,
             "run": batch.run,
             "lost": batch.lost,
-            "empty": None if batch.empty is None else empty_facts(batch.empty),
+            "empty": batch.empty and asdict(batch.empty),
         }
 
     @server_function
@@ -136,23 +151,25 @@ def card_functions(page: Page, origin: str) -> list[Callable[..., Any]]:
         return {"settled": len(receipt.skipped), "run": studio.proposed.choice()[0]}
 
     @server_function
-    def undo(given: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        who = person(studio, request)
-        found = studio.review.undo(who, action_id=given["id"], target=given.get("target"))
-        return reversal_facts(studio, found, origin)
-
-    @server_function
-    def redo(given: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        who = person(studio, request)
-        found = studio.review.redo(who, action_id=given["id"], target=given.get("target"))
-        return reversal_facts(studio, found, origin)
-
-    @server_function
     def release(given: dict[str, Any], request: gr.Request) -> dict[str, Any]:
         studio.review.release(person(studio, request), given["holder"])
         return {}
 
-    return [next_cards, answer, undo, redo, release]
+    return [next_cards, answer, *reversals(studio, lambda found: reversal_facts(studio, found, origin)), release]
+
+
+def reversals(studio: Studio, facts: Callable[[Reversal], dict[str, Any]]) -> list[Callable[..., Any]]:
+    """Return undo and redo for the script, which is told the facts of what was done."""
+
+    def reversal(kind: str) -> Callable[..., Any]:
+        def act(given: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+            reverse = getattr(studio.review, kind)
+            return facts(reverse(person(studio, request), action_id=given["id"], target=given.get("target")))
+
+        act.__name__ = kind  # what the script calls it
+        return server_function(act)
+
+    return [reversal("undo"), reversal("redo")]
 
 
 def card_facts(studio: Studio, card: Card, origin: str = "stream") -> dict[str, Any]:
@@ -172,11 +189,6 @@ def card_facts(studio: Studio, card: Card, origin: str = "stream") -> dict[str, 
         "large": media_url(studio, card.image_id, LARGE_SIDE),
         "known": "" if known is None else who_says(known),
     }
-
-
-def empty_facts(empty: EmptyQueue) -> dict[str, Any]:
-    """Return why a queue is empty, for the script."""
-    return {"title": empty.title, "text": empty.text, "steps": [asdict(step) for step in empty.steps]}
 
 
 def reversal_facts(studio: Studio, found: Reversal, origin: str) -> dict[str, Any]:
@@ -201,8 +213,7 @@ def reversal_words(found: Reversal) -> str:
     if line is None:
         return "Nothing had been written: there is nothing to undo"
     done = "Undone" if line.kind == "undo" else "Brought back"
-    cells = f"{len(line.cells):,} cell{'' if len(line.cells) == 1 else 's'}"
-    return f"{done}: line {line.of}, {cells}, {line.origin}"
+    return f"{done}: line {line.of}, {counted(len(line.cells), 'cell')}, {line.origin}"
 
 
 def who_says(known: Provenance) -> str:

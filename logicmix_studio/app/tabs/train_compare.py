@@ -29,9 +29,6 @@ def compare_view(page: Page, tab: gr.Tab, pair: list[gr.Dropdown], known: gr.JSO
     """Lay out the comparison of two runs, then wire it; return what fills the choice of the two runs.
 
     Args:
-        page: What the tabs share.
-        tab: The inner tab, whose ``select`` is the moment it is looked at.
-        pair: The choice of the two runs.
         known: Changes with every run that comes, ends or is renamed.
     """
     studio = page.studio
@@ -78,12 +75,7 @@ def compare_view(page: Page, tab: gr.Tab, pair: list[gr.Dropdown], known: gr.JSO
 
 
 def preview_view(page: Page, tab: gr.Tab) -> None:
-    """Lay out what the next run would learn from, then wire it.
-
-    Args:
-        page: What the tabs share.
-        tab: The inner tab, whose ``select`` is the moment it is looked at.
-    """
+    """Lay out what the next run would learn from, then wire it."""
     studio = page.studio
     words = gr.HTML()
     with gr.Row():

@@ -33,7 +33,6 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
     """Lay out the chosen run, then wire it.
 
     Args:
-        page: What the tabs share.
         chosen: The run that is shown; 0 for the one at work or the latest.
         known: Changes with every run that comes, ends or is renamed.
     """
@@ -165,8 +164,6 @@ def drawn(frame: pd.DataFrame, axis: str, colours: dict[str, str]) -> Any:
     """Return a chart's update to the lines of a table ``x, y, line``; without a point it is hidden.
 
     Args:
-        frame: The lines.
-        axis: What stands below it.
         colours: Of the lines by name; the others have the accent's.
     """
     colour_map = {line: colours.get(line, ACCENT) for line in frame["line"].unique()}
@@ -180,12 +177,7 @@ def with_bars(table: pd.DataFrame) -> Any:
 
 
 def head_value(studio: Studio, info: RunInfo) -> dict[str, Any]:
-    """Return what stands above the curves of a run.
-
-    Args:
-        studio: The data set.
-        info: The run.
-    """
+    """Return what stands above the curves of a run."""
     change = studio.runs.change_line(info)
     start = f"from run {int(info.init_from)}" if info.init_from and info.init_from.isdigit() else "fresh start"
     tags = [f"run {info.run}", STATUS_WORDS[info.status], RECIPES[info.recipe].title, start]

@@ -25,7 +25,6 @@ def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
     """Lay the panel out, then wire it.
 
     Args:
-        page: What the tabs share.
         chosen: The run that is shown; set to the one that was started.
         known: Changes with every run that comes, ends or is renamed.
     """
