@@ -98,7 +98,7 @@ def import_dataset(workspace: Workspace, options: ImportOptions, progress: Progr
     Raises:
         StudioError: If something can't be read; nothing is changed then.
     """
-    workspace.refuse_other_format()
+    workspace.info_if_any()  # a workspace of another version stays as it is
     result = read_dataset(
         workspace.root,
         labels=options.labels,

@@ -1,22 +1,26 @@
 """The store: workspace, journal, ledger, lock and settings. `store.fiftyone` is the FiftyOne data set."""
 
 from logicmix_studio.files import read_json, write_json
-from logicmix_studio.store.classes import add_class, load_labels, rename_class, with_classes
-from logicmix_studio.store.dataset import Dataset
-from logicmix_studio.store.journal import (
-    CellChange,
-    CellValue,
-    Journal,
-    Line,
-    new_action_id,
-    read_journal,
-    utc_now,
-)
+from logicmix_studio.store.dataset import Dataset, Settings
+from logicmix_studio.store.journal import CellChange, CellValue, Journal, Line, new_action_id, read_journal, utc_now
 from logicmix_studio.store.ledger import NEVER, Decision, Ledger, Receipt, Source
-from logicmix_studio.store.lock import ServerInfo, WorkspaceLock, server_of
-from logicmix_studio.store.settings import Settings
-from logicmix_studio.store.tables import align_cells, load_table, save_table
-from logicmix_studio.store.workspace import Workspace, locate_workspace, user_data_folder
+from logicmix_studio.store.tables import (
+    add_class,
+    align_cells,
+    load_labels,
+    load_table,
+    rename_class,
+    save_table,
+    with_classes,
+)
+from logicmix_studio.store.workspace import (
+    ServerInfo,
+    Workspace,
+    WorkspaceLock,
+    locate_workspace,
+    server_of,
+    user_data_folder,
+)
 
 __all__ = [
     "NEVER",

@@ -1,7 +1,9 @@
-"""One opened data set: its table, its ledger and what people chose. Every service is made from it."""
+"""One opened data set: its table, its ledger and what people chose on screen. Every service is made from it."""
 
 from __future__ import annotations
 
+import copy
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,17 +12,64 @@ import numpy as np
 import numpy.typing as npt
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.files import read_json, write_json
 from logicmix_studio.labels import UNKNOWN, LabelTable
-from logicmix_studio.store.classes import load_labels
 from logicmix_studio.store.journal import Journal, read_journal
 from logicmix_studio.store.ledger import Ledger
-from logicmix_studio.store.settings import Settings
-from logicmix_studio.store.tables import align_cells
+from logicmix_studio.store.tables import align_cells, load_labels
 from logicmix_studio.store.workspace import Workspace
+
+_LEVELS_ABOVE_CLASSES = {"thresholds": 1, "descriptions": 0}
+"""Settings by class name, and how many levels of keys stand above the names."""
+
+
+class Settings:
+    """What people chose on screen: a thread-safe dictionary in a JSON file, which is replaced in one step.
+
+    ``version`` rises by one with every change, so that a derived value knows when it is stale.
+
+    Args:
+        path: The file; a missing one is an empty dictionary.
+        renamed: Former class names and the names of today; what was chosen for a class follows its name.
+
+    Raises:
+        StudioError: If the file is no JSON object.
+    """
+
+    def __init__(self, path: Path, renamed: Mapping[str, str] | None = None) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._content: dict[str, Any] = read_json(path) or {}
+        for key, levels in _LEVELS_ABOVE_CLASSES.items():
+            if renamed and key in self._content:
+                self._content[key] = _follow(self._content[key], renamed, levels)
+        self.version = 0
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a copy of one setting."""
+        with self._lock:
+            return copy.deepcopy(self._content.get(key, default))
+
+    def update(self, changes: Mapping[str, Any]) -> None:
+        """Set some settings and write the file; a value of None removes its key."""
+        with self._lock:
+            content = {key: value for key, value in {**self._content, **changes}.items() if value is not None}
+            write_json(self._path, content)
+            self._content = content
+            self.version += 1
+
+
+def _follow(value: Any, renamed: Mapping[str, str], levels: int) -> Any:
+    """Return a setting with today's class names, ``levels`` below its top."""
+    if levels:
+        return {key: _follow(part, renamed, levels - 1) for key, part in value.items()}
+    if isinstance(value, dict):
+        return {renamed.get(name, name): part for name, part in value.items()}
+    return [renamed.get(name, name) for name in value]
 
 
 class Dataset:
-    """The labels of one workspace, read into memory, and the journal that changes are written to.
+    """The labels of one imported workspace, read into memory, and the journal that changes are written to.
 
     Attributes:
         workspace: Where everything of this data set lies.
@@ -29,14 +78,12 @@ class Dataset:
         settings: What people chose on screen.
         complete: (N, C) int8 complete states in a trial or the demo, else None; for evaluation only.
         renamed: Former class names and the names of today.
+
+    Raises:
+        StudioError: If there is no workspace, or it is broken.
     """
 
     def __init__(self, workspace: Workspace, *, read_only: bool = False) -> None:
-        """Read an imported workspace and replay its journal.
-
-        Raises:
-            StudioError: If there is none, or it is broken.
-        """
         self.workspace = workspace
         self.info: dict[str, Any] = workspace.info()
         self.renamed: dict[str, str] = self.info.get("renamed", {})
@@ -74,27 +121,15 @@ class Dataset:
         return view
 
     def row_of(self, image_id: str) -> int:
-        """Return the row of an image.
-
-        Raises:
-            StudioError: If there is no such image.
-        """
+        """Return the row of an image; a StudioError where there is none."""
         return self.ledger.find_row(image_id)
 
     def column_of(self, class_name: str) -> int:
-        """Return the column of a class.
-
-        Raises:
-            StudioError: If there is no such class.
-        """
+        """Return the column of a class; a StudioError where there is none."""
         return self.ledger.find_column(class_name)
 
     def image_path(self, image_id: str) -> Path:
-        """Return the file of an image.
-
-        Raises:
-            StudioError: If there is no such image.
-        """
+        """Return the file of an image; a StudioError where there is no such image."""
         return self.workspace.root / self.table.paths[self.row_of(image_id)]
 
     def close(self) -> None:

@@ -12,12 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from logicmix_studio.errors import StudioError
-
-Kind = Literal["decide", "undo", "redo", "note"]
-Answer = Literal["accept", "reject", "unsure", "skip", "set", "undo", "redo"]
 
 
 class CellValue(NamedTuple):
@@ -37,6 +34,7 @@ class CellChange(NamedTuple):
     image_id: str
     class_name: str
     answer: str
+    """accept, reject, unsure, skip, set, undo or redo."""
     score: float | None
     """The calibrated score the person could have seen; None where no model had scored the cell."""
     before: CellValue
@@ -52,6 +50,7 @@ class Line:
     id: str
     """Made by whoever asks; the same id twice is the same action."""
     kind: str
+    """decide, undo, redo or note."""
     time: str
     """UTC, ISO 8601 with microseconds."""
     who: str
@@ -73,11 +72,7 @@ class Line:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Line:
-        """Return a line from its text.
-
-        Raises:
-            ValueError: If the text is no such line.
-        """
+        """Return a line from its text; a ValueError where it is none."""
         raw = json.loads(text)
         try:
             cells = tuple(
@@ -127,23 +122,32 @@ def read_journal(path: Path) -> Iterator[Line]:
 
 
 class Journal:
-    """Appends lines to the journal and makes them durable."""
+    """Appends lines to the journal and makes them durable.
+
+    An unfinished last line that is found in the file is moved to ``journal.torn``.
+
+    Raises:
+        StudioError: If the file can't be written.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Open the file for appending; an unfinished last line is moved to ``journal.torn``.
-
-        Raises:
-            StudioError: If the file can't be written.
-        """
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise StudioError(f"{path}: cannot be written: {error.strerror}", "check the folder's rights") from error
-        self._end = self._drop_torn_line()
+        data = path.read_bytes()
+        self._end = data.rfind(b"\n") + 1
+        if self._end < len(data):
+            with path.with_suffix(".torn").open("ab") as torn:
+                torn.write(data[self._end :] + b"\n")
+            self._cut()
+            os.fsync(self._descriptor)
         os.lseek(self._descriptor, self._end, os.SEEK_SET)
-        _sync_folder(path.parent)
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
 
     def append(self, line: Line) -> None:
         """Write one line and wait until it is on disk.
@@ -158,32 +162,16 @@ class Journal:
                 written += os.write(self._descriptor, data[written:])
             os.fsync(self._descriptor)
         except OSError as error:
-            os.ftruncate(self._descriptor, self._end)
-            os.lseek(self._descriptor, self._end, os.SEEK_SET)
-            raise StudioError(
-                f"{self.path}: the decision was not saved: {error.strerror}",
-                "free some space and answer again",
-            ) from error
+            self._cut()
+            told = f"{self.path}: the decision was not saved: {error.strerror}"
+            raise StudioError(told, "free some space and answer again") from error
         self._end += len(data)
 
     def close(self) -> None:
         """Close the file; appending afterwards is an error."""
         os.close(self._descriptor)
 
-    def _drop_torn_line(self) -> int:
-        data = self.path.read_bytes()
-        end = data.rfind(b"\n") + 1
-        if end < len(data):
-            with self.path.with_suffix(".torn").open("ab") as torn:
-                torn.write(data[end:] + b"\n")
-            os.ftruncate(self._descriptor, end)
-            os.fsync(self._descriptor)
-        return end
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    def _cut(self) -> None:
+        """Take away what stands behind the last whole line."""
+        os.ftruncate(self._descriptor, self._end)
+        os.lseek(self._descriptor, self._end, os.SEEK_SET)

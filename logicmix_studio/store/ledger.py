@@ -6,7 +6,7 @@ import enum
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,12 +59,6 @@ class Receipt:
     """Cells that an undo left alone because they were changed again later."""
 
 
-@dataclass
-class _Stacks:
-    undo: list[int] = field(default_factory=list)
-    redo: list[int] = field(default_factory=list)
-
-
 class Ledger:
     """The states of all cells, their sources, and the only way to change them.
 
@@ -72,10 +66,15 @@ class Ledger:
     methods may be called from any thread.
 
     Attributes:
-        table: The imported labels; ids, paths, classes and splits are read from it.
         states: (N, C) int8 in {-1, 0, +1}. Read it; never write to it.
         sources: (N, C) uint8, values of :class:`Source`.
         unsure_run: (N, C) int16, the run whose queue the cell left as unsure, or -1.
+
+    Args:
+        table: The imported labels; ids, paths, classes and splits are read from it.
+        lines: The journal's lines, oldest first; they are replayed.
+        journal: Where new lines go; without one the ledger can only be read.
+        renamed: Former class names and the names of today: a former name still finds its class.
     """
 
     def __init__(
@@ -85,34 +84,23 @@ class Ledger:
         journal: Journal | None = None,
         renamed: Mapping[str, str] | None = None,
     ) -> None:
-        """Build the arrays from the import and replay the journal.
-
-        Args:
-            table: The imported labels.
-            lines: The journal's lines, oldest first.
-            journal: Where new lines go; without one the ledger can only be read.
-            renamed: Former class names and the names of today: a former name still finds its class.
-        """
         self.table = table
         self.lock = threading.RLock()
         self.states: npt.NDArray[np.int8] = table.states.copy()
-        self.sources: npt.NDArray[np.uint8] = np.where(table.states == UNKNOWN, Source.NOBODY, Source.IMPORTED).astype(
-            np.uint8
-        )
+        self.sources: npt.NDArray[np.uint8] = (table.states != UNKNOWN).astype(np.uint8) * np.uint8(Source.IMPORTED)
         self.unsure_run: npt.NDArray[np.int16] = np.full(table.states.shape, NEVER, dtype=np.int16)
         self.row_of: dict[str, int] = {image_id: row for row, image_id in enumerate(table.image_ids)}
         self.column_of: dict[str, int] = {name: column for column, name in enumerate(table.class_names)}
         self._renamed = {old: new for old, new in (renamed or {}).items() if new in self.column_of}
         self.column_of |= {old: self.column_of[new] for old, new in self._renamed.items()}
         self.lines: list[Line] = []
-        self.orphans = 0
-        """Journal cells whose image or class is no longer in the import; the journal still has them."""
         self._journal = journal
         self._is_closed = False
         self._by_id: dict[str, Line] = {}
         self._by_seq: dict[int, Line] = {}
         self._touched: dict[tuple[int, int], list[int]] = defaultdict(list)
-        self._stacks: dict[str, _Stacks] = defaultdict(_Stacks)
+        self._undo: dict[str, list[int]] = defaultdict(list)
+        self._redo: dict[str, list[int]] = defaultdict(list)
         self._listeners: list[Listener] = []
         for line in lines:
             self._take(line)
@@ -126,38 +114,25 @@ class Ledger:
 
     def value(self, row: int, column: int) -> CellValue:
         """Return what is known of one cell."""
-        return CellValue(
-            int(self.states[row, column]), int(self.sources[row, column]), int(self.unsure_run[row, column])
-        )
+        state, source, unsure_run = self.states[row, column], self.sources[row, column], self.unsure_run[row, column]
+        return CellValue(int(state), int(source), int(unsure_run))
 
     def find_row(self, image_id: str) -> int:
-        """Return the row of an image.
-
-        Raises:
-            StudioError: If there is no such image.
-        """
+        """Return the row of an image; a StudioError where there is none."""
         if image_id not in self.row_of:
             hint = "reload the page: the data set may have changed"
             raise StudioError(f"there is no image {image_id!r}", hint)
         return self.row_of[image_id]
 
     def find_column(self, class_name: str) -> int:
-        """Return the column of a class.
-
-        Raises:
-            StudioError: If there is no such class.
-        """
+        """Return the column of a class; a StudioError where there is none."""
         if class_name not in self.column_of:
             hint = f"classes are: {', '.join(self.table.class_names[:20])}"
             raise StudioError(f"there is no class {class_name!r}", hint)
         return self.column_of[class_name]
 
     def position(self, image_id: str, class_name: str) -> tuple[int, int]:
-        """Return row and column of a cell.
-
-        Raises:
-            StudioError: If there is no such image or class.
-        """
+        """Return row and column of a cell; a StudioError where there is no such image or class."""
         return self.find_row(image_id), self.find_column(class_name)
 
     def history(self, image_id: str, class_name: str) -> list[Line]:
@@ -167,15 +142,10 @@ class Ledger:
             return [self._by_seq[seq] for seq in self._touched.get(cell, ())]
 
     def line(self, seq: int) -> Line:
-        """Return one line.
-
-        Raises:
-            StudioError: If there is none of that number.
-        """
-        try:
-            return self._by_seq[seq]
-        except KeyError:
-            raise StudioError(f"there is no journal line {seq}", f"the last one is {self.seq}") from None
+        """Return one line; a StudioError where there is none of that number."""
+        if seq not in self._by_seq:
+            raise StudioError(f"there is no journal line {seq}", f"the last one is {self.seq}")
+        return self._by_seq[seq]
 
     def find(self, action_id: str) -> Line | None:
         """Return the line that an action wrote, or None."""
@@ -184,20 +154,19 @@ class Ledger:
     def states_at(self, time: str) -> npt.NDArray[np.int8]:
         """Return the (N, C) int8 states as they were at a time (UTC, ISO 8601)."""
         with self.lock:
-            past = Ledger(self.table, (line for line in self.lines if line.time <= time))
-            return past.states
+            return Ledger(self.table, (line for line in self.lines if line.time <= time)).states
 
     def can_undo(self, who: str) -> int | None:
         """Return the line that :meth:`undo` would undo for a person."""
-        return next(reversed(self._stacks[who].undo), None)
+        return next(reversed(self._undo[who]), None)
 
     def can_redo(self, who: str) -> int | None:
         """Return the line that :meth:`redo` would bring back for a person."""
-        return next(reversed(self._stacks[who].redo), None)
+        return next(reversed(self._redo[who]), None)
 
     def is_undone(self, seq: int) -> bool:
         """Return whether a decision stands undone at present."""
-        return seq not in self._stacks[self.line(seq).who].undo
+        return seq not in self._undo[self.line(seq).who]
 
     def listen(self, listener: Listener) -> None:
         """Have every new line handed over, in order, while the ledger is locked: take it and return at once."""
@@ -247,17 +216,16 @@ class Ledger:
                 return repeated
             changes: list[CellChange] = []
             skipped: list[Decision] = []
-            for decision in _last_per_cell(decisions):
+            for decision in {(one.image_id, one.class_name): one for one in decisions}.values():  # the last of a cell
                 change = self._change(decision, run)
                 if change is None or (keep_known and change.before.state != UNKNOWN):
                     skipped.append(decision)
                 else:
                     changes.append(change)
             if not changes and not always:
-                return Receipt(line=None, skipped=tuple(skipped))
+                return Receipt(None, skipped=tuple(skipped))
             facts = {"run": run, "note": note, "extra": dict(extra or {})}
-            line = self._write("decide", changes, who, origin, action_id, **facts)
-            return Receipt(line=line, skipped=tuple(skipped))
+            return Receipt(self._write("decide", changes, who, origin, action_id, **facts), skipped=tuple(skipped))
 
     def undo(
         self, who: str, *, action_id: str | None = None, of: int | None = None, target: str | None = None
@@ -282,16 +250,14 @@ class Ledger:
             if target is not None:
                 found = self.find(target)
                 if found is None or self.is_undone(found.seq):
-                    return Receipt(line=None)
+                    return Receipt(None)
                 of = found.seq
             seq = self.can_undo(who) if of is None else of
             if seq is None:
-                hint = "your decisions appear here after the first one"
-                raise StudioError("there is nothing to undo", hint)
+                raise StudioError("there is nothing to undo", "your decisions appear here after the first one")
             line = self.line(seq)
             if line.kind != "decide":
-                told = f"line {seq} is not a decision but a {line.kind}"
-                raise StudioError(told, "revert the decision itself")
+                raise StudioError(f"line {seq} is not a decision but a {line.kind}", "revert the decision itself")
             if self.is_undone(seq):
                 raise StudioError(f"line {seq} is undone already", "redo brings it back")
             return self._reverse(line, "undo", who, action_id)
@@ -301,7 +267,7 @@ class Ledger:
 
         Args:
             who: The person who redoes.
-            action_id: The same id twice is one action.
+            action_id: See :meth:`undo`.
             target: The id of the action that shall come back; where it wrote nothing, nothing happens.
 
         Raises:
@@ -314,7 +280,7 @@ class Ledger:
             if target is not None:
                 found = self.find(target)
                 if found is None:
-                    return Receipt(line=None)
+                    return Receipt(None)
                 if found.seq != seq:
                     told = f"line {found.seq} cannot be brought back now"
                     raise StudioError(told, "a newer decision came in between: answer again")
@@ -323,20 +289,13 @@ class Ledger:
             return self._reverse(self.line(seq), "redo", who, action_id)
 
     def note(
-        self,
-        text: str,
-        *,
-        who: str,
-        origin: str,
-        action_id: str | None = None,
-        extra: Mapping[str, Any] | None = None,
+        self, text: str, *, who: str, origin: str, action_id: str | None = None, extra: Mapping[str, Any] | None = None
     ) -> Receipt:
         """Write a line without cells: a threshold that was moved, a class that was added."""
         with self.lock:
             if repeated := self._repeated(action_id):
                 return repeated
-            facts = {"note": text, "extra": dict(extra or {})}
-            return Receipt(line=self._write("note", (), who, origin, action_id, **facts))
+            return Receipt(self._write("note", (), who, origin, action_id, note=text, extra=dict(extra or {})))
 
     # within ------------------------------------------------------------------
 
@@ -346,24 +305,23 @@ class Ledger:
 
     def _change(self, decision: Decision, run: int | None) -> CellChange | None:
         row, column = self.position(decision.image_id, decision.class_name)
-        before = self.value(row, column)
-        answer = decision.answer
-        if answer in ("unsure", "skip"):
-            left = NEVER if run is None else run
-            after = before._replace(unsure_run=left if answer == "unsure" else before.unsure_run)
+        before, answer = self.value(row, column), decision.answer
+        if answer == "unsure":
+            after = before._replace(unsure_run=NEVER if run is None else run)
+        elif answer == "skip":
+            after = before
         elif answer in ("accept", "reject"):
             if before.state != UNKNOWN:
                 return None
             source = Source.ACCEPTED if answer == "accept" else Source.HUMAN
-            after = CellValue(_checked_state(decision, known=True), int(source), before.unsure_run)
+            after = CellValue(_checked_state(decision, (-1, 1)), int(source), before.unsure_run)
         elif answer == "set":
-            state = _checked_state(decision, known=False)
+            state = _checked_state(decision, (-1, 0, 1))
             source = Source.NOBODY if state == UNKNOWN else Source.HUMAN
             after = CellValue(state, int(source), before.unsure_run)
         else:
             raise StudioError(f"unknown answer {answer!r}", "answers are: accept, reject, unsure, skip, set")
-        name = self.table.class_names[column]
-        return CellChange(decision.image_id, name, answer, decision.score, before, after)
+        return CellChange(decision.image_id, self.table.class_names[column], answer, decision.score, before, after)
 
     def _reverse(self, target: Line, kind: str, who: str, action_id: str | None) -> Receipt:
         changes: list[CellChange] = []
@@ -375,26 +333,18 @@ class Ledger:
                 changes.append(cell._replace(answer=kind, before=expected, after=wanted))
             else:
                 left_alone.append(cell)
-        facts = {"run": target.run, "of": target.seq}
-        line = self._write(kind, changes, who, target.origin, action_id, **facts)
-        return Receipt(line=line, left_alone=tuple(left_alone))
+        line = self._write(kind, changes, who, target.origin, action_id, run=target.run, of=target.seq)
+        return Receipt(line, left_alone=tuple(left_alone))
 
     def _write(
-        self,
-        kind: str,
-        changes: Sequence[CellChange],
-        who: str,
-        origin: str,
-        action_id: str | None,
-        **facts: Any,
+        self, kind: str, changes: Sequence[CellChange], who: str, origin: str, action_id: str | None, **facts: Any
     ) -> Line:
         if self._is_closed:
             raise RuntimeError("the data set was closed or read anew: ask again")
         if self._journal is None:
-            hint = "open it with read_only=False to decide"
-            raise StudioError("this studio was opened for reading only", hint)
-        action_id = action_id or new_action_id()
-        line = Line(self.seq + 1, action_id, kind, utc_now(), who, origin, tuple(changes), **facts)
+            raise StudioError("this studio was opened for reading only", "open it with read_only=False to decide")
+        written_id = action_id or new_action_id()
+        line = Line(self.seq + 1, written_id, kind, utc_now(), who, origin, tuple(changes), **facts)
         self._journal.append(line)
         self._take(line)
         for listener in self._listeners:
@@ -406,7 +356,7 @@ class Ledger:
             return
         now = self._renamed
         if now and any(cell.class_name in now for cell in line.cells):
-            cells = [cell._replace(class_name=now.get(cell.class_name, cell.class_name)) for cell in line.cells]
+            cells = (cell._replace(class_name=now.get(cell.class_name, cell.class_name)) for cell in line.cells)
             line = replace(line, cells=tuple(cells))
         self.lines.append(line)
         self._by_id[line.id] = line
@@ -415,33 +365,23 @@ class Ledger:
         for cell in line.cells:
             row, column = self.row_of.get(cell.image_id), self.column_of.get(cell.class_name)
             if row is None or column is None:
-                self.orphans += 1
-                continue
+                continue  # it is no longer in the import; the journal still has it
             self.states[row, column], self.sources[row, column], self.unsure_run[row, column] = cell.after
             self._touched[row, column].append(line.seq)
 
     def _track(self, line: Line) -> None:
         if line.kind == "decide":
-            stacks = self._stacks[line.who]
-            stacks.undo.append(line.seq)
-            stacks.redo.clear()
-        elif line.kind in ("undo", "redo") and line.of is not None:
-            owner = self._stacks[self._by_seq[line.of].who]
-            if line.kind == "undo":
-                owner.undo.remove(line.of)
-                self._stacks[line.who].redo.append(line.of)
-            else:
-                self._stacks[line.who].redo.remove(line.of)
-                owner.undo.append(line.of)
+            self._undo[line.who].append(line.seq)
+            self._redo[line.who].clear()
+        elif line.of is not None:
+            undo, redo = self._undo[self._by_seq[line.of].who], self._redo[line.who]
+            taken, given = (undo, redo) if line.kind == "undo" else (redo, undo)
+            taken.remove(line.of)
+            given.append(line.of)
 
 
-def _checked_state(decision: Decision, *, known: bool) -> int:
-    allowed = (-1, 1) if known else (-1, 0, 1)
+def _checked_state(decision: Decision, allowed: tuple[int, ...]) -> int:
     if decision.state not in allowed:
         told = f"state of {decision.class_name!r} must be one of {allowed}, got {decision.state!r}"
         raise StudioError(told, "+1 is positive, -1 negative, 0 unknown")
     return int(decision.state)
-
-
-def _last_per_cell(decisions: Sequence[Decision]) -> list[Decision]:
-    return list({(decision.image_id, decision.class_name): decision for decision in decisions}.values())

@@ -1,4 +1,4 @@
-"""Where a data set's workspace lies and what is in it."""
+"""Where a data set's workspace lies, what is in it, and the lock of the one process that may write there."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import hashlib
 import os
 import shlex
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+from filelock import FileLock
 
-from logicmix_studio.errors import StudioError
-from logicmix_studio.files import read_json
+from logicmix_studio.errors import StudioError, writing
+from logicmix_studio.files import read_json, take_lock, write_json
+from logicmix_studio.processes import is_alive, start_time
 
 WORKSPACE_NAME = ".logicmix"
 WORKSPACE_FORMAT = 1
@@ -71,12 +72,8 @@ class Workspace:
         return self.info_file.is_file() and self.labels_file.is_file()
 
     def info(self) -> dict[str, Any]:
-        """Return ``workspace.json``.
-
-        Raises:
-            StudioError: If it is missing, broken or of a later format.
-        """
-        content = self._read_info()
+        """Return ``workspace.json``; a StudioError where it is missing, broken or of a later format."""
+        content = self.info_if_any()
         if content is None:
             raise StudioError(
                 f"{self.folder} is no workspace: {self.info_file.name} is missing",
@@ -84,26 +81,8 @@ class Workspace:
             )
         return content
 
-    def refuse_other_format(self) -> None:
-        """Leave a workspace alone that another version wrote.
-
-        Raises:
-            StudioError: If there is one, and it is broken or of a later format.
-        """
-        self._read_info()
-
-    def command(self, name: str) -> str:
-        """Return the command line that does something with this workspace, to be shown.
-
-        Args:
-            name: The command.
-        """
-        line = f"logicmix-studio {name} {shlex.quote(str(self.root))}"
-        if self == locate_workspace(self.root):
-            return line
-        return f"{line} --workspace {shlex.quote(str(self.folder))}"
-
-    def _read_info(self) -> dict[str, Any] | None:
+    def info_if_any(self) -> dict[str, Any] | None:
+        """Return ``workspace.json``, None where there is none; a StudioError where another version wrote it."""
         content = read_json(self.info_file)
         if content is not None and content.get("format") != WORKSPACE_FORMAT:
             raise StudioError(
@@ -111,6 +90,13 @@ class Workspace:
                 "open it with the version of LogicMix Studio that wrote it",
             )
         return content
+
+    def command(self, name: str) -> str:
+        """Return the command line that does something with this workspace, to be shown."""
+        line = f"logicmix-studio {name} {shlex.quote(str(self.root))}"
+        if self == locate_workspace(self.root):
+            return line
+        return f"{line} --workspace {shlex.quote(str(self.folder))}"
 
 
 def locate_workspace(root: Path, workspace: Path | None = None) -> Workspace:
@@ -140,10 +126,9 @@ def locate_workspace(root: Path, workspace: Path | None = None) -> Workspace:
     return Workspace(root=root, folder=user_data_folder() / f"{root.name}-{digest}")
 
 
-def user_data_folder(environ: Mapping[str, str] | None = None) -> Path:
+def user_data_folder() -> Path:
     """Return the folder for workspaces and the demo that lie beside no images."""
-    source = os.environ if environ is None else environ
-    base = source.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "logicmix-studio"
 
 
@@ -154,11 +139,10 @@ def is_on_network(path: Path) -> bool:
 
 def file_system_of(path: Path) -> str:
     """Return the type of the file system that holds ``path``, or an empty string where the system does not say."""
-    best, kind = "", ""
-    for part in psutil.disk_partitions(all=True):
-        if path.is_relative_to(part.mountpoint) and len(part.mountpoint) >= len(best):
-            best, kind = part.mountpoint, part.fstype
-    return kind
+    holding = [part for part in psutil.disk_partitions(all=True) if path.is_relative_to(part.mountpoint)]
+    # Of several on one mount point the last hides the others.
+    best = max(reversed(holding), key=lambda part: len(part.mountpoint), default=None)
+    return str(best.fstype) if best else ""
 
 
 def _is_writable(folder: Path) -> bool:
@@ -169,3 +153,68 @@ def _is_writable(folder: Path) -> bool:
             return True
     except OSError:
         return False
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    """Who holds a workspace, and where that process listens."""
+
+    pid: int
+    process_started: float
+    url: str = ""
+    """Empty for a process that serves no page."""
+    token: str = ""
+    """What a program on this machine shows to be let in; empty where nothing is served."""
+
+
+class WorkspaceLock:
+    """Holds a workspace for writing until it is released; the kernel frees it when its holder dies.
+
+    Raises:
+        StudioError: If another process holds it, naming its pid and address, or it can't be written.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        with writing(workspace.folder):
+            workspace.folder.mkdir(parents=True, exist_ok=True)
+            self._lock: FileLock | None = take_lock(workspace.lock_file)
+        if self._lock is None:
+            raise _held(workspace)
+        try:
+            self.publish(url="", token="")
+        except StudioError:
+            self.release()
+            raise
+
+    def publish(self, *, url: str, token: str) -> None:
+        """Say where this process listens."""
+        own = ServerInfo(os.getpid(), start_time() or 0.0, url, token)
+        write_json(self.workspace.server_file, asdict(own), mode=0o600)
+
+    def release(self) -> None:
+        """Give the workspace back; a second call does nothing."""
+        if self._lock is not None:
+            self.workspace.server_file.unlink(missing_ok=True)
+            self._lock.release()
+            self._lock = None
+
+
+def server_of(workspace: Workspace) -> ServerInfo | None:
+    """Return the living process that holds a workspace, or None."""
+    content = read_json(workspace.server_file)
+    if content is None or not is_alive(content["pid"], content["process_started"]):
+        return None
+    return ServerInfo(content["pid"], content["process_started"], content.get("url", ""), content.get("token", ""))
+
+
+def _held(workspace: Workspace) -> StudioError:
+    holder = server_of(workspace)
+    if holder is None:
+        told = f"{workspace.folder} is in use by another process"
+        return StudioError(told, "wait until it has ended, then try again")
+    where = f", at {holder.url}" if holder.url else ""
+    return StudioError(
+        f"{workspace.folder} is in use by process {holder.pid}{where}",
+        f"{'open that page, or ' if holder.url else ''}end it with: {workspace.command('stop')}",
+    )

@@ -19,12 +19,12 @@ from pymongo.database import Database
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import LabelTable
-from logicmix_studio.store.classes import load_labels
 from logicmix_studio.store.fiftyone.attach import Identity, identity_of, import_digest
 from logicmix_studio.store.fiftyone.documents import FORMAT, META, RUNS, Entry
 from logicmix_studio.store.fiftyone.images import synchronise_images
 from logicmix_studio.store.fiftyone.schema import add_views, declare_fields, set_appearance
 from logicmix_studio.store.fiftyone.sync_worker import connect
+from logicmix_studio.store.tables import load_labels
 from logicmix_studio.store.workspace import Workspace
 
 if TYPE_CHECKING:
