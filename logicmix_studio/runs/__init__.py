@@ -2,6 +2,5 @@
 
 from logicmix_studio.runs.info import RunInfo
 from logicmix_studio.runs.jobs import Jobs
-from logicmix_studio.training.device_lock import DeviceLock, locks_folder
 
-__all__ = ["DeviceLock", "Jobs", "RunInfo", "locks_folder"]
+__all__ = ["Jobs", "RunInfo"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -13,10 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
-from logicmix_studio.review.proposal_set import ProposalSet, RunScores
+from logicmix_studio.review.proposal_set import ProposalSet
 from logicmix_studio.review.proposals import changes, conflict_mask, propose
+from logicmix_studio.runs.info import number_of, run_number
 from logicmix_studio.runs.jobs import Jobs
-from logicmix_studio.runs.scores import load_snapshot, snapshot_states
+from logicmix_studio.runs.registry import load_snapshot, snapshot_states
 from logicmix_studio.store import Dataset
 from logicmix_studio.training.fields import value_words
 from logicmix_studio.training.metrics import measure
@@ -137,11 +137,11 @@ class RunComparison:
             StudioError: If a run left no usable scores.
         """
         states, is_test, thresholds = (self._states(run), self._dataset.table.is_test, self._proposed.thresholds)
-        scores = self._scores(run).scores
+        scores = self._proposed.scores_of(run).scores
         now = propose(scores, states, thresholds, excluded_rows=is_test)
         then = np.zeros_like(now)
         if before is not None:
-            then = propose(self._scores(before).scores, states, thresholds, excluded_rows=is_test)
+            then = propose(self._proposed.scores_of(before).scores, states, thresholds, excluded_rows=is_test)
         difference = changes(then, now)
         return RunChange(
             new=int(difference.new.sum()),
@@ -174,22 +174,17 @@ class RunComparison:
             examples=self._disagreements(first, second) if is_finished else (),
         )
 
-    def _scores(self, run: int) -> RunScores:
-        scores = self._proposed.scores(run)
-        assert scores is not None
-        return scores
-
     def _states(self, run: int) -> npt.NDArray[np.int8]:
         return snapshot_states(self._jobs.folder(run), self._dataset)
 
     def _shared_results(self, first: int, second: int) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Measure both runs on the same cells: held out by the later one, and not trained on by the earlier one."""
         early, late = min(first, second), max(first, second)
-        early_trained = (self._states(early) != 0) & ~self._scores(early).heldout
-        cells = self._scores(late).heldout & ~early_trained
+        early_trained = (self._states(early) != 0) & ~self._proposed.scores_of(early).heldout
+        cells = self._proposed.scores_of(late).heldout & ~early_trained
         states = np.where(cells, self._states(late), 0).astype(np.int8)
         names = self._dataset.class_names
-        one, other = (measure(self._scores(run).scores, states).as_dict(names) for run in (first, second))
+        one, other = (measure(self._proposed.scores_of(run).scores, states).as_dict(names) for run in (first, second))
         return one, other
 
     def _settings(self, first: int, second: int) -> pd.DataFrame:
@@ -220,7 +215,7 @@ class RunComparison:
 
     def _both(self, first: int, second: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]:
         """Return the pseudo-labels of two runs at today's labels and thresholds."""
-        return self._proposed.of(self._scores(first)), self._proposed.of(self._scores(second))
+        return self._proposed.of(self._proposed.scores_of(first)), self._proposed.of(self._proposed.scores_of(second))
 
     def _pseudo_labels(self, first: int, second: int) -> pd.DataFrame:
         one, other = self._both(first, second)
@@ -238,7 +233,7 @@ class RunComparison:
 
     def _disagreements(self, first: int, second: int) -> tuple[Disagreement, ...]:
         one, other = self._both(first, second)
-        scores = self._scores(first).scores, self._scores(second).scores
+        scores = self._proposed.scores_of(first).scores, self._proposed.scores_of(second).scores
         gap = np.nan_to_num(np.abs(scores[0].astype(np.float32) - scores[1].astype(np.float32)))
         is_opposite = (one != 0) & (other == -one)
         weight = np.where(is_opposite, 1.0 + gap, np.where((one == 0) != (other == 0), gap, 0.0))
@@ -274,14 +269,3 @@ def precision_difference(
     )
     table = pd.DataFrame({"class": class_names, "first": one, "second": other, "difference": other - one})
     return table.sort_values("difference", key=np.abs, ascending=False, kind="stable", ignore_index=True)
-
-
-def number_of(result: Mapping[str, Any], name: str) -> float | None:
-    """Return a number that a ``result.json`` holds, or None."""
-    value = result.get(name)
-    return float(value) if isinstance(value, int | float) and value == value else None  # noqa: PLR0124  # nan
-
-
-def run_number(name: str | None) -> int | None:
-    """Return the number of a run from its folder's name, or None."""
-    return int(Path(name).name) if name and Path(name).name.isdigit() else None

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from logicmix_studio.errors import StudioError
 from logicmix_studio.store import read_json, write_json
 from logicmix_studio.training.config import FullSettings, RunConfig
+from logicmix_studio.words import counted, duration
 
 TRIAL_TIMEOUT_S: Final = 180.0
 HEAD_S_PER_MILLION_ROWS: Final = 2.0
@@ -59,6 +60,41 @@ class Estimate:
     seconds: float
     basis: str
     """In words: by which run, or the trial."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run will take."""
+
+    time: Estimate | None
+    """None where too little is known of this machine."""
+    epochs: int | None
+    """At the most; None for a run whose epochs are no measure of its time."""
+    to_embed: int | None
+    """Images whose features are computed first; None for a run that does not go by features alone."""
+    num_images: int
+    changed: int
+    """Settings that differ from the recipe."""
+
+    @property
+    def line(self) -> str:
+        """The time with its basis, in words."""
+        return f"about {duration(self.time.seconds)} {self.time.basis}" if self.time else "time not known yet"
+
+    @property
+    def words(self) -> str:
+        """Everything but the time, in words."""
+        parts = [f"{counted(self.changed, 'setting')} changed."] if self.changed else []
+        if self.epochs:
+            parts.append(f"{counted(self.epochs, 'epoch')} at the most.")
+        if self.to_embed == 0:
+            parts.append("The features of all images are there already.")
+        elif self.to_embed:
+            some = f"{self.to_embed:,} of " if self.to_embed < self.num_images else ""
+            parts.append(f"The features of {some}{counted(self.num_images, 'image')} are computed first.")
+        if not self.time:
+            parts.append("Not timed on this machine yet.")
+        return " ".join(parts)
 
 
 def estimate(

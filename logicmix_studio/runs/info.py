@@ -1,13 +1,14 @@
-"""What the studio shows of a run."""
+"""What the studio shows of a run, and what deleting it would mean."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from logicmix_studio.training.run_folder import Status
-from logicmix_studio.words import duration
+from logicmix_studio.words import duration, size
 
 STATUS_WORDS: Final[dict[Status, str]] = {
     "queued": "waiting",
@@ -88,3 +89,45 @@ class RunInfo:
             left = f"{duration(self.eta_s)} left" if self.eta_s else "time left is known soon"
             return f"{self.message or 'training'} · {self.fraction:.0%} · {left}"
         return _RESTING.get(self.status) or self.message or STATUS_WORDS[self.status]
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """What deleting a run frees and takes away."""
+
+    run: int
+    num_bytes: int
+    is_current: bool
+    """Whether its scores make the pseudo-labels."""
+    next_current: int | None
+    """The run whose scores will take their place."""
+    continued_by: tuple[int, ...]
+    """Runs that started from its weights; they keep their own."""
+
+    @property
+    def words(self) -> str:
+        """What it means, in words."""
+        parts = [
+            f"This frees {size(self.num_bytes)}. Curves, scores and weights of run {self.run} are gone for good; "
+            "decisions that people made stay."
+        ]
+        if self.is_current:
+            then = (
+                f"those of run {self.next_current} will take their place" if self.next_current else "there will be none"
+            )
+            parts.append(f"Its scores make the pseudo-labels now; {then}.")
+        if self.continued_by:
+            runs = ", ".join(map(str, self.continued_by))
+            parts.append(f"Run {runs} started from its weights and keeps its own.")
+        return " ".join(parts)
+
+
+def number_of(result: Mapping[str, Any], name: str) -> float | None:
+    """Return a number that a ``result.json`` holds, or None."""
+    value = result.get(name)
+    return float(value) if isinstance(value, int | float) and value == value else None  # noqa: PLR0124  # nan
+
+
+def run_number(name: str | None) -> int | None:
+    """Return the number of a run from its folder's name, or None."""
+    return int(Path(name).name) if name and Path(name).name.isdigit() else None

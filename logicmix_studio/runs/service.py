@@ -15,14 +15,13 @@ import pandas as pd
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import NEGATIVE, POSITIVE
 from logicmix_studio.review.proposal_set import ProposalSet
-from logicmix_studio.runs.compare import Comparison, RunChange, RunComparison, number_of, run_number
+from logicmix_studio.runs.compare import Comparison, RunChange, RunComparison
 from logicmix_studio.runs.curves import CHARTS, CurveReader, Points, RunCurves
-from logicmix_studio.runs.estimate import Estimate, PastRun, SpeedTrial, estimate, num_epochs
-from logicmix_studio.runs.info import STATUS_WORDS, RunInfo
+from logicmix_studio.runs.estimate import Forecast, PastRun, SpeedTrial, estimate, num_epochs
+from logicmix_studio.runs.info import STATUS_WORDS, Deletion, RunInfo, number_of, run_number
 from logicmix_studio.runs.jobs import Jobs
 from logicmix_studio.runs.registry import RECENT_RUNS, RunRegistry
-from logicmix_studio.runs.scores import snapshot_states
-from logicmix_studio.runs.training_preview import TrainingPreview, preview
+from logicmix_studio.runs.training_preview import Readiness, TrainingPreview, preview, readiness
 from logicmix_studio.store import Dataset
 from logicmix_studio.training.config import DEFAULT_SEED, RECIPES, FullSettings, RunConfig, describe
 from logicmix_studio.training.feature_cache import count_cached, feature_folders
@@ -36,115 +35,6 @@ LOG_BYTES: Final = 64_000
 
 MOST_START_S: Final = 300.0
 """A run's process has started by then; a longer wait is a folder that came from elsewhere."""
-
-
-@dataclass(frozen=True)
-class Readiness:
-    """What there is to learn from. Images of split test are left out: no run learns from them."""
-
-    images: int
-    test_images: int
-    positive: int
-    negative: int
-    unknown: int
-    classes: int
-    learnable: int
-    """Classes with known cells of both signs."""
-    since_last: int | None
-    """Cells answered since the last run began; None before the first run."""
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether there is a known cell of each sign."""
-        return bool(self.positive and self.negative)
-
-    @property
-    def words(self) -> str:
-        """What there is and what is missing, in words."""
-        if not self.images:
-            return "There is no image to train on: images of split test are never trained on."
-        if not self.is_ready:
-            return (
-                "There is nothing to learn from yet: a model needs at least one known positive and one known negative "
-                "cell outside split test. Answer some in Label or Browse."
-            )
-        known = self.positive + self.negative
-        lines = [
-            f"{known / (known + self.unknown):.1%} of the cells to train on are known: {self.positive:,} positive, "
-            f"{self.negative:,} negative."
-        ]
-        if self.learnable < self.classes:
-            lines.append(f"{self.learnable:,} of {counted(self.classes, 'class')} have both and can be measured.")
-        if self.since_last is not None:
-            new = counted(self.since_last, "answer") if self.since_last else "Nothing new"
-            lines.append(f"{new} since the last run.")
-        return " ".join(lines)
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What a run will take."""
-
-    time: Estimate | None
-    """None where too little is known of this machine."""
-    epochs: int | None
-    """At the most; None for a run whose epochs are no measure of its time."""
-    to_embed: int | None
-    """Images whose features are computed first; None for a run that does not go by features alone."""
-    num_images: int
-    changed: int
-    """Settings that differ from the recipe."""
-
-    @property
-    def line(self) -> str:
-        """The time with its basis, in words."""
-        return f"about {duration(self.time.seconds)} {self.time.basis}" if self.time else "time not known yet"
-
-    @property
-    def words(self) -> str:
-        """Everything but the time, in words."""
-        parts = [f"{counted(self.changed, 'setting')} changed."] if self.changed else []
-        if self.epochs:
-            parts.append(f"{counted(self.epochs, 'epoch')} at the most.")
-        if self.to_embed == 0:
-            parts.append("The features of all images are there already.")
-        elif self.to_embed:
-            some = f"{self.to_embed:,} of " if self.to_embed < self.num_images else ""
-            parts.append(f"The features of {some}{counted(self.num_images, 'image')} are computed first.")
-        if not self.time:
-            parts.append("Not timed on this machine yet.")
-        return " ".join(parts)
-
-
-@dataclass(frozen=True)
-class Deletion:
-    """What deleting a run frees and takes away."""
-
-    run: int
-    num_bytes: int
-    is_current: bool
-    """Whether its scores make the pseudo-labels."""
-    next_current: int | None
-    """The run whose scores will take their place."""
-    continued_by: tuple[int, ...]
-    """Runs that started from its weights; they keep their own."""
-
-    @property
-    def words(self) -> str:
-        """What it means, in words."""
-        parts = [
-            f"This frees {size(self.num_bytes)}. Curves, scores and weights of run {self.run} are gone for good; "
-            "decisions that people made stay."
-        ]
-        if self.is_current:
-            then = (
-                f"those of run {self.next_current} will take their place" if self.next_current else "there will be none"
-            )
-            parts.append(f"Its scores make the pseudo-labels now; {then}.")
-        if self.continued_by:
-            runs = ", ".join(map(str, self.continued_by))
-            parts.append(f"Run {runs} started from its weights and keeps its own.")
-        return " ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -211,18 +101,7 @@ class RunService:
 
     def readiness(self) -> Readiness:
         """Return what there is to learn from, and what is missing."""
-        states = self._states()
-        positive, negative = states == POSITIVE, states == NEGATIVE
-        return Readiness(
-            images=len(states),
-            test_images=int(self._dataset.table.is_test.sum()),
-            positive=int(positive.sum()),
-            negative=int(negative.sum()),
-            unknown=int((states == 0).sum()),
-            classes=self._dataset.table.num_classes,
-            learnable=int((positive.any(axis=0) & negative.any(axis=0)).sum()),
-            since_last=self._answers_since_last_run(),
-        )
+        return readiness(self._dataset, self._jobs)
 
     def forecast(
         self,
@@ -510,16 +389,6 @@ class RunService:
         finished = self._registry.numbers()
         best = (info.result.get("comparison") or {}).get("best_run")
         return int(best) if best in finished else max((run for run in finished if run < info.run), default=None)
-
-    def _answers_since_last_run(self) -> int | None:
-        runs = self._jobs.list()
-        if not runs:
-            return None
-        try:
-            before = snapshot_states(runs[-1].folder, self._dataset)
-        except StudioError:
-            return None
-        return int((self._dataset.ledger.states != before).sum())
 
 
 def _start_seconds(info: RunInfo) -> float:

@@ -1,24 +1,70 @@
-"""What training would see if it were started now, and what the last run changed."""
+"""What there is to learn from: whether training can start, what it would see, and what the last run changed."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
+from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
 from logicmix_studio.review.proposal_set import ProposalSet
 from logicmix_studio.review.proposals import changes
 from logicmix_studio.review.usefulness import BlendDifference, blend_difference
 from logicmix_studio.runs.jobs import Jobs
-from logicmix_studio.runs.scores import snapshot_states
+from logicmix_studio.runs.registry import snapshot_states
 from logicmix_studio.store import Dataset, Source
+from logicmix_studio.words import counted
 
 MOST_NAMED: Final = 5
 """Classes that are named where there are many."""
 SOURCE_WORDS: Final = {Source.IMPORTED: "imported", Source.HUMAN: "by people", Source.ACCEPTED: "accepted"}
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What there is to learn from. Images of split test are left out: no run learns from them."""
+
+    images: int
+    test_images: int
+    positive: int
+    negative: int
+    unknown: int
+    classes: int
+    learnable: int
+    """Classes with known cells of both signs."""
+    since_last: int | None
+    """Cells answered since the last run began; None before the first run."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a known cell of each sign."""
+        return bool(self.positive and self.negative)
+
+    @property
+    def words(self) -> str:
+        """What there is and what is missing, in words."""
+        if not self.images:
+            return "There is no image to train on: images of split test are never trained on."
+        if not self.is_ready:
+            return (
+                "There is nothing to learn from yet: a model needs at least one known positive and one known negative "
+                "cell outside split test. Answer some in Label or Browse."
+            )
+        known = self.positive + self.negative
+        lines = [
+            f"{known / (known + self.unknown):.1%} of the cells to train on are known: {self.positive:,} positive, "
+            f"{self.negative:,} negative."
+        ]
+        if self.learnable < self.classes:
+            lines.append(f"{self.learnable:,} of {counted(self.classes, 'class')} have both and can be measured.")
+        if self.since_last is not None:
+            new = counted(self.since_last, "answer") if self.since_last else "Nothing new"
+            lines.append(f"{new} since the last run.")
+        return " ".join(lines)
 
 
 @dataclass(frozen=True)
@@ -65,6 +111,25 @@ class TrainingPreview:
                 shown = ", ".join(names[:MOST_NAMED]) + (" …" if len(names) > MOST_NAMED else "")
                 lines.append(f"Without any known {sign} cell, and so not learnt: {shown}.")
         return " ".join(lines)
+
+
+def readiness(dataset: Dataset, jobs: Jobs) -> Readiness:
+    """Return what there is to learn from."""
+    states, runs, since_last = dataset.ledger.states[~dataset.table.is_test], jobs.list(), None
+    if runs:
+        with suppress(StudioError):  # its snapshot may be gone
+            since_last = int((dataset.ledger.states != snapshot_states(runs[-1].folder, dataset)).sum())
+    positive, negative = states == POSITIVE, states == NEGATIVE
+    return Readiness(
+        images=len(states),
+        test_images=int(dataset.table.is_test.sum()),
+        positive=int(positive.sum()),
+        negative=int(negative.sum()),
+        unknown=int((states == UNKNOWN).sum()),
+        classes=dataset.table.num_classes,
+        learnable=int((positive.any(axis=0) & negative.any(axis=0)).sum()),
+        since_last=since_last,
+    )
 
 
 def preview(dataset: Dataset, proposed: ProposalSet, jobs: Jobs) -> TrainingPreview:

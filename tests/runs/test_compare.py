@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from logicmix_studio.runs.compare import RunChange, RunComparison, precision_difference
-from logicmix_studio.runs.scores import snapshot_states
+from logicmix_studio.runs.registry import snapshot_states
 from logicmix_studio.studio import Studio
 from logicmix_studio.training.metrics import measure
 from logicmix_studio.training.run_folder import RunFolder, RunState
