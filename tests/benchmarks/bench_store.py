@@ -20,7 +20,7 @@ from logicmix_studio.labels import LabelTable
 from logicmix_studio.review.proposals import Thresholds, propose
 from logicmix_studio.store import Decision, Journal, Ledger
 from logicmix_studio.store.fiftyone.mongod import Mongod
-from logicmix_studio.store.fiftyone.sync_worker import Mirror, connect
+from logicmix_studio.store.fiftyone.sync_worker import SyncWorker, connect
 from tests.store.conftest import DATABASE, make_dataset
 
 KNOWN_PROPORTION = 0.1
@@ -35,7 +35,7 @@ def make_table(num_images: int, num_classes: int, rng: np.random.Generator) -> L
     return LabelTable.build(paths, [f"class {column}" for column in range(num_classes)], states, [""] * num_images)
 
 
-def decide_some(ledger: Ledger, mirror: Mirror, count: int, rng: np.random.Generator) -> dict[str, list[float]]:
+def decide_some(ledger: Ledger, worker: SyncWorker, count: int, rng: np.random.Generator) -> dict[str, list[float]]:
     """Decide cells one by one; return milliseconds until durable and until in the data set."""
     times: dict[str, list[float]] = {"durable": [], "in the data set": []}
     for _ in range(count):
@@ -44,7 +44,7 @@ def decide_some(ledger: Ledger, mirror: Mirror, count: int, rng: np.random.Gener
         began = time.perf_counter()
         ledger.decide([decision], who="ada", origin="stream")
         times["durable"].append(1000 * (time.perf_counter() - began))
-        assert mirror.flush(PATIENCE)
+        assert worker.flush(PATIENCE)
         times["in the data set"].append(1000 * (time.perf_counter() - began))
     return times
 
@@ -63,12 +63,12 @@ def main() -> None:
         client = connect(uri)
         workspace_id = make_dataset(client[DATABASE], table)
         ledger = Ledger(table, journal=Journal(Path(folder) / "journal.jsonl"))
-        mirror = Mirror(uri, workspace_id, table, database=DATABASE)
-        mirror.start()
-        ledger.listen(mirror.submit)
+        worker = SyncWorker(uri, workspace_id, table, database=DATABASE)
+        worker.start()
+        ledger.listen(worker.submit)
         figures = {
             f"decision {name}, {what} (ms)": float(np.percentile(values, level))
-            for name, values in decide_some(ledger, mirror, options.decisions, rng).items()
+            for name, values in decide_some(ledger, worker, options.decisions, rng).items()
             for what, level in (("p50", 50), ("p95", 95))
         }
         scores = rng.beta(0.25, 1.5, table.states.shape).astype(np.float16)
@@ -76,13 +76,13 @@ def main() -> None:
         excluded = np.zeros(table.num_images, dtype=bool)
         proposals = propose(scores, ledger.states, thresholds, excluded, ledger.unsure_run, 1)
         began = time.perf_counter()
-        mirror.write_proposals(1, proposals, scores, seq=ledger.seq)
-        beside = decide_some_beside(ledger, mirror, rng)
-        assert mirror.flush(PATIENCE)
+        worker.write_proposals(1, proposals, scores, seq=ledger.seq)
+        beside = decide_some_beside(ledger, worker, rng)
+        assert worker.flush(PATIENCE)
         figures["proposals an image"] = float(np.count_nonzero(proposals) / table.num_images)
         figures["a run's proposals stored (s)"] = time.perf_counter() - began
         figures["decision durable meanwhile, p95 (ms)"] = float(np.percentile(beside, 95))
-        mirror.close()
+        worker.close()
         client.close()
     for name, value in figures.items():
         print(f"{name:45s} {value:10.2f}")
@@ -99,10 +99,10 @@ def main() -> None:
         )
 
 
-def decide_some_beside(ledger: Ledger, mirror: Mirror, rng: np.random.Generator) -> list[float]:
+def decide_some_beside(ledger: Ledger, worker: SyncWorker, rng: np.random.Generator) -> list[float]:
     """Decide a cell each tenth of a second while a run's proposals are written; return milliseconds until durable."""
     times = []
-    while mirror.status().proposals_fraction is not None:
+    while worker.status().proposals_fraction is not None:
         row, column = rng.integers(ledger.table.num_images), rng.integers(ledger.table.num_classes)
         decision = Decision(ledger.table.image_ids[row], ledger.table.class_names[column], -1)
         began = time.perf_counter()
