@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,27 +11,11 @@ import gradio as gr
 
 from logicmix_studio.environment import assets_folder
 
-_TEMPLATE_SIGNS = str.maketrans(
-    {
-        "&": "&amp;",
-        "<": "&lt;",
-        ">": "&gt;",
-        '"': "&quot;",
-        "'": "&#39;",
-        "$": "&#36;",
-        "`": "&#96;",
-        "\\": "&#92;",
-        "{": "&#123;",
-    }
-)
+_TEMPLATE_SIGNS = {ord(sign): f"&#{ord(sign)};" for sign in "$`\\{"}
 
 
 def custom(
-    name: str,
-    value: Any = None,
-    *,
-    server_functions: Sequence[Callable[..., Any]] = (),
-    **options: Any,
+    name: str, value: Any = None, *, server_functions: Sequence[Callable[..., Any]] = (), **options: Any
 ) -> gr.HTML:
     """Return a component whose template, style and script lie in ``assets/components/NAME/``.
 
@@ -71,4 +56,4 @@ def safe(text: str) -> str:
         >>> safe("<b>${x}</b>")
         '&lt;b&gt;&#36;&#123;x}&lt;/b&gt;'
     """
-    return text.translate(_TEMPLATE_SIGNS)
+    return html.escape(text).translate(_TEMPLATE_SIGNS)

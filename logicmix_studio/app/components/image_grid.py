@@ -7,28 +7,12 @@ from typing import Any
 import gradio as gr
 
 from logicmix_studio.app.components import custom
+from logicmix_studio.app.media import thumb_url
+from logicmix_studio.studio import Studio
 
 
-def image_grid(
-    value: dict[str, Any] | None = None,
-    *,
-    marking: bool = False,
-    strip: bool = False,
-    answers: bool = False,
-    **options: Any,
-) -> gr.HTML:
-    """Return a grid of images; its script builds it, so names are never HTML.
-
-    Value: ``{"items": [item, ...], "start": int, "total": int, "note": str}``, about 60 items a page. An item:
-
-    - ``id``, ``url`` (of the thumbnail), ``title`` (a line of text; its last part after a slash is shown),
-    - ``key``: any text that is another for each tile, and another where the question about it is another,
-    - ``chips``: ``[[state, text, score or None], ...]``, state positive, negative, unknown, pseudo, or "" for none,
-    - ``large`` (address of the picture for E), ``aside`` (text at the end of the title's line) and ``badge`` (text in
-      the picture's corner), all three optional.
-
-    Optional beside the items: ``empty`` (what to say where there is none), ``cleared`` (another number ends the
-    selection) and, when marking, ``confirm`` (the words of its button).
+def image_grid(*, marking: bool = False, strip: bool = False, answers: bool = False, **options: Any) -> gr.HTML:
+    """Return a grid of images; its script builds it, so names are never HTML. Its value: :func:`tiles`.
 
     Plain mode: a click or Enter opens, arrows move, Space, Shift+arrow, Shift+click and Ctrl+click select, "Select all
     that are seen" selects this page. A selection ends when other images are shown. Listen with ``evt: gr.EventData``:
@@ -49,5 +33,28 @@ def image_grid(
         strip: Whether it is one line of small tiles that can only be opened.
         answers: Whether the keys of Review are told.
     """
-    empty = {"items": [], "start": 0, "total": 0, "note": ""}
-    return custom("image_grid", value or empty, marking=marking, strip=strip, answers=answers, **options)
+    return custom("image_grid", tiles([]), marking=marking, strip=strip, answers=answers, **options)
+
+
+def tiles(
+    items: list[dict[str, Any]], start: int = 0, total: int | None = None, note: str = "", **more: Any
+) -> dict[str, Any]:
+    """Return a page of :func:`tile`, about 60, as the grid shows it: those from ``start`` on, of ``total``.
+
+    More may be ``empty`` (what to say where there is none), ``cleared`` (another number ends the selection) and, when
+    marking, ``confirm`` (the words of its button).
+    """
+    return {"items": items, "start": start, "total": len(items) if total is None else total, "note": note, **more}
+
+
+def tile(studio: Studio, image_id: str, title: str, **more: Any) -> dict[str, Any]:
+    """Return an image of a grid; the last part of the title after a slash is shown.
+
+    More may be:
+
+    - ``key``: any text that is another for each tile, and another where the question about it is another,
+    - ``chips``: ``[[state, text, score or None], ...]``, state positive, negative, unknown, pseudo, or "" for none,
+    - ``large`` (address of the picture for E), ``aside`` (text at the end of the title's line), ``badge`` (text in the
+      picture's corner).
+    """
+    return {"id": image_id, "key": image_id, "url": thumb_url(studio, image_id), "title": title, **more}

@@ -70,13 +70,5 @@ def label_image(page: Page, value: dict[str, Any]) -> gr.HTML:
 
 def as_json(studio: Studio, image: LabelImage) -> dict[str, Any]:
     """Return an image with the addresses of its pictures; a key "path" would be a file to Gradio's client."""
-    thumb, url = thumb_url(studio, image.image_id, 96), media_url(studio, image.image_id)
-    said = {"states": image.states, "claims": image.claims, "scores": image.scores}
-    return {
-        "image_id": image.image_id,
-        "file": image.path,
-        "split": image.split,
-        **said,
-        "thumb": thumb,
-        "url": url,
-    }
+    facts = {"file" if name == "path" else name: value for name, value in vars(image).items()}
+    return {**facts, "thumb": thumb_url(studio, image.image_id, 96), "url": media_url(studio, image.image_id)}

@@ -41,8 +41,7 @@ def truth_table(page: Page) -> gr.HTML:
 def truth_value(studio: Studio, image_ids: Sequence[str], with_pseudo: bool) -> dict[str, Any]:
     """Return the table of a blend's sources as JSON: decided classes first, where there are many.
 
-    Args:
-        with_pseudo: Whether pseudo-labels fill unknown cells first.
+    With pseudo-labels, these fill unknown cells first.
     """
     rows = studio.blends.truth_table(image_ids, with_pseudo=with_pseudo) if image_ids else []
     if len(rows) > FEW:

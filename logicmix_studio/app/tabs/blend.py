@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import gradio as gr
 
-from logicmix_studio.app.components.image_grid import image_grid
+from logicmix_studio.app.components.image_grid import image_grid, tile, tiles
 from logicmix_studio.app.components.truth_table import truth_table, truth_value
 from logicmix_studio.app.media import thumb_url
 from logicmix_studio.app.page import EACH, QUICK, Page, event
-from logicmix_studio.app.tabs.blend_panels import add_blend_api, blend_panels
+from logicmix_studio.app.tabs.blend_panels import blend_api, blend_panels
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_query import ImageQuery
 from logicmix_studio.training.config import DEFAULT_SEED
 from logicmix_studio.training.settings import MixingSettings
-
-if TYPE_CHECKING:
-    from logicmix_studio.explore.blends import Blend
 
 DRAW, BUILD = "Draw like the trainer", "Build one"
 SIZES: Final = list(range(2, 17))
@@ -76,7 +73,7 @@ def blend_tab(page: Page) -> None:
     search = [text, of_class, state, start]
     drawing = [following, previous, seed, sample, least, most, probability, skip]
 
-    def show(request: gr.Request, made: Blend | None, filled: bool, words: str, **mixing: Any) -> list[Any]:
+    def show(request: gr.Request, made: Any, filled: bool, words: str, **mixing: Any) -> list[Any]:
         """Return the values of ``shown``; the words take the place of the caption where there is no blend."""
         value = truth_value(page.studio, () if made is None else made.image_ids, filled)
         now, image, numbers = gr.skip(), None, [gr.skip(), gr.skip()]
@@ -91,8 +88,8 @@ def blend_tab(page: Page) -> None:
                 words = f"**The blend could not be drawn.** {error.what}: {error.hint}"
         # An empty picture or gallery would be a box that says nothing.
         seen = gr.update(value=image, visible=image is not None)
-        tiles = gr.update(value=_tiles(page, request, value), visible=made is not None)
-        return [now, made, seen, words, tiles, value, gr.Row(visible=False), *numbers]
+        gallery = gr.update(value=_gallery(page, request, value), visible=made is not None)
+        return [now, made, seen, words, gallery, value, gr.Row(visible=False), *numbers]
 
     def drawn(request: gr.Request, values: Sequence[Any], step: int = 0, *, is_first: bool = False) -> list[Any]:
         of, number, low, high, share, only, filled = values
@@ -118,8 +115,12 @@ def blend_tab(page: Page) -> None:
         return drawn(request, values, step)
 
     @event
-    def toggle(request: gr.Request, tile: gr.EventData, made: Any, filled: bool, *wanted: Any) -> list[Any]:
-        ids, one = _chosen(made), tile._data["id"]
+    def start_anew(request: gr.Request, filled: bool, *wanted: Any) -> list[Any]:
+        return built(request, [], filled, *wanted)
+
+    @event
+    def toggle(request: gr.Request, told: gr.EventData, made: Any, filled: bool, *wanted: Any) -> list[Any]:
+        ids, one = _chosen(made), told._data["id"]
         ids = [other for other in ids if other != one] if one in ids else [*ids, one]
         return built(request, ids, filled, *wanted)
 
@@ -129,22 +130,18 @@ def blend_tab(page: Page) -> None:
         return built(request, [*ids[:at], *ids[at + 1 :]], filled, *wanted)
 
     @event
-    def start_anew(request: gr.Request, filled: bool, *wanted: Any) -> list[Any]:
-        return built(request, [], filled, *wanted)
-
-    @event
     def switch(now: str, made: Any, *wanted: Any) -> list[Any]:
         is_drawn = now == DRAW
-        tiles = gr.skip() if is_drawn else _found(page, _chosen(made), *wanted)
-        return [*[gr.update(visible=is_drawn) for _ in drawing], gr.Group(visible=not is_drawn), tiles]
+        offered = gr.skip() if is_drawn else _found(page, _chosen(made), *wanted)
+        return [*[gr.update(visible=is_drawn) for _ in drawing], gr.Group(visible=not is_drawn), offered]
 
     @event
     def find(made: Any, *wanted: Any) -> dict[str, Any]:
         return _found(page, _chosen(made), *wanted)
 
-    def point(tile: gr.SelectData) -> list[Any]:
-        name = f"image {tile.index + 1}"
-        return [tile.index, gr.Row(visible=True), f"Open {name} in Browse", f"Take {name} out"]
+    def point(picked: gr.SelectData) -> list[Any]:
+        name = f"image {picked.index + 1}"
+        return [picked.index, gr.Row(visible=True), f"Open {name} in Browse", f"Take {name} out"]
 
     def look(at: int, made: Any) -> Any:
         return page.go("browse", image=made.image_ids[at])
@@ -166,15 +163,8 @@ def blend_tab(page: Page) -> None:
         tab = gr.Tabs(selected=asked["panel"]) if "panel" in asked else gr.skip()
         return [target.get("at", last), tab, *numbers[2:], *parts]
 
-    changes = [
-        seed.submit,
-        sample.submit,
-        skip.input,
-        least.input,
-        most.input,
-        probability.release,
-        pseudo.input,
-    ]
+    typed = [box.input for box in (skip, least, most, pseudo)]
+    changes = [seed.submit, sample.submit, probability.release, *typed]
     arrivals = [page.shown["blend"].select, page.target.change]
     arrived = [came, tabs, least, most, probability, *shown]
     every = [*shown, found]
@@ -189,7 +179,7 @@ def blend_tab(page: Page) -> None:
     gr.on([text.input, of_class.input, state.input, start.submit], find, [blend, *search], found, **QUICK)
     sources.select(point, None, [position, one_source, browse, take_out], **EACH)
     browse.click(look, [position, blend], page.way, **QUICK)
-    add_blend_api(page)
+    blend_api(page.studio)
 
 
 def _number(text: str | None, default: float) -> float:
@@ -199,7 +189,7 @@ def _number(text: str | None, default: float) -> float:
         raise StudioError(f"the address names the number {text!r}", "open the tab without it") from None
 
 
-def _chosen(made: Blend | None) -> list[str]:
+def _chosen(made: Any) -> list[str]:
     """Return the images of a blend that is being built; none where the trainer drew it."""
     return [] if made is None or made.sample is not None else list(made.image_ids)
 
@@ -213,28 +203,22 @@ def _found(page: Page, ids: Sequence[str], words: str, class_name: str, of_state
     for row in rows[begin : begin + FOUND].tolist():
         one = studio.image_ids[row]
         badge = str(ids.index(one) + 1) if one in ids else ""
-        title, url = studio.table.paths[row], thumb_url(studio, one)
-        items.append({"id": one, "key": one, "url": url, "title": title, "badge": badge})
-    return {
-        "items": items,
-        "start": begin,
-        "total": len(rows),
-        "note": "a click blends an image or takes it out",
-    }
+        items.append(tile(studio, one, studio.table.paths[row], badge=badge))
+    return tiles(items, begin, len(rows), "a click blends an image or takes it out")
 
 
-def _tiles(page: Page, request: gr.Request, value: dict[str, Any]) -> list[tuple[str, str]]:
+def _gallery(page: Page, request: gr.Request, value: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the sources with their names; a gallery wants whole addresses."""
     origin = request.headers.get("origin") or str(request.request.base_url).rstrip("/")
-    tiles = []
+    gallery = []
     for place, (one, file) in enumerate(zip(value["ids"], value["files"], strict=True)):
         known = sum(row["sources"][place]["state"] != 0 for row in value["rows"])
         words = f"{place + 1} · {file.split('/')[-1]}\n{known} of {len(value['rows'])} known"
-        tiles.append((origin + thumb_url(page.studio, one), words))
-    return tiles
+        gallery.append((origin + thumb_url(page.studio, one), words))
+    return gallery
 
 
-def _caption(made: Blend, rows: Sequence[dict[str, Any]]) -> str:
+def _caption(made: Any, rows: Sequence[dict[str, Any]]) -> str:
     states = [row["state"] for row in rows]
     count = len(made.rows)
     what = f"The mean of {count} images." if count > 1 else "One photograph: nothing is mixed."

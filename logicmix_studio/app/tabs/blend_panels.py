@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 import gradio as gr
@@ -13,15 +13,14 @@ from logicmix_studio.app.api import offer
 from logicmix_studio.app.page import QUICK, Page
 from logicmix_studio.app.theme import STATE_COLOURS
 from logicmix_studio.errors import StudioError
+from logicmix_studio.studio import Studio
 from logicmix_studio.training.config import DEFAULT_SEED
 from logicmix_studio.training.settings import MixingSettings
 
 SHOWN: Final = 100
 """Classes of a table of methods."""
 FRAME: Final[dict[str, Any]] = {"interactive": False, "show_label": False}
-TILES: Final[dict[str, Any]] = {
-    "height": "auto", "show_label": False, "allow_preview": False, "buttons": [], "format": "jpeg",
-}  # fmt: skip
+TILES: Final[dict[str, Any]] = {"height": "auto", "show_label": False, "allow_preview": False, "buttons": []}
 KNOWN, AMONG = "known, %", "positive of the known, %"
 BARS: Final = ["photographs", "blends drawn", "blends exact", "samples drawn", "samples exact"]
 NO_BLEND: Final = "No blend yet: draw one, or choose images."
@@ -38,21 +37,19 @@ NO_TRUTH_NOTE: Final = (
 def blend_panels(page: Page, inputs: list[Any]) -> Callable[[Any], Any]:
     """Lay out the tabs beside the truth table, then wire them.
 
-    Args:
-        inputs: States (made outside these tabs, where they would count as tabs) of the panel that is looked at, the
-            blend and the seed of its augmentation; seed, fewest and most sources, probability, and whether
-            pseudo-labels are filled in.
+    Inputs are states (made outside these tabs, where they would count as tabs) of the panel that is looked at, the blend
+    and the seed of its augmentation; seed, fewest and most sources, probability, and whether pseudo-labels are filled in.
     """
     tabs: dict[str, gr.Tab] = {}
     panel, _, augment_seed, _, least, most, probability, _ = inputs
     with gr.Tab("Other methods", id="methods") as tabs["methods"]:
         methods_note = gr.Markdown()
-        pictures = gr.Gallery(columns=6, **TILES)
+        pictures = gr.Gallery(columns=6, format="jpeg", **TILES)
         methods = gr.Dataframe(max_height=560, **FRAME)
     with gr.Tab("As the network sees it", id="network") as tabs["network"]:
         network_note = gr.Markdown()
         again = gr.Button("Augment anew", size="sm")
-        views = gr.Gallery(columns=4, **TILES)
+        views = gr.Gallery(columns=4, format="jpeg", **TILES)
     with gr.Tab("Model scores", id="scores") as tabs["scores"]:
         scores_note = gr.Markdown()
         scores = gr.Dataframe(max_height=620, **FRAME)
@@ -101,12 +98,7 @@ def blend_panels(page: Page, inputs: list[Any]) -> Callable[[Any], Any]:
         plots = {balance: found.balance, known: curve, among: curve}
         return {statistics_note: found.words, classes: found.classes, **plots}
 
-    notes = {
-        "methods": methods_note,
-        "network": network_note,
-        "scores": scores_note,
-        "statistics": statistics_note,
-    }
+    notes = {"methods": methods_note, "network": network_note, "scores": scores_note, "statistics": statistics_note}
     shows = {"methods": show_methods, "network": show_network, "scores": show_scores}
     outputs = [*notes.values(), pictures, methods, views, scores, balance, known, among, classes]
 
@@ -133,11 +125,11 @@ def blend_panels(page: Page, inputs: list[Any]) -> Callable[[Any], Any]:
     return lambda event: event.then(fill, inputs, outputs, **QUICK)
 
 
-def add_blend_api(page: Page) -> None:
-    """Offer the tab's functions by name."""
+def blend_api(studio: Studio) -> None:
+    """Offer the tab's functions to programs."""
 
     def facts(made: Any, with_pseudo_labels: bool) -> dict[str, Any]:
-        rows = page.studio.blends.truth_table(made.image_ids, with_pseudo=with_pseudo_labels)
+        rows = studio.blends.truth_table(made.image_ids, with_pseudo=with_pseudo_labels)
         labels = [dataclasses.asdict(row) for row in rows]
         return {"seed": made.seed, "sample": made.sample, "image_ids": made.image_ids, "labels": labels}
 
@@ -151,24 +143,21 @@ def add_blend_api(page: Page) -> None:
         with_pseudo_labels: bool = False,
     ) -> dict[str, Any]:
         """Draw a training sample as a run of this seed would, from this sample on: its label of each class, and why."""
-        made = page.studio.blends.draw(
-            seed, sample, _mixing(min_sources, max_sources, probability), blends_only=blends_only
-        )
-        return facts(made, with_pseudo_labels)
+        mixing = _mixing(min_sources, max_sources, probability)
+        return facts(studio.blends.draw(seed, sample, mixing, blends_only=blends_only), with_pseudo_labels)
 
     def make_blend(image_ids: list[str], with_pseudo_labels: bool = False) -> dict[str, Any]:
         """Blend 1 to 16 chosen images: the label of each class, and why."""
-        return facts(page.studio.blends.make(image_ids), with_pseudo_labels)
+        return facts(studio.blends.make(image_ids), with_pseudo_labels)
 
     def blend_methods(image_ids: list[str], seed: int = DEFAULT_SEED) -> dict[str, dict[str, float | None]]:
         """Tell what LogicMix and other methods make of the labels of some images; null is unknown."""
-        results, _ = page.studio.blends.methods(page.studio.blends.make(image_ids, seed))
-        return {one.name: dict(zip(page.studio.class_names, _plain(one.values), strict=True)) for one in results}
+        results, _ = studio.blends.methods(studio.blends.make(image_ids, seed))
+        return {one.name: pd.Series(one.values, studio.class_names, float).round(4).to_dict() for one in results}
 
     def blend_scores(image_ids: list[str]) -> dict[str, list[Any]]:
         """Score the blend of some images, and each of them, with the current run's model: a list for each column."""
-        table = page.studio.blends.scores(image_ids).table
-        return {str(name): _plain(column) for name, column in table.items()}
+        return dict(studio.blends.scores(image_ids).table.round(4).to_dict("list"))
 
     def blend_statistics(
         seed: int = DEFAULT_SEED,
@@ -179,20 +168,13 @@ def add_blend_api(page: Page) -> None:
     ) -> dict[str, dict[str, float]]:
         """Tell what is known in 1,000 training samples, as shares of all cells, drawn and by formula."""
         mixing = _mixing(min_sources, max_sources, probability)
-        found = page.studio.blends.statistics(seed, mixing, with_pseudo=with_pseudo_labels)
-        return {str(name): shares for name, shares in found.shares.T.to_dict().items()}
+        return dict(studio.blends.statistics(seed, mixing, with_pseudo=with_pseudo_labels).shares.T.to_dict())
 
-    offer(page.studio, draw_blend, make_blend, blend_methods, blend_scores, blend_statistics, concurrency_limit=None)
+    offer(studio, draw_blend, make_blend, blend_methods, blend_scores, blend_statistics, concurrency_limit=None)
 
 
 def _mixing(least: int, most: int, probability: float) -> MixingSettings:
     return MixingSettings(min_sources=int(least), max_sources=int(most), probability=probability)
-
-
-def _plain(values: Iterable[Any]) -> list[Any]:
-    """Return texts and rounded numbers as JSON has them."""
-    numbers = (value if isinstance(value, str) else round(float(value), 4) for value in values)
-    return [None if pd.isna(value) else value for value in numbers]
 
 
 def _wrong(text: str) -> str:

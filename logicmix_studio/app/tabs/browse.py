@@ -13,8 +13,8 @@ import gradio as gr
 import numpy as np
 
 from logicmix_studio.app.components.image_cells import image_cells
-from logicmix_studio.app.components.image_grid import image_grid
-from logicmix_studio.app.media import media_url, thumb_url
+from logicmix_studio.app.components.image_grid import image_grid, tile, tiles
+from logicmix_studio.app.media import media_url
 from logicmix_studio.app.page import Page, any_of, event, person
 from logicmix_studio.app.tabs.browse_api import browse_api, fiftyone_address
 from logicmix_studio.errors import StudioError
@@ -36,7 +36,6 @@ FIFTYONE_IMAGES: Final = 20_000
 ADDRESS: Final = "(text) => lm.address('browse', JSON.parse(text || '{}'))"
 OPEN: Final = """(url) => { const page = window.open(url, "_blank"); if (page) page.opener = null;
 lm.say(`FiftyOne is ready at ${url}`); }"""
-
 DEFAULTS: Final[dict[str, Any]] = {**asdict(ImageQuery()), "run": ""}
 """The filters, in the order of their components, while nobody has chosen."""
 STATE_WORDS: Final = {
@@ -103,12 +102,8 @@ def browse_tab(page: Page) -> None:
         }
         at = {**start, **at, **changes}
         at["cleared"] += changes.get("selected") == []
-        images, version, query, is_new = (
-            studio.images,
-            studio.proposed.version,
-            at["query"],
-            at["seq"] is None,
-        )
+        images, version, query, is_new = studio.images, studio.proposed.version, at["query"], at["seq"] is None
+        classes = gr.Dropdown(any_of("Any class", studio.class_names), value=query.class_name)
         found = images.find(query, seq=at["seq"])
         at["start"] = at["start"] if at["start"] < len(found.rows) else 0
         at |= {"seq": found.seq, "seen": version, "found": version if is_new else at["found"]}
@@ -119,11 +114,7 @@ def browse_tab(page: Page) -> None:
             state: gr.Radio(state_choices(images.find(query).counts, query.state), value=query.state),
             someone: gr.Dropdown(any_of("Anybody", images.people), value=query.person),
             run: gr.Dropdown(any_of("Current run", map(str, studio.proposed.runs())), value=str(query.run or "")),
-            **(
-                {class_name: gr.Dropdown(any_of("Any class", studio.class_names), value=query.class_name)}
-                if is_new
-                else {}
-            ),
+            **({class_name: classes} if is_new else {}),
             **({} if at["selected"] else {bulk: gr.Row(visible=False), question: gr.Row(visible=False)}),
             anew: gr.Button(visible=at["found"] != version),
             before: gr.Button(visible=at["start"] > 0),
@@ -153,9 +144,6 @@ def browse_tab(page: Page) -> None:
 
     def follow(at: dict[str, Any]) -> Shown:
         return show(at) if at and at["seen"] != studio.proposed.version else nothing
-
-    def turn(at: dict[str, Any], by: int) -> Shown:
-        return show(at, start=at["start"] + by, selected=[])
 
     @event
     def open_image(at: dict[str, Any], told: gr.EventData) -> Shown:
@@ -187,12 +175,9 @@ def browse_tab(page: Page) -> None:
             return settle(at, wanted, who, overwrite=False)
         num, known, word = len(wanted.unknown), len(wanted.known), STATE_NAMES[value]
         rows = {bulk: gr.Row(visible=False), question: gr.Row(visible=True)}
-        more = f"Change the {known:,} known to {word}, too"
-        buttons = {
-            rest: gr.Button(f"Set the {num:,} unknown", visible=num > 0),
-            every: gr.Button(more, visible=known > 0),
-        }
-        return {plan: wanted, asked: f"{wanted.words}.", **rows, **buttons}
+        first = gr.Button(f"Set the {num:,} unknown", visible=num > 0)
+        second = gr.Button(f"Change the {known:,} known to {word}, too", visible=known > 0)
+        return {plan: wanted, asked: f"{wanted.words}.", rest: first, every: second, **rows}
 
     def settle(at: dict[str, Any], wanted: BulkPlan, who: str, *, overwrite: bool) -> Shown:
         line = studio.images.set_cells(wanted, who=who, overwrite=overwrite)[1].line
@@ -233,8 +218,8 @@ def browse_tab(page: Page) -> None:
     page.timer("browse", LOOK_S).tick(follow, view, parts, **IN_TURN)
     clear.click(lambda at: arrive(at, {"tab": "browse", "at": at.get("target")}), view, parts, **IN_TURN)
     anew.click(lambda at: show(at, seq=None), view, parts, **IN_TURN)
-    before.click(lambda at: turn(at, -PAGE), view, parts, **IN_TURN)
-    after.click(lambda at: turn(at, PAGE), view, parts, **IN_TURN)
+    before.click(lambda at: show(at, start=at["start"] - PAGE, selected=[]), view, parts, **IN_TURN)
+    after.click(lambda at: show(at, start=at["start"] + PAGE, selected=[]), view, parts, **IN_TURN)
     opened = gr.on([grid.select, picture.select, alike.select], open_image, view, parts, **IN_TURN)
     opened.then(find_similar, view, similar, **QUIET)
     picture.input(follow, view, parts, **IN_TURN)
@@ -246,8 +231,7 @@ def browse_tab(page: Page) -> None:
     rest.click(confirmer(overwrite=False), [view, plan], parts, **IN_TURN)
     every.click(confirmer(overwrite=True), [view, plan], parts, **IN_TURN)
     cancel.click(show, view, parts, **IN_TURN)
-    went = fiftyone.click(open_fiftyone, view, link, **QUIET)
-    went.success(None, link, None, js=OPEN)
+    fiftyone.click(open_fiftyone, view, link, **QUIET).success(None, link, None, js=OPEN)
     gr.on([address.change, looked], None, address, None, js=ADDRESS)
     browse_api(studio)
 
@@ -307,40 +291,39 @@ def grid_value(studio: Studio, found: FoundImages, start: int) -> dict[str, Any]
     nothing = "No image fits these filters. Take one of them away, or clear them."
     if found.run is None and query.state.startswith("pseudo"):
         nothing = "No run has finished yet: pseudo-labels and scores come with the first one."
-    items = [grid_item(studio, tile, query.class_name) for tile in studio.images.tiles(found, start)]
+    items = [grid_item(studio, image, query.class_name) for image in studio.images.tiles(found, start)]
     note = " · ".join(filter(None, (cells, test)))
-    return {"items": items, "start": start, "total": total, "note": note, "empty": nothing}
+    return tiles(items, start, total, note, empty=nothing)
 
 
-def grid_item(studio: Studio, tile: ImageView, class_name: str = "") -> dict[str, Any]:
+def grid_item(studio: Studio, image: ImageView, class_name: str = "", title: str = "") -> dict[str, Any]:
     """Return a tile of the grid; the class that was asked for shows its score."""
     chips: list[list[Any]] = []
-    for cell in tile.cells:
+    for cell in image.cells:
         is_claim = cell.kind == "pseudo"
         name = f"{cell.class_name}{' no' if is_claim and cell.proposal == NEGATIVE else ''}"
         chips.append([cell.kind, name, cell.score if is_claim or cell.class_name == class_name else None])
-    if tile.num_more:
-        chips.append(["", f"+{tile.num_more}", None])
-    claims = "only negative pseudo-labels" if tile.num_proposals else ""
-    return {
-        "id": tile.image_id,
-        "key": tile.image_id,
-        "url": thumb_url(studio, tile.image_id),
-        "large": media_url(studio, tile.image_id),
-        "title": tile.path,
-        "chips": chips or [["", claims or ("no known positive" if tile.num_known else "nothing known"), None]],
-        "aside": f"{tile.num_known}/{studio.table.num_classes}",
-        "badge": "test" if tile.split == "test" else "",
-    }
+    if image.num_more:
+        chips.append(["", f"+{image.num_more}", None])
+    claims = "only negative pseudo-labels" if image.num_proposals else ""
+    return tile(
+        studio,
+        image.image_id,
+        title or image.path,
+        large=media_url(studio, image.image_id),
+        chips=chips or [["", claims or ("no known positive" if image.num_known else "nothing known"), None]],
+        aside=f"{image.num_known}/{studio.table.num_classes}",
+        badge="test" if image.split == "test" else "",
+    )
 
 
 def similar_values(studio: Studio, image_id: str) -> tuple[str, dict[str, Any]]:
     """Return what stands above the similar images, and they themselves."""
     run, found = studio.images.similar(image_id)
-    items = [{**grid_item(studio, tile), "title": f"{tile.path} ({cosine:.2f})"} for tile, cosine in found]
+    items = [grid_item(studio, image, title=f"{image.path} ({cosine:.2f})") for image, cosine in found]
     words = f"**Similar images** by the features of run {run}"
     none = "After the first run, the images that look most alike stand here."
-    return words if run else none, {"items": items, "start": 0, "total": len(items), "note": ""}
+    return words if run else none, tiles(items)
 
 
 def image_value(studio: Studio, image_id: str, found: FoundImages, active: str = "") -> dict[str, Any]:
@@ -348,8 +331,7 @@ def image_value(studio: Studio, image_id: str, found: FoundImages, active: str =
 
     ``found`` says which images are beside it; ``active`` is the class to begin with, that of the filter unless given.
     """
-    image = studio.images.image(image_id)
-    beside = found.beside(studio.dataset.row_of(image_id))
+    image, beside = studio.images.image(image_id), found.beside(studio.dataset.row_of(image_id))
     before, after = (None if row is None else studio.image_ids[row] for row in beside)
     size = "" if image.size is None else "{} × {}".format(*image.size)
     run = "no model yet" if image.run is None else f"scores of run {image.run}"

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import gradio as gr
 
-from logicmix_studio.app.components.image_grid import image_grid
-from logicmix_studio.app.media import media_url, thumb_url
+from logicmix_studio.app.components.image_grid import image_grid, tile, tiles
+from logicmix_studio.app.media import media_url
 from logicmix_studio.app.page import EACH, QUICK, Page, event, person
 from logicmix_studio.app.tabs.review_filters import arrival, filled, filter_row, is_arriving, is_meant, then_address
 from logicmix_studio.app.tabs.review_stream import reversal_words
@@ -91,7 +91,7 @@ def grid_part(page: Page, tab: gr.Tab) -> None:
         return load(request, window, passed, *values)
 
     def turn(kind: str, request: gr.Request, window: str, passed: Passed, *values: str) -> list[Any]:
-        found = getattr(studio.review, kind)(person(studio, request))
+        found = (studio.review.undo if kind == "undo" else studio.review.redo)(person(studio, request))
         gr.Info(reversal_words(found))
         line = found.receipt.line
         if kind == "redo" or line is None or line.origin != "grid":
@@ -150,18 +150,11 @@ def page_shown(studio: Studio, found: PilePage) -> list[Any]:
 
 def grid_value(studio: Studio, cards: Sequence[Card], total: int) -> dict[str, Any]:
     """Return cards as tiles."""
-    items = [
-        {
-            "id": card.image_id,
-            "key": f"{card.cell}:{card.claim}:{card.run or ''}",
-            "url": thumb_url(studio, card.image_id),
-            "large": media_url(studio, card.image_id),
-            "title": card.path,
-            "chips": [],
-        }
-        for card in cards
-    ]
-    return {"items": items, "start": 0, "total": total, "note": ""}
+    items = []
+    for card in cards:
+        key, large = f"{card.cell}:{card.claim}:{card.run or ''}", media_url(studio, card.image_id)
+        items.append(tile(studio, card.image_id, card.path, key=key, large=large, chips=[]))
+    return tiles(items, total=total)
 
 
 def of_keys(keys: Sequence[str]) -> tuple[list[int], int, int | None]:

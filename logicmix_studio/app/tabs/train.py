@@ -36,20 +36,15 @@ def train_tab(page: Page) -> None:
     """Lay out the tab, then wire it."""
     studio = page.studio
     chosen = gr.Number(0, precision=0, visible="hidden", label="run")
-    known = gr.JSON([], visible="hidden")
+    known = gr.JSON([], visible="hidden")  # changes with every run that comes, ends or is renamed
     with gr.Row():
         with gr.Column(scale=2, min_width=330):
             start_panel(page, chosen, known)
         with gr.Column(scale=5, min_width=560):
             why = gr.Markdown()
             free = gr.Button("Let the studio choose", size="sm", visible=False)
-            table = gr.Dataframe(
-                label="Runs",
-                interactive=False,
-                max_height=240,
-                wrap=True,
-                column_widths=["60px", "130px", "110px", "100px", "75px", "80px", "120px", "280px"],
-            )
+            widths = [f"{width}px" for width in (60, 130, 110, 100, 75, 80, 120, 280)]
+            table = gr.Dataframe(label="Runs", interactive=False, max_height=240, wrap=True, column_widths=widths)
             with gr.Tabs(selected="run") as views:
                 with gr.Tab("This run", id="run"):
                     run_view(page, chosen, known)
@@ -80,10 +75,9 @@ def train_tab(page: Page) -> None:
     def pick(picked: gr.SelectData) -> tuple[Any, int]:
         return gr.Tabs(selected="run"), int(picked.row_value[0])
 
-    gr.on([known.change, page.shown["train"].select], event(look), None, [why, free, table], **QUICK)
+    looks = {"fn": event(look), "inputs": None, "outputs": [why, free, table], **QUICK}
+    gr.on([known.change, page.shown["train"].select], **looks)
     table.select(pick, None, [views, chosen], **EACH)
-    free.click(event(lambda: studio.registry.choose(None)), None, None, **ACTION).then(
-        event(look), None, [why, free, table], **QUICK
-    )
+    free.click(event(lambda: studio.registry.choose(None)), None, None, **ACTION).then(**looks)
     page.target.change(event(arrive), page.target, [views, chosen, *pair], **QUICK)
     chosen.change(None, chosen, None, js="(run) => lm.address('train', {run})", api_visibility="private")

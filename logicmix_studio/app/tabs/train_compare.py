@@ -26,11 +26,7 @@ CHANGES = {"new": "New", "withdrawn": "Withdrawn", "flipped": "Flipped"}
 
 
 def compare_view(page: Page, tab: gr.Tab, pair: list[gr.Dropdown], known: gr.JSON) -> Callable[..., list[Any]]:
-    """Lay out the comparison of two runs, then wire it; return what fills the choice of the two runs.
-
-    Args:
-        known: Changes with every run that comes, ends or is renamed.
-    """
+    """Lay out the comparison of a pair of runs, then wire it; return what fills their choice."""
     studio = page.studio
     words = gr.Markdown()
     with gr.Row():

@@ -30,12 +30,7 @@ LINE_COLOURS = {
 
 
 def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
-    """Lay out the chosen run, then wire it.
-
-    Args:
-        chosen: The run that is shown; 0 for the one at work or the latest.
-        known: Changes with every run that comes, ends or is renamed.
-    """
+    """Lay out the chosen run (0 for the one at work or the latest), then wire it; see :func:`train_tab`."""
     studio = page.studio
     seen, active = gr.State({}), gr.State([])
     head = custom("run_head", {})
@@ -57,14 +52,8 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
         note = gr.Textbox(label="Note", lines=3, max_length=2000)
         save = gr.Button("Save", size="sm")
     with gr.Accordion("Log", open=False, visible=False) as log_box:
-        log = gr.Textbox(
-            show_label=False,
-            lines=14,
-            max_lines=14,
-            autoscroll=True,
-            interactive=False,
-            elem_classes="lm-log",
-        )
+        fixed = {"lines": 14, "max_lines": 14, "autoscroll": True}
+        log = gr.Textbox(show_label=False, interactive=False, elem_classes="lm-log", **fixed)
 
     def look(run: float | None, before: dict[str, Any]) -> dict[Any, Any]:
         infos = studio.jobs.list()
@@ -74,12 +63,8 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
         every = [[info.run, info.status, info.name, info.star, info.run == current] for info in infos]
         changes: dict[Any, Any] = {} if before.get("every") == every else {known: every}
         if shown is None:
-            return {
-                **changes,
-                head: {},
-                seen: {"every": every},
-                **dict.fromkeys(rest, gr.update(visible="hidden")),
-            }
+            hidden = dict.fromkeys(rest, gr.update(visible="hidden"))
+            return {**changes, head: {}, seen: {"every": every}, **hidden}
         curves = studio.runs.curves(shown.run)
         now = {
             "every": every,
@@ -91,9 +76,8 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
         if is_other or now["line"] != before.get("line"):
             changes[head] = head_value(studio, shown)
         if is_other or now["offset"] != before.get("offset"):
-            changes |= {
-                plot: drawn(curves.frame(chart), curves.axis(chart), LINE_COLOURS) for chart, plot in plots.items()
-            }
+            for chart, plot in plots.items():
+                changes[plot] = drawn(curves.frame(chart), curves.axis(chart), LINE_COLOURS)
             changes[log] = studio.runs.log(shown.run)
         if is_other:
             changes |= details(shown, is_current=shown.run == current)
@@ -103,21 +87,14 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
 
     def details(info: RunInfo, *, is_current: bool) -> dict[Any, Any]:
         measured, different = studio.runs.precision(info.run), studio.runs.settings(info.run)
+        can_use = info.status == "finished" and not is_current
+        parts = {pause: info.is_active, cancel: info.is_active, resume: info.is_resumable, use: can_use}
+        parts |= {delete: not info.is_active, sure: False, about: True, log_box: True}
         return {
-            pause: gr.update(visible=info.is_active),
-            cancel: gr.update(visible=info.is_active),
-            resume: gr.update(visible=info.is_resumable),
-            use: gr.update(visible=info.status == "finished" and not is_current),
-            delete: gr.update(visible=not info.is_active),
-            sure: gr.update(visible=False),
+            **{part: gr.update(visible=is_visible) for part, is_visible in parts.items()},
             precision: gr.update(value=with_bars(measured), visible=not measured.empty),
             settings: gr.update(value=different, visible=True),
-            name: info.name,
-            note: info.note,
-            star: info.star,
-            about: gr.update(visible=True),
-            log_box: gr.update(visible=True),
-            log: studio.runs.log(info.run),
+            **{name: info.name, note: info.note, star: info.star, log: studio.runs.log(info.run)},
         }
 
     def annotate(run: float, new_name: str, new_note: str, has_star: bool) -> None:
@@ -163,8 +140,7 @@ def line_plot(chart: str) -> gr.LinePlot:
 def drawn(frame: pd.DataFrame, axis: str, colours: dict[str, str]) -> Any:
     """Return a chart's update to the lines of a table ``x, y, line``; without a point it is hidden.
 
-    Args:
-        colours: Of the lines by name; the others have the accent's.
+    Colours are those of lines by name; the others have the accent's.
     """
     colour_map = {line: colours.get(line, ACCENT) for line in frame["line"].unique()}
     return gr.update(value=frame, x_title=axis, color_map=colour_map, visible="hidden" if frame.empty else True)

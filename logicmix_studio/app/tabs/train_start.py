@@ -16,18 +16,12 @@ FIRST, WIDEST = "quick", "2wayaug-pl"
 """The recipe that is offered first, and one that has every setting."""
 FRESH_START = 0
 """In the place of a run to start from."""
-"""Options of an event that is answered at once and is only for the page; it can show no message."""
 ACTION: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
 """Options of an event that may say something, or refuse: messages come through the queue."""
 
 
 def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
-    """Lay the panel out, then wire it.
-
-    Args:
-        chosen: The run that is shown; set to the one that was started.
-        known: Changes with every run that comes, ends or is renamed.
-    """
+    """Lay the panel out, then wire it; the run that was started becomes the chosen one."""
     studio = page.studio
     readiness = gr.Markdown()
     recipe = gr.Radio([(RECIPES[FIRST].title, FIRST)], value=FIRST, label="Recipe", elem_classes="lm-cards")
@@ -48,10 +42,10 @@ def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
                         controls[field.name] = _control(field)
         defaults = gr.Button("All defaults", size="sm")
 
-    def overrides(name: str, values: tuple[Any, ...]) -> dict[str, Any]:
-        has = {field.name for field in describe(name)}
-        pairs = zip(controls, values, strict=True)
-        return {one: value for one, value in pairs if one in has and value is not None}
+    def overrides(recipe: str, values: tuple[Any, ...]) -> dict[str, Any]:
+        given = dict(zip(controls, values, strict=True))
+        names = [field.name for field in describe(recipe)]
+        return {name: given[name] for name in names if given.get(name) is not None}
 
     def look(name: str, init: int, *values: Any) -> list[Any]:
         ready, runs = studio.runs.readiness(), studio.jobs.list()
@@ -84,13 +78,10 @@ def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
 
     def reset(name: str) -> list[Any]:
         fields = {field.name: field for field in describe(name)}
-        values = [
-            gr.update(value=fields[one].default, info=_info(fields[one]), visible=True)
-            if one in fields
-            else gr.update(visible=False)
-            for one in controls
-        ]
-        return [DEFAULT_SEED, "", *matching(name, "")[: len(groups)], *values]
+        values = dict.fromkeys(controls, gr.update(visible=False))
+        for one, field in fields.items():
+            values[one] = gr.update(value=field.default, info=_info(field), visible=True)
+        return [DEFAULT_SEED, "", *matching(name, "")[: len(groups)], *values.values()]
 
     def matching(name: str, query: str) -> list[Any]:
         wanted = query.strip().lower()
