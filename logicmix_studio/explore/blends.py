@@ -33,12 +33,13 @@ from logicmix_studio.labels import POSITIVE, STATE_NAMES, UNKNOWN
 from logicmix_studio.mixing import Output, or_states
 from logicmix_studio.review.proposal_set import ProposalSet
 from logicmix_studio.runs import Jobs
+from logicmix_studio.runs.jobs import snapshot_of
 from logicmix_studio.store import Dataset, Decision, Receipt
 from logicmix_studio.training.config import DEFAULT_SEED, FullSettings, recipe_settings
 from logicmix_studio.training.data import working_states
 from logicmix_studio.training.draws import StepDraw, assemble, draw_step, draw_uses, epoch_steps, make_mixing
 from logicmix_studio.training.heldout import TEST_SPLIT, VALIDATION_SPLIT, heldout_mask, trained_states, training_rows
-from logicmix_studio.training.run_folder import RunFolder, Snapshot
+from logicmix_studio.training.run_folder import RunFolder
 from logicmix_studio.training.schedule import make_plan
 from logicmix_studio.training.settings import MixingSettings
 
@@ -85,9 +86,7 @@ class SourceImages:
     def __init__(self, dataset: Dataset, proposed: ProposalSet, heldout_share: float) -> None:
         self._dataset, self._proposed, self._heldout_share = dataset, proposed, heldout_share
         self._index = JournalIndex(dataset.ledger)
-        table = dataset.table
-        names = (table.image_ids, table.paths, table.class_names, table.splits)
-        self._snapshot = Snapshot(table.states, *(np.array(each, dtype=np.str_) for each in names))
+        self._snapshot = snapshot_of(dataset.table, dataset.table.states)
 
     @cached_property
     def rows(self) -> npt.NDArray[np.int64]:

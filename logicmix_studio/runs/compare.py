@@ -127,21 +127,15 @@ class RunComparison:
         self._dataset, self._proposed, self._jobs = dataset, proposed, jobs
 
     def change(self, run: int, before: int | None) -> RunChange:
-        """Compare a finished run's pseudo-labels with an earlier run's, at the labels the later one was given.
+        """Compare a finished run's pseudo-labels with an earlier run's, if any, at the labels the later one was given."""
+        states, is_test = self._states(run), self._dataset.table.is_test
 
-        Args:
-            run: The run.
-            before: The earlier run; None where there is none.
+        def proposals(scores: npt.NDArray[np.float16]) -> npt.NDArray[np.int8]:
+            return propose(scores, states, self._proposed.thresholds, is_test)
 
-        Raises:
-            StudioError: If a run left no usable scores.
-        """
-        states, is_test, thresholds = (self._states(run), self._dataset.table.is_test, self._proposed.thresholds)
         scores = self._proposed.scores_of(run).scores
-        now = propose(scores, states, thresholds, excluded_rows=is_test)
-        then = np.zeros_like(now)
-        if before is not None:
-            then = propose(self._proposed.scores_of(before).scores, states, thresholds, excluded_rows=is_test)
+        now = proposals(scores)
+        then = np.zeros_like(now) if before is None else proposals(self._proposed.scores_of(before).scores)
         difference = changes(then, now)
         return RunChange(
             new=int(difference.new.sum()),
@@ -155,23 +149,19 @@ class RunComparison:
         )
 
     def compare(self, first: int, second: int) -> Comparison:
-        """Return how two runs differ: settings, average precision of each class, pseudo-labels at today's labels.
-
-        Raises:
-            StudioError: If there is no such run.
-        """
+        """Return how two runs differ: settings, average precision of each class, pseudo-labels at today's labels."""
         one, other = self._jobs.info(first), self._jobs.info(second)
         is_finished = one.status == other.status == "finished"
         results = self._shared_results(first, second) if is_finished else (one.result, other.result)
-        maps = [number_of(result, "map") for result in results]
+        pseudo_labels, examples = self._pseudo_labels(first, second) if is_finished else (None, ())
         return Comparison(
             first=first,
             second=second,
             settings=self._settings(first, second),
             precision=precision_difference(self._dataset.class_names, *results),
-            map=(maps[0], maps[1]),
-            pseudo_labels=self._pseudo_labels(first, second) if is_finished else None,
-            examples=self._disagreements(first, second) if is_finished else (),
+            map=(number_of(results[0], "map"), number_of(results[1], "map")),
+            pseudo_labels=pseudo_labels,
+            examples=examples,
         )
 
     def _states(self, run: int) -> npt.NDArray[np.int8]:
@@ -213,46 +203,37 @@ class RunComparison:
             flat.update({f"{group.name}.{name}": value for name, value in values.items()})
         return flat
 
-    def _both(self, first: int, second: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]:
-        """Return the pseudo-labels of two runs at today's labels and thresholds."""
-        return self._proposed.of(self._proposed.scores_of(first)), self._proposed.of(self._proposed.scores_of(second))
-
-    def _pseudo_labels(self, first: int, second: int) -> pd.DataFrame:
-        one, other = self._both(first, second)
+    def _pseudo_labels(self, first: int, second: int) -> tuple[pd.DataFrame, tuple[Disagreement, ...]]:
+        """Count where two runs agree and differ, at today's labels and thresholds, and list where they differ most."""
+        runs, dataset = [self._proposed.scores_of(run) for run in (first, second)], self._dataset
+        one, other = (self._proposed.of(run) for run in runs)
+        found = changes(one, other)
         masks = {
             "same": (one != 0) & (one == other),
-            "only_first": (one != 0) & (other == 0),
-            "only_second": (one == 0) & (other != 0),
-            "opposite": (one != 0) & (other == -one),
+            "only_first": found.withdrawn,
+            "only_second": found.new,
+            "opposite": found.flipped,
         }
-        table = pd.DataFrame({name: np.count_nonzero(mask, axis=0) for name, mask in masks.items()})
-        table.insert(0, "class", list(self._dataset.class_names))
-        table["differ"] = table["only_first"] + table["only_second"]
-        table = table.sort_values(["opposite", "differ"], ascending=False, kind="stable", ignore_index=True)
-        return table.drop(columns="differ")
-
-    def _disagreements(self, first: int, second: int) -> tuple[Disagreement, ...]:
-        one, other = self._both(first, second)
-        scores = self._proposed.scores_of(first).scores, self._proposed.scores_of(second).scores
-        gap = np.nan_to_num(np.abs(scores[0].astype(np.float32) - scores[1].astype(np.float32)))
-        is_opposite = (one != 0) & (other == -one)
-        weight = np.where(is_opposite, 1.0 + gap, np.where((one == 0) != (other == 0), gap, 0.0))
+        counts = {name: np.count_nonzero(mask, axis=0) for name, mask in masks.items()}
+        order = np.lexsort((-counts["only_first"] - counts["only_second"], -counts["opposite"]))
+        table = pd.DataFrame({"class": dataset.class_names, **counts}).iloc[order].reset_index(drop=True)
+        scores = [run.scores.astype(np.float32) for run in runs]
+        gap = np.abs(scores[0] - scores[1])
+        weight = np.where(found.flipped, 1.0 + gap, np.where(found.new | found.withdrawn, gap, 0.0))
         most = min(MOST_EXAMPLES, int((weight > 0).sum()))
-        if not most:
-            return ()
-        largest = np.argpartition(weight, -most, axis=None)[-most:]
+        largest = np.argpartition(-weight, most - 1, axis=None)[:most] if most else np.zeros(0, dtype=np.int64)
         flat = largest[np.argsort(-weight.ravel()[largest], kind="stable")]
-        dataset = self._dataset
-        return tuple(
+        examples = (
             Disagreement(
                 dataset.image_ids[row],
                 dataset.table.paths[row],
                 dataset.class_names[column],
                 (round(float(scores[0][row, column]), 3), round(float(scores[1][row, column]), 3)),
-                bool(is_opposite[row, column]),
+                bool(found.flipped[row, column]),
             )
-            for row, column in zip(*(part.tolist() for part in np.unravel_index(flat, weight.shape)), strict=True)
+            for row, column in zip(*np.unravel_index(flat, weight.shape), strict=True)
         )
+        return table, tuple(examples)
 
 
 def precision_difference(

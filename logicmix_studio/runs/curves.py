@@ -60,11 +60,9 @@ class RunCurves:
             self._add(kind, int(event.get("epoch", self.epoch)), event)
 
     def lines(self, chart: str, *, by_epoch: bool = False) -> dict[str, Points]:
-        """Return the lines of a chart that have points, each thinned to `MOST_POINTS`.
+        """Return the lines of one of `CHARTS` that have points, each thinned to `MOST_POINTS`.
 
-        Args:
-            chart: One of `CHARTS`.
-            by_epoch: Whether the loss is drawn over epochs, as it is for a run that tells no steps.
+        With ``by_epoch`` the loss is drawn over epochs, as it is for a run that tells no steps.
         """
         source, names = CHARTS[chart]
         if chart == _LOSS and (by_epoch or not self.has_steps):

@@ -128,11 +128,9 @@ def estimate(
 
 
 def num_epochs(config: RunConfig, num_images: int) -> int | None:
-    """Return how many epochs a full run has at the most: a small set gets more of them.
+    """Return how many epochs a full run on so many images has at the most: a small set gets more of them.
 
-    Args:
-        config: The run's configuration; None is returned for ``quick``, whose epochs are no measure of its time.
-        num_images: Images to train on.
+    None for ``quick``, whose epochs are no measure of its time.
     """
     settings = config.settings
     if not isinstance(settings, FullSettings):

@@ -33,7 +33,8 @@ _LAUNCH_FILE = "launch.json"
 class Jobs:
     """The runs of one workspace.
 
-    Every method may be called from any thread and answers at once, unless it says so.
+    Every method may be called from any thread and answers at once, unless it says so. A `StudioError` refuses a run that
+    does not exist, and what does not fit how it stands, such as to start what is being trained already.
 
     Args:
         runs_dir: Folder of the runs; made when the first run is created.
@@ -65,35 +66,17 @@ class Jobs:
             root: Folder of the images.
             table: Images and classes.
             states: (N, C) what is known now.
-
-        Raises:
-            StudioError: If the run to start from does not exist.
         """
-        snapshot = Snapshot(
-            states=states,
-            image_ids=np.array(table.image_ids, dtype=np.str_),
-            paths=np.array(table.paths, dtype=np.str_),
-            class_names=np.array(table.class_names, dtype=np.str_),
-            splits=np.array(table.splits, dtype=np.str_),
-        )
-        whole = dataclasses.replace(config, root=str(root), class_names=table.class_names)
-        return self.create_from_snapshot(whole, snapshot)
-
-    def create_from_snapshot(self, config: RunConfig, snapshot: Snapshot) -> int:
-        """Write a new run from a complete configuration and snapshot and return its number.
-
-        Raises:
-            StudioError: If the run to start from does not exist.
-        """
-        if not config.class_names:
+        if not table.class_names:
             raise StudioError("a run needs at least one class", "Add a class, then train.")
         if config.init_from is not None and not (self.runs_dir / config.init_from).is_dir():
             raise StudioError(f"there is no run {config.init_from} to start from", "Choose a finished run.")
         with self._guard:
             folder = RunFolder(self._new_folder())
-            snapshot.save(folder.snapshot_file)
+            snapshot_of(table, states).save(folder.snapshot_file)
+            whole = dataclasses.replace(config, root=str(root), class_names=table.class_names)
             with replacing(folder.config_file) as file:
-                file.write(config.to_json().encode())
+                file.write(whole.to_json().encode())
             folder.write_state(RunState("queued", "created"))
             return folder.number
 
@@ -101,9 +84,6 @@ class Jobs:
         """Start the trainer process of a run, in a session of its own.
 
         A run on a device that another run holds waits as ``queued`` until it is free.
-
-        Raises:
-            StudioError: If it does not exist, or a process works on it already.
         """
         with self._guard:
             folder = self._existing(run)
@@ -118,11 +98,7 @@ class Jobs:
         return self.info(run)
 
     def resume(self, run: int) -> RunInfo:
-        """Let a paused, cancelled, failed or died run go on from its checkpoint.
-
-        Raises:
-            StudioError: If it has finished, or a process works on it.
-        """
+        """Let a paused, cancelled, failed or died run go on from its checkpoint."""
         info = self.info(run)
         if info.status == "finished":
             raise StudioError(f"run {run} has finished", "Start a new run.")
@@ -136,11 +112,7 @@ class Jobs:
         return [self.info(number) for number in numbers if self._is_run(number)]
 
     def info(self, run: int) -> RunInfo:
-        """Return how a run stands.
-
-        Raises:
-            StudioError: If it does not exist.
-        """
+        """Return how a run stands."""
         folder = self._existing(run)
         recipe, init_from = self._recipe(folder)
         state, owner = folder.state(), self._owner(folder)
@@ -170,11 +142,7 @@ class Jobs:
         )
 
     def pause(self, run: int) -> None:
-        """Ask the trainer to write a checkpoint and leave; :meth:`resume` goes on from there.
-
-        Raises:
-            StudioError: If no process works on the run.
-        """
+        """Ask the trainer to write a checkpoint and leave; :meth:`resume` goes on from there."""
         folder = self._existing(run)
         if self._owner(folder) is None:
             raise StudioError(f"run {run} is not being trained", "There is nothing to pause.")
@@ -184,9 +152,6 @@ class Jobs:
         """End a run: its trainer may write a checkpoint, and is killed where it does not leave in time.
 
         Returns at once; a thread watches over the grace time.
-
-        Raises:
-            StudioError: If the run does not exist.
         """
         folder = self._existing(run)
         with self._guard:
@@ -223,11 +188,7 @@ class Jobs:
     def annotate(
         self, run: int, *, name: str | None = None, note: str | None = None, star: bool | None = None
     ) -> RunInfo:
-        """Keep a person's name, note or star for a run; what is not given stays.
-
-        Raises:
-            StudioError: If the run does not exist.
-        """
+        """Keep a person's name, note or star for a run; what is not given stays."""
         with self._guard:
             folder = self._existing(run)
             given = {"name": name, "note": note, "star": star}
@@ -241,11 +202,7 @@ class Jobs:
         return sum(file.stat().st_size for file in self._existing(run).path.rglob("*") if file.is_file())
 
     def delete(self, run: int) -> int:
-        """Delete a run's folder and return the bytes that frees.
-
-        Raises:
-            StudioError: If a process works on it.
-        """
+        """Delete a run's folder and return the bytes that frees."""
         with self._guard:
             folder = self._existing(run)
             if self._owner(folder) is not None:
@@ -264,8 +221,6 @@ class Jobs:
         counter = self.runs_dir / "counter.json"
         taken = [int(path.name) for path in self.runs_dir.iterdir() if path.name.isdigit()]
         number = max([*taken, int((read_json(counter) or {}).get("last", 0))]) + 1
-        while self.folder(number).exists():
-            number += 1
         self.folder(number).mkdir()
         write_json(counter, {"last": number})
         return self.folder(number)
@@ -317,9 +272,8 @@ class Jobs:
 
     def _without_process(self, folder: RunFolder, state: RunState) -> RunState:
         """Return the state of a run that no process works on; it was read after the process was gone."""
-        if state.status not in ("queued", "running"):
-            return state
-        if state.status == "queued" and not (folder.path / _LAUNCH_FILE).exists():
+        is_waiting = state.status == "queued" and not (folder.path / _LAUNCH_FILE).exists()
+        if is_waiting or state.status not in ("queued", "running"):
             return state
         tail = _last_line(folder.log_file)
         message = f"the trainer ended without a word{f': {tail}' if tail else ''}"
@@ -336,6 +290,12 @@ class Jobs:
     @staticmethod
     def _write(folder: RunFolder, status: Status, message: str, **changes: Any) -> None:
         folder.write_state(dataclasses.replace(folder.state(), status=status, message=message, **changes))
+
+
+def snapshot_of(table: LabelTable, states: NDArray[np.int8]) -> Snapshot:
+    """Return what a run started now is given of a table, with the (N, C) states of that moment."""
+    names = (table.image_ids, table.paths, table.class_names, table.splits)
+    return Snapshot(states, *(np.array(each, dtype=np.str_) for each in names))
 
 
 def _last_line(path: Path) -> str:

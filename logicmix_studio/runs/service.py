@@ -60,13 +60,6 @@ class RunService:
     """What there is to know and to do about runs. May be called from any thread.
 
     What is asked of a run that does not exist, or whose files are broken, is refused with a `StudioError`.
-
-    Args:
-        dataset: The data set.
-        proposed: What the finished runs claim.
-        jobs: Starts, watches, pauses, cancels, resumes and deletes the trainer's processes.
-        registry: Which runs have finished, and whose scores make the pseudo-labels.
-        trial: Measures this machine.
     """
 
     def __init__(
@@ -197,11 +190,7 @@ class RunService:
         return pd.DataFrame(rows, columns=columns)
 
     def report(self, run: int) -> RunReport:
-        """Return how a run stands: state, progress, warnings, curves, settings, what it changed, the end of its log.
-
-        Raises:
-            StudioError: If there is no such run.
-        """
+        """Return how a run stands: state, progress, warnings, curves, settings, what it changed, the end of its log."""
         info, curves = self._jobs.info(run), self.curves(run)
         return RunReport(
             info=info,
@@ -214,11 +203,7 @@ class RunService:
         )
 
     def change(self, info: RunInfo) -> RunChange | None:
-        """Return what a finished run changed, against the run that it took over from; None for an unfinished one.
-
-        Raises:
-            StudioError: If a run left no usable scores.
-        """
+        """Return what a finished run changed, against the run that it took over from; None for an unfinished one."""
         if info.status != "finished":
             return None
         before = self._run_before(info)
@@ -260,8 +245,7 @@ class RunService:
         if "epochs" in result:
             best = result.get("best_epoch") or result["epochs"]
             facts.append((f"{best:,}", f"best of {counted(result['epochs'], 'epoch')}"))
-        seconds = number_of(result, "seconds")
-        if seconds is not None:
+        if (seconds := number_of(result, "seconds")) is not None:
             facts.append((duration(seconds), "time"))
         return [*facts, (size(self._jobs.size(run)), "on disk")]
 
@@ -331,11 +315,7 @@ class RunService:
         )
 
     def delete(self, run: int) -> int:
-        """Delete a run and return the bytes that frees.
-
-        Raises:
-            StudioError: If there is no such run, or it is being trained.
-        """
+        """Delete a run that is not being trained, and return the bytes that frees."""
         events = RunFolder(self._jobs.folder(run)).events_file
         freed = self._jobs.delete(run)
         self._curves.forget(events)

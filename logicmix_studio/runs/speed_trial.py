@@ -23,15 +23,10 @@ LEAST_S: Final = 1.5
 
 
 def measure(backbone: str, image_size: int, least_s: float = LEAST_S) -> dict[str, float]:
-    """Return images a second when scoring and when training the whole network.
+    """Return images a second when scoring and when training the whole network; refuses one that timm does not have.
 
-    Args:
-        backbone: Name of the network in timm; its weights are random, which costs the same.
-        image_size: Side of the images in pixels.
-        least_s: How long to measure each.
-
-    Raises:
-        StudioError: If timm has no such network.
+    Its weights are random, which costs the same. Images have ``image_size`` pixels a side; each is measured for
+    ``least_s`` seconds.
     """
     device = choose_device("auto")
     net = create_net(BackboneSettings(name=backbone, image_size=image_size, weights="random"), 20, 0)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from logicmix_studio.labels import LabelTable
 from logicmix_studio.runs import Jobs
 from logicmix_studio.training.config import RunConfig
 from tests.tiny_runs import TINY, paint_images
@@ -84,13 +85,10 @@ def new_run(tmp_path: Path) -> Callable[..., int]:
         jobs: Jobs, behaviour: str = "wait", recipe: str = "quick", overrides: dict[str, object] | None = None
     ) -> int:
         snapshot = paint_images(tmp_path / "images", 20)
-        config = RunConfig.create(
-            recipe,
-            overrides={**TINY, **(overrides or {})},
-            root=str(tmp_path / "images"),
-            class_names=snapshot.class_names.tolist(),
-        )
-        run = jobs.create_from_snapshot(config, snapshot)
+        names = (each.tolist() for each in (snapshot.paths, snapshot.class_names))
+        table = LabelTable.build(*names, snapshot.states, snapshot.splits.tolist())
+        config = RunConfig.create(recipe, overrides={**TINY, **(overrides or {})})
+        run = jobs.create(config, root=tmp_path / "images", table=table, states=table.states)
         (jobs.folder(run) / "behaviour").write_text(behaviour)
         return run
 
