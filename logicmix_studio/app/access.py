@@ -14,6 +14,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 from typing import Final
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -23,6 +24,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from logicmix_studio.environment import assets_folder
 from logicmix_studio.errors import StudioError
 
 TOKEN_HEADER: Final = "x-logicmix-token"  # noqa: S105  # the header's name
@@ -278,23 +280,5 @@ def _with_headers(send: Send) -> Send:
 
 def _login_page(name: str = "", problem: str = "") -> str:
     warning = f'<p role="alert">{html.escape(problem)}</p>' if problem else ""
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Log in · LogicMix Studio</title>
-<style>
-:root {{ color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }}
-body {{ display: grid; place-items: center; min-height: 100vh; margin: 0; }}
-form {{ display: grid; gap: 12px; width: min(340px, 90vw); padding: 28px; border: 1px solid #8b94a5; border-radius: 10px; }}
-h1 {{ margin: 0; font-size: 22px; }} p {{ margin: 0; }} [role=alert] {{ color: #c23b31; }}
-input, button {{ box-sizing: border-box; width: 100%; padding: 9px; border: 1px solid #8b94a5; border-radius: 6px; font: inherit; }}
-button {{ border: 0; background: #4553c4; color: #fff; font-weight: 600; }}
-</style></head>
-<body><main><form method="post" action="/login">
-<h1>LogicMix Studio</h1>
-<p>This studio listens to other machines, so it asks who is there.</p>
-{warning}
-<label>Your name <input name="username" value="{html.escape(name)}" autocomplete="username" maxlength="{MAX_NAME}"></label>
-<label>Password <input name="password" type="password" autocomplete="current-password" required autofocus></label>
-<button>Log in</button>
-</form></main></body></html>
-"""
+    page = (assets_folder() / "components" / "page" / "login.html").read_text(encoding="utf-8")
+    return Template(page).substitute(warning=warning, name=html.escape(name), max_name=MAX_NAME)

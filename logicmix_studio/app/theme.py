@@ -6,23 +6,20 @@ from typing import Any, Final
 
 from gradio.themes import Base, colors, sizes
 
-FONT: Final = (
-    "system-ui",
-    "-apple-system",
-    "Segoe UI",
-    "Roboto",
-    "Noto Sans",
-    "Liberation Sans",
-    "sans-serif",
-)
+FONT: Final = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Liberation Sans", "sans-serif")
 MONO: Final = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
-STATE_COLOURS: Final = {
-    "positive": "#17998b",
-    "negative": "#8595ae",
-    "pseudo-label": "#e5a42c",
-    "unknown": "#d5d9e0",
-}
+STATE_COLOURS: Final = {"positive": "#17998b", "negative": "#8595ae", "pseudo-label": "#e5a42c", "unknown": "#d5d9e0"}
 """Of the four states, in plots."""
+SURFACES: Final = {
+    "body_background_fill": ("#f5f6f9", "#12151b"),
+    "body_text_color": ("#191e29", "#e8ebf1"),
+    "body_text_color_subdued": ("#535c6c", "#a5aebd"),
+    "background_fill_primary": ("#ffffff", "#1a1e26"),
+    "background_fill_secondary": ("#eef0f4", "#232833"),
+    "border_color_primary": ("#dbdfe7", "#2f3643"),
+    "block_background_fill": ("#ffffff", "#1a1e26"),
+}
+"""In the light and in the dark."""
 
 
 def make_theme() -> Any:
@@ -43,20 +40,8 @@ def make_theme() -> Any:
         font_mono=MONO,
     )
     return theme.set(
-        body_background_fill="#f5f6f9",
-        body_background_fill_dark="#12151b",
-        body_text_color="#191e29",
-        body_text_color_dark="#e8ebf1",
-        body_text_color_subdued="#535c6c",
-        body_text_color_subdued_dark="#a5aebd",
-        background_fill_primary="#ffffff",
-        background_fill_primary_dark="#1a1e26",
-        background_fill_secondary="#eef0f4",
-        background_fill_secondary_dark="#232833",
-        border_color_primary="#dbdfe7",
-        border_color_primary_dark="#2f3643",
-        block_background_fill="#ffffff",
-        block_background_fill_dark="#1a1e26",
+        **{name: light for name, (light, _) in SURFACES.items()},
+        **{f"{name}_dark": dark for name, (_, dark) in SURFACES.items()},
         block_shadow="0 1px 2px rgb(24 30 42 / 6%)",
         block_label_background_fill="transparent",
         block_label_background_fill_dark="transparent",

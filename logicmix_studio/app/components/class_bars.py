@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from logicmix_studio.app.components import custom
 from logicmix_studio.explore.overview import OverviewService, Rate
@@ -12,13 +13,13 @@ from logicmix_studio.studio import Studio
 from logicmix_studio.words import counted
 
 
-def class_bars(value: dict[str, Any] | None = None, **options: Any) -> gr.HTML:
+def class_bars(**options: Any) -> gr.HTML:
     """Return the component; its script builds it, so names are never HTML.
 
     Listen with ``evt: gr.EventData`` to ``.select``: a class was clicked; ``evt._data`` is
     ``{"class_name", "state"}``, the state empty unless one of its numbers was clicked.
     """
-    return custom("class_bars", value, elem_classes="lm-bare", **options)
+    return custom("class_bars", elem_classes="lm-bare", **options)
 
 
 def bars_value(studio: Studio) -> dict[str, Any]:
@@ -26,12 +27,7 @@ def bars_value(studio: Studio) -> dict[str, Any]:
     overview, table = studio.overview, studio.table
     classes, counts = overview.classes(), overview.counts()
     up, down = int(counts.pseudo_positive.sum()), int(counts.pseudo_negative.sum())
-    cells = {
-        "positive": int(counts.positive.sum()),
-        "negative": int(counts.negative.sum()),
-        "pseudo": up + down,
-        "unknown": int(counts.unknown.sum()),
-    }
+    cells = {name: int(np.sum(getattr(counts, name))) for name in ("positive", "negative", "pseudo", "unknown")}
     words = {state: percent(count, counts.total) for state, count in cells.items()}
     words["pseudo"] = f"{up:,} positive, {down:,} negative" if up + down else "none open"
     if studio.proposed.choice()[0] is None:

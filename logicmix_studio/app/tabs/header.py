@@ -34,13 +34,7 @@ def wire_header(page: Page, blocks: gr.Blocks, line: gr.HTML) -> None:
         tab = asked.pop("tab", None)
         return page.go(tab, **asked) if tab in TAB_TITLES else (gr.skip(), gr.skip())
 
-    gr.on(
-        [timer.tick, blocks.load],
-        look,
-        None,
-        line,
-        **QUICK,
-    )
+    gr.on([timer.tick, blocks.load], look, None, line, **QUICK)
     blocks.load(arrive, None, page.way, **QUICK)
 
 

@@ -12,10 +12,11 @@ import pandas as pd
 from logicmix_studio.app.api import offer
 from logicmix_studio.app.components import custom, safe
 from logicmix_studio.app.components.class_bars import bars_value, class_bars, percent
-from logicmix_studio.app.page import EACH, QUICK, Page, event
-from logicmix_studio.app.tabs.overview_data import data_accordion
+from logicmix_studio.app.page import EACH, QUICK, Page, event, person
 from logicmix_studio.explore.next_step import Step
+from logicmix_studio.formats import WRITE_FORMATS
 from logicmix_studio.review.progress import Speed
+from logicmix_studio.studio import Studio
 from logicmix_studio.words import duration
 
 SECONDS: Final = 2.0
@@ -23,14 +24,17 @@ SECONDS: Final = 2.0
 RUNNERS_UP: Final = 3
 SIZES: Final = (12, 20, 40)
 """How many classes the table of classes together may hold."""
-MEASURES = {
-    "known": "known",
-    "map": "mAP",
-    "positives_right": "“yes” that are right",
-    "negatives_right": "“no” that are right",
-}
-COLOURS = dict(zip(MEASURES.values(), ("#5c6ada", "#b7791f", "#17998b", "#8595ae"), strict=True))
+RIGHT: Final = {"positives_right": "“yes” that are right", "negatives_right": "“no” that are right"}
+MEASURES: Final = {"known": "known", "map": "mAP", **RIGHT}
+COLOURS: Final = dict(zip(MEASURES.values(), ("#5c6ada", "#b7791f", "#17998b", "#8595ae"), strict=True))
 NOTHING: Final = Step("", "Nothing is left to do", "", "", "overview")
+RECENT_CHANGES: Final = 5
+RELOAD: Final = "() => setTimeout(() => location.reload(), 1500)"
+"""Class pickers all over the page are stale: the message stays for a moment, then the page is loaded anew."""
+AGAIN: Final = (
+    "After photographs were added to the folder, read it again as it was read the first time. Answers stay: they win "
+    "over what the files say."
+)
 
 
 def overview_tab(page: Page) -> None:
@@ -59,15 +63,8 @@ def overview_tab(page: Page) -> None:
             curve = gr.LinePlot(x="time", y="known", title="Known proportion over time", y_axis_format=".1%", **plain)
             pace = gr.Markdown()
             goal = gr.Slider(1, 100, 50, step=1, label="Goal: known cells in %", interactive=True)
-            rounds = gr.LinePlot(
-                x="round",
-                y="share",
-                color="measure",
-                title="Rounds",
-                color_map=COLOURS,
-                y_axis_format=".0%",
-                **plain,
-            )
+            axes = {"x": "round", "y": "share", "color": "measure", "color_map": COLOURS, "y_axis_format": ".0%"}
+            rounds = gr.LinePlot(title="Rounds", **axes, **plain)
     with gr.Accordion("Rounds"):
         table = gr.Dataframe(headers=["Round"], interactive=False, show_label=False, buttons=[])
     data_accordion(page)
@@ -91,19 +88,14 @@ def overview_tab(page: Page) -> None:
             "together": overview.together(size),
             "steps": (overview.next_steps(), bool(overview.put_off())),
         }
-        now = {name: hash(_text(value)) for name, value in values.items()}
+        texts = {name: value.to_csv() if hasattr(value, "to_csv") else repr(value) for name, value in values.items()}
+        now = {name: hash(text) for name, text in texts.items()}
         new = {name: gr.skip() if before.get(name) == now[name] else values[name] for name in values}
         if new["together"] is values["together"]:
             new["together"] = together_table(values["together"])
         is_new = new.pop("steps") is values["steps"]
         advice = _advice(*values["steps"]) if is_new else [gr.skip()] * (len(shown) - len(new))
         return [{**now, "version": version}, *new.values(), *advice]
-
-    def put_off(found: list[dict[str, Any]]) -> None:
-        studio.overview.put_off_step(found[0]["key"])
-
-    def bring_back() -> None:
-        studio.overview.put_off_step("")
 
     def set_goal(percent: float) -> str:
         """Set the share of known cells that people aim at, in %; tell how long it takes."""
@@ -114,18 +106,17 @@ def overview_tab(page: Page) -> None:
         wanted = {name: evt._data[name] for name in ("class_name", "state") if evt._data[name]}
         return page.go("browse", **wanted)
 
-    looks = [page.timer("overview", SECONDS).tick, page.shown["overview"].select, top.change]
-    gr.on(looks, event(look), [seen, top], [seen, *shown], **QUICK)
+    def follow(step: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return page.go(step["tab"], **step["filters"])
+
+    looks = {"fn": event(look), "inputs": [seen, top], "outputs": [seen, *shown], **QUICK}
+    gr.on([page.timer("overview", SECONDS).tick, page.shown["overview"].select, top.change], **looks)
     bars.select(open_class, None, page.way, **EACH)
     for place, button in enumerate(buttons):
-
-        def follow(found: list[dict[str, Any]], place: int = place) -> tuple[Any, dict[str, Any]]:
-            return page.go(found[place]["tab"], **found[place]["filters"])
-
-        button.click(follow, steps, page.way, **QUICK)
-    for button, act in ((later, put_off), (back, bring_back)):
-        inputs = steps if button is later else None
-        button.click(event(act), inputs, None, **QUICK).then(event(look), [seen, top], [seen, *shown], **QUICK)
+        button.click(lambda found, place=place: follow(found[place]), steps, page.way, **QUICK)
+    put_off = event(lambda found: studio.overview.put_off_step(found[0]["key"]))
+    later.click(put_off, steps, None, **QUICK).then(**looks)
+    back.click(event(lambda: studio.overview.put_off_step("")), None, None, **QUICK).then(**looks)
     goal.release(event(set_goal), goal, pace, queue=False, show_progress="hidden", api_name="set_goal")
 
     def overview() -> dict[str, Any]:
@@ -158,6 +149,105 @@ def overview_tab(page: Page) -> None:
         return next_steps()
 
     offer(studio, overview, next_steps, put_off_step)
+
+
+def data_accordion(page: Page) -> None:
+    """Lay out the part of Overview that changes or leaves the data set, then wire it."""
+    studio = page.studio
+    with gr.Accordion("Data set: export, classes, import again", open=False, elem_id="data-set"), gr.Row():
+        with gr.Column():
+            kind = gr.Radio(list(WRITE_FORMATS), value=WRITE_FORMATS[0], label="Export as")
+            pseudo = gr.Checkbox(label="With open pseudo-labels, marked as such (csv-long only)")
+            export = gr.Button("Write the file", size="sm")
+            lost = gr.Textbox(label="What the file does not hold", interactive=False, visible=False)
+            file = gr.DownloadButton("Save", variant="primary", size="sm", visible=False)
+        with gr.Column():
+            new = gr.Textbox(label="New class, unknown everywhere", max_lines=1)
+            add = gr.Button("Add the class", size="sm")
+            old = gr.Dropdown(list(studio.class_names), value=None, label="Class to rename")
+            other = gr.Textbox(label="Its new name", max_lines=1)
+            rename = gr.Button("Rename the class", size="sm")
+        with gr.Column():
+            gr.Markdown(AGAIN)
+            again = gr.Button("Import again", size="sm")
+            told = gr.Textbox(label="What was done", interactive=False, lines=2)
+            notes = gr.Textbox(label="About the import, and changes since", interactive=False, max_lines=12)
+
+    def write(kind: str, pseudo: bool) -> list[Any]:
+        """Write the labels to a file, and tell what its format does not hold.
+
+        Args:
+            kind: csv-long (one row a cell) or csv-wide (one row an image).
+            pseudo: Whether to add the open pseudo-labels, marked as such (csv-long only).
+        """
+        path = studio.workspace.temporary / "gradio" / "export" / f"{studio.name}-{kind}.csv"
+        report = studio.export(path, kind, proposals=pseudo)
+        words = "\n".join(report.lines) or "Nothing is lost."
+        return [gr.update(value=str(path), visible=True), gr.update(value=words, visible=True)]
+
+    def add_class(name: str, request: gr.Request) -> str:
+        """Add a class, unknown everywhere; tell what was done."""
+        studio.add_class(name, who=person(studio, request))
+        return changes(studio)[-1]
+
+    def rename_class(class_name: str, new_name: str, request: gr.Request) -> str:
+        """Give a class another name; its labels, answers, scores and thresholds stay. Tell what was done."""
+        studio.rename_class(class_name or "", new_name, who=person(studio, request))
+        return changes(studio)[-1]
+
+    def import_again(request: gr.Request, progress: gr.Progress = gr.Progress()) -> str:  # noqa: B008
+        """Read images and labels of the folder anew, as they were read the first time; tell what is new."""
+
+        def show(done: int, total: int, what: str) -> None:
+            progress((done, total), desc=what)
+
+        studio.import_again(who=person(studio, request), progress=show)
+        return changes(studio)[-1]
+
+    def look() -> str:
+        info = studio.info
+        bad = [f"Left out: {image}" for image in info.get("bad_images", ())]
+        return "\n".join([*info.get("notes", ()), *bad, *changes(studio)[-RECENT_CHANGES:]])
+
+    export.click(event(write), [kind, pseudo], [file, lost], api_name="export", concurrency_limit=None)
+    for button, act, inputs in (
+        (add, add_class, [new]),
+        (rename, rename_class, [old, other]),
+        (again, import_again, []),
+    ):
+        done = button.click(event(act), inputs, told, api_name=act.__name__)
+        done.success(None, None, None, js=RELOAD, api_visibility="private")
+    page.shown["overview"].select(look, None, notes, queue=False, show_progress="hidden", api_visibility="private")
+    _keep_choices(studio, gr.context.Context.root_block)
+
+
+def changes(studio: Studio) -> list[str]:
+    """Return what people did to the data set, the oldest first, one line each."""
+    return [
+        f"{line.time[:16].replace('T', ' ')} {line.who} {line.note}"
+        for line in studio.ledger.lines
+        if line.kind == "note" and line.origin == "dataset"
+    ]
+
+
+def _keep_choices(studio: Studio, blocks: gr.Blocks) -> None:
+    """Let every picker that offers all classes offer those of today when the data set is read anew."""
+    offered = list(studio.class_names)
+
+    def renew() -> None:
+        nonlocal offered
+        for block in blocks.blocks.values():
+            choices = getattr(block, "choices", None) or []
+            values = [value for _, value in choices]
+            if set(offered) <= set(values):
+                classes = [(name, name) for name in studio.class_names]
+                first = values.index(offered[0]) if offered else len(values)
+                others = [choice for choice in choices if choice[1] not in offered]
+                block.choices = [*others[:first], *classes, *others[first:]]
+        offered = list(studio.class_names)
+        blocks.config = blocks.get_config_file()
+
+    studio.on_reload(renew)
 
 
 def pace_words(speed: Speed) -> str:
@@ -213,10 +303,9 @@ def rounds_table(rounds: pd.DataFrame) -> pd.DataFrame:
 
 def together_table(share: pd.DataFrame) -> Any:
     """Return the table of classes together, the more often the stronger the colour."""
+    tint = "background-color: rgba(92, 106, 218, {:.2f})"
     table = share.map(lambda value: "·" if np.isnan(value) else f"{100 * value:.0f} %")
-    tints = share.map(
-        lambda value: "" if np.isnan(value) else f"background-color: rgba(92, 106, 218, {0.55 * value:.2f})"
-    )
+    tints = share.map(lambda value: "" if np.isnan(value) else tint.format(0.55 * value))
     table.insert(0, "class", share.index)
     tints.insert(0, "class", "")
     return table.style.apply(lambda _: tints, axis=None)
@@ -241,7 +330,3 @@ def _advice(steps: list[Step], is_put_off: bool) -> list[Any]:
         *(gr.update(value=step.title, visible=True) for step in others),
         *(gr.update(visible=False) for _ in range(RUNNERS_UP - len(others))),
     ]
-
-
-def _text(value: Any) -> str:
-    return value.to_csv() if isinstance(value, pd.DataFrame) else repr(value)
