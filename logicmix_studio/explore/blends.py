@@ -336,8 +336,6 @@ class BlendService:
             size_weights(mixing.probability, mixing.min_sources, mixing.max_sources),
         )
 
-    # within ------------------------------------------------------------------
-
     def _step(self, seed: int, number: int, mixing: MixingSettings) -> tuple[StepDraw, int]:
         """Return the optimiser step that holds a sample, counted from 0, and the number of its first sample."""
         count = len(self.sources.rows)

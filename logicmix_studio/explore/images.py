@@ -108,8 +108,7 @@ class ImageService:
     """
 
     def __init__(self, dataset: Dataset, proposed: ProposalSet, jobs: Jobs) -> None:
-        self._dataset = dataset
-        self._proposed = proposed
+        self._dataset, self._proposed = dataset, proposed
         self._index = JournalIndex(dataset.ledger)
         self.features = Similar(proposed, jobs)
         self._guard = threading.Lock()
@@ -207,14 +206,9 @@ class ImageService:
     ) -> Receipt:
         """Answer one cell: accept or reject its pseudo-label, be unsure, or set or change its state.
 
-        Args:
-            image_id: The image.
-            class_name: The class.
-            state: +1, -1, or 0 for "unsure" about an unknown cell and "unknown again" of a known one.
-            who: The person.
-            seen_state: The state that the person saw; a cell that is known otherwise by now is left out and reported.
-            action_id: The same id twice is one action.
-            ms: How long the person looked.
+        The state is +1, -1, or 0 for "unsure" about an unknown cell and "unknown again" of a known one. A cell that is
+        known otherwise by now than as the person saw it, ``seen_state``, is left out and reported. The same
+        ``action_id`` twice is one action; ``ms`` is how long the person looked.
         """
         ledger, proposed = self._dataset.ledger, self._proposed
         with ledger.lock:
@@ -261,8 +255,6 @@ class ImageService:
             chosen = (*now.unknown, *(now.known if overwrite else ()))
             decisions = [Decision(image_id, plan.class_name, plan.state) for image_id in chosen]
             return now, ledger.decide(decisions, who=who, origin="browse", action_id=action_id)
-
-    # within ------------------------------------------------------------------
 
     def _tiles(self, rows: Iterable[int], class_name: str, run: int | None) -> list[ImageView]:
         """Return images with the class that was asked for, their positives and their surest proposed positives."""

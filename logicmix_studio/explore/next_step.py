@@ -55,12 +55,7 @@ def next_steps(
 ) -> list[Step]:
     """Return what to do, the most useful first; empty for a data set without images or classes.
 
-    Args:
-        dataset: The data set.
-        proposed: Its pseudo-labels.
-        infos: Its runs, oldest first.
-        counts: Its cells by class and state.
-        put_off: Keys of steps that nobody wants now.
+    Runs come oldest first; ``put_off`` are the keys of steps that nobody wants now.
     """
     if not counts.total:
         return []

@@ -216,8 +216,6 @@ class OverviewService:
         kept = [*(other for other in self.put_off() if other != key), key] if key else None
         self._dataset.settings.update({PUT_OFF: kept})
 
-    # within ------------------------------------------------------------------
-
     def _audited(self) -> tuple[Cells, Cells]:
         """Return what the current run claims of the cells that were audited, and what people answered; 0 for unsure."""
         current, ledger = self._proposed.current, self._dataset.ledger

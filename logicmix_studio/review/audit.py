@@ -158,21 +158,13 @@ class AuditRecords:
         return [audit for audit in self.all() if self.status(audit) == "open"]
 
     def audit(self, number: int) -> Audit:
-        """Return one audit.
-
-        Raises:
-            StudioError: If there is none of that number.
-        """
+        """Return one audit; a `StudioError` says that there is none of that number."""
         if number not in self._audits:
             raise StudioError(f"there is no audit {number}", "choose one from the list")
         return self._audits[number]
 
     def save(self, audit: Audit) -> None:
-        """Write an audit to its file.
-
-        Raises:
-            StudioError: If the disk refuses.
-        """
+        """Write an audit to its file."""
         write_json(self._folder / f"{audit.number:04d}.json", {"format": 2, **asdict(audit)})
         self._audits[audit.number] = audit
 

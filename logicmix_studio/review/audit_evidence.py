@@ -108,8 +108,6 @@ class AuditEvidence:
         """Return what is known of a scope; see :meth:`AuditService.known`."""
         return self._weighed(self._proposed.version, scope)
 
-    # within ------------------------------------------------------------------
-
     def _weigh(self, version: object, scope: Scope) -> Evidence:
         """Weigh anew; the version only tells what was remembered apart."""
         current, names = self._proposed.current, np.array(self._dataset.class_names)

@@ -251,8 +251,6 @@ class AuditService:
                 always=True,
             )
 
-    # within ------------------------------------------------------------------
-
     def _plan(self, scopes: Sequence[Scope], count: int | None, seed: int) -> AuditPlan:
         rng = np.random.default_rng(seed)
         sides = {sign: self._proposed.thresholds.of(sign) for sign in (POSITIVE, NEGATIVE)}
@@ -263,7 +261,10 @@ class AuditService:
             found = self._evidence.of(scope)
             sides[scope.sign] = found.thresholds.of(scope.sign)
             for draw, cells in _draw(found, _further(found, count), taken, rng):
-                items += self._items(cells, draw.sign, len(draws))
+                items += [
+                    AuditItem(image_id, name, draw.sign, score if draw.sign == POSITIVE else 1.0 - score, len(draws))
+                    for image_id, name, score in self._proposed.named(cells)
+                ]
                 draws.append(draw)
         if not items:
             raise StudioError("nothing is left to check", "accept the claims, or name a number of answers")
@@ -277,17 +278,6 @@ class AuditService:
             draws=draws,
             items=[items[place] for place in rng.permutation(len(items))],
         )
-
-    def _items(self, cells: npt.NDArray[np.int64], sign: int, draw: int) -> list[AuditItem]:
-        current, table = self._proposed.current, self._dataset.table
-        assert current is not None
-        rows, columns = np.divmod(cells, table.num_classes)
-        scores = current.scores[rows, columns].astype(np.float64)
-        sure = scores if sign == POSITIVE else 1.0 - scores
-        return [
-            AuditItem(table.image_ids[row], table.class_names[column], sign, confidence, draw)
-            for row, column, confidence in zip(rows.tolist(), columns.tolist(), sure.tolist(), strict=True)
-        ]
 
     def _reserve(self) -> None:
         """Leave the cells that open audits wait for out of every queue."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -125,7 +124,10 @@ class BulkService:
             self._check(plan, expected, reason)
             known = plan.known
             return ledger.decide(
-                list(self._decisions(plan)),
+                [
+                    Decision(image_id, name, scope.sign, "accept", round(score, 4))
+                    for image_id, name, score in self._proposed.named(plan.cells)
+                ],
                 who=who,
                 origin="bulk",
                 action_id=action_id,
@@ -144,8 +146,6 @@ class BulkService:
                 keep_known=True,
             )
 
-    # within ------------------------------------------------------------------
-
     def _check(self, plan: BulkPlan, expected: int, reason: str) -> None:
         known, total = plan.known, len(plan.cells)
         if not (plan.is_audited or reason):
@@ -162,11 +162,3 @@ class BulkService:
             raise StudioError(
                 f"{total:,} cells would be written, {expected:,} were named", "look at the new number and confirm again"
             )
-
-    def _decisions(self, plan: BulkPlan) -> Iterator[Decision]:
-        current, table = self._proposed.current, self._dataset.table
-        assert current is not None
-        rows, columns = np.divmod(plan.cells, table.num_classes)
-        scores = current.scores[rows, columns].astype(np.float64).round(4)
-        for row, column, score in zip(rows.tolist(), columns.tolist(), scores.tolist(), strict=True):
-            yield Decision(table.image_ids[row], table.class_names[column], plan.known.scope.sign, "accept", score)

@@ -81,20 +81,6 @@ class Provenance:
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """Where the cells of a queue are that were not handed out."""
-
-    total: int
-    """Cells that wait for an answer."""
-    others: int
-    """Cells of any queue that other people hold at present."""
-    skipped: int
-    """Cells that this person skipped."""
-    held: int
-    """Cells that this screen shows already."""
-
-
-@dataclass(frozen=True)
 class Step:
     """Something that may be done next: go to a tab or a part of this one, change filters, or ask again."""
 
@@ -114,35 +100,41 @@ class EmptyQueue:
     steps: tuple[Step, ...]
 
 
-def explain_empty(spec: QueueSpec, waiting: Waiting, *, has_run: bool, has_previous: bool) -> EmptyQueue:
+def explain_empty(
+    spec: QueueSpec, *, total: int, others: int, skipped: int, held: int, has_run: bool, has_previous: bool
+) -> EmptyQueue:
     """Say why a queue gave no cell and what to do next.
 
     Args:
         spec: What was asked for.
-        waiting: Where its cells are.
+        total: Cells that wait for an answer.
+        others: Cells of any queue that other people hold at present.
+        skipped: Cells that this person skipped.
+        held: Cells that this screen shows already.
         has_run: Whether a run has finished.
         has_previous: Whether there is an earlier one to compare it with.
     """
-    if waiting.total and waiting.skipped:
-        text = f"You passed over {waiting.skipped} of your questions; they still wait for an answer."
+    if total and skipped:
+        text = f"You passed over {skipped} of your questions; they still wait for an answer."
         again = Step("Show the skipped ones again", action="take_again")
         return EmptyQueue("Only skipped questions are left", text, (again,))
-    if waiting.total > waiting.held and waiting.others:
-        text = f"Other people are looking at {waiting.others} cells. Unanswered ones come back within five minutes."
+    if total > held and others:
+        text = f"Other people are looking at {others} cells. Unanswered ones come back within five minutes."
         return EmptyQueue("Others have the rest", text, (Step("Look again", action="again"), _OPEN))
+    is_narrow = bool(spec.class_names or spec.sign or spec.splits) or spec.score_low > 0 or spec.score_high < 1
     if spec.changes == "conflict":
         if not has_run:
             text = "Conflicts appear once a run has scored the cells that are known."
             return EmptyQueue("No run to compare with", text, (_TRAIN,))
         text = "Where the model is sure of the opposite of what is known, the cell would stand here."
-        return EmptyQueue("No conflict waits", text, (_CLEAR,) if _is_narrow(spec) else ())
+        return EmptyQueue("No conflict waits", text, (_CLEAR,) if is_narrow else ())
     if not has_run and spec.takes_only_proposals(has_run=True):
         text = "No run has finished, so there are no pseudo-labels. Train once, or answer by hand what is unknown."
         return EmptyQueue("No pseudo-labels yet", text, (_TRAIN, _OPEN))
     if spec.changes and not has_previous:
         text = f"This compares two runs, {'and only one has' if has_run else 'and none has'} finished."
         return EmptyQueue("Nothing to compare", text, (_TRAIN, _CLEAR))
-    if _is_narrow(spec) or spec.changes or spec.never_shown or spec.unsure_before:
+    if is_narrow or spec.changes or spec.never_shown or spec.unsure_before:
         text = "Everything that these filters leave has an answer, or nothing fits them."
         return EmptyQueue("Nothing waits with these filters", text, (_CLEAR, _TRAIN))
     text = "Everything in this queue has an answer. The next run will learn from it and propose anew."
@@ -152,7 +144,3 @@ def explain_empty(spec: QueueSpec, waiting: Waiting, *, has_run: bool, has_previ
 _TRAIN = Step("Go to training", tab="train")
 _CLEAR = Step("Clear the filters", action="clear")
 _OPEN = Step("Review all unknown", filters={"scope": "open", "order": "useful"})
-
-
-def _is_narrow(spec: QueueSpec) -> bool:
-    return bool(spec.class_names or spec.sign or spec.splits) or (spec.score_low, spec.score_high) != (0.0, 1.0)

@@ -112,16 +112,11 @@ def group_claims(is_open: Bools, samples: Sequence[Sample]) -> tuple[Claims, Int
     return Claims(counts, (codes & 1) == 1, tuple(grouped)), group
 
 
-def prove(claims: Claims, target: float, dropped: int = 0, level: float = DEFAULT_LEVEL) -> Proof:
+def prove(claims: Claims, target: float, dropped: int = 0) -> Proof:
     """Return what the samples prove: of as many claims as possible where the target is reached, else the best bound.
 
     Both all samples and only those of the current run are tried: a bad earlier run must not weigh on a better one.
-
-    Args:
-        claims: From `group_claims`.
-        target: Share that shall be right.
-        dropped: Classes that were left out because they look worse.
-        level: Chance that the bound holds at the first look.
+    The bound holds at a level of 95 % at the first look; so many classes were ``dropped`` because they look worse.
     """
     best = Proof(0.0, 0, 0, np.zeros(len(claims.counts), dtype=np.bool_))
 
@@ -134,7 +129,7 @@ def prove(claims: Claims, target: float, dropped: int = 0, level: float = DEFAUL
     for samples in (claims.samples, current):
         checked, right = sum(one.checked for one in samples), sum(one.right for one in samples)
         looks = len({one.audit for one in samples}) + dropped
-        most_wrong = checked * (1.0 - float(clopper_pearson_lower(right, checked, look_level(level, looks))))
+        most_wrong = checked * (1.0 - float(clopper_pearson_lower(right, checked, look_level(DEFAULT_LEVEL, looks))))
         rates = _rates(claims, samples)
         for rate in np.unique(rates[rates > 0]):
             covered = rates >= rate

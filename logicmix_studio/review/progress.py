@@ -45,12 +45,7 @@ class Counts:
 
 
 def count_cells(states: npt.NDArray[np.int8], proposals: npt.NDArray[np.int8]) -> Counts:
-    """Count the cells of every class by state.
-
-    Args:
-        states: (N, C) in {-1, 0, 1}.
-        proposals: (N, C) in {-1, 0, 1}, 0 wherever a cell is known.
-    """
+    """Count the cells of every class, by (N, C) states and proposals; these are 0 wherever a cell is known."""
     positive, negative = per_class(states == POSITIVE), per_class(states == NEGATIVE)
     claimed, denied = per_class(proposals == POSITIVE), per_class(proposals == NEGATIVE)
     return Counts(positive, negative, claimed, denied, len(states) - positive - negative - claimed - denied)
@@ -63,13 +58,10 @@ def per_class(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
 
 
 def per_minute(times: Sequence[float]) -> float:
-    """Return how many decisions people make in a minute of work; 0 where that can't be said.
+    """Return how many decisions people make in a minute of work, by the times of each in seconds, in any order.
 
     A pause counts like a typical decision, so that coming back from one neither slows the figure down nor speeds it
-    up.
-
-    Args:
-        times: When each decision was made, in seconds, in any order.
+    up. 0 where nothing can be said.
 
     Example:
         >>> per_minute([0.0, 2.0, 4.0, 1000.0, 1002.0])
@@ -98,13 +90,7 @@ class Speed:
 
 
 def speed_to(goal: float, counts: Counts, decided: Sequence[Line]) -> Speed:
-    """Return how long people need to a goal.
-
-    Args:
-        goal: Share of known cells, in [0, 1].
-        counts: The cells as they are.
-        decided: The latest decisions.
-    """
+    """Return how long people need to a goal, a share of known cells in [0, 1], by their latest decisions."""
     missing = max(0, math.ceil(goal * counts.total) - counts.known)
     each = sum(len(line.cells) for line in decided) / len(decided) if decided else 0.0
     now = per_minute([datetime.fromisoformat(line.time).timestamp() for line in decided])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -191,23 +191,25 @@ class ProposalSet:
         wanted = array != 0 if value is None else array == value
         if class_name is not None:
             wanted = wanted & (np.arange(array.shape[1]) == dataset.column_of(class_name))
-        rows, columns = np.nonzero(wanted)
-        scores = current.scores[rows, columns].astype(np.float64)
-        confidence = np.where(array[rows, columns] == POSITIVE, scores, 1 - scores)
+        cells = np.flatnonzero(wanted)
+        signs, scores = array.ravel()[cells], current.scores.ravel()[cells].astype(np.float64)
+        confidence = np.where(signs == POSITIVE, scores, 1 - scores)
         order = np.argsort(-confidence, kind="stable")
         order = order[confidence[order] >= min_confidence][:limit]
+        told = zip(self.named(cells[order]), signs[order].tolist(), confidence[order].tolist(), strict=True)
         return [
-            Proposal(
-                image_id=dataset.image_ids[rows[i]],
-                path=dataset.table.paths[rows[i]],
-                class_name=dataset.class_names[columns[i]],
-                value=int(array[rows[i], columns[i]]),
-                score=float(scores[i]),
-                confidence=float(confidence[i]),
-                run=current.run,
-            )
-            for i in order
+            Proposal(image_id, dataset.table.paths[dataset.row_of(image_id)], name, sign, score, sure, current.run)
+            for (image_id, name, score), sign, sure in told
         ]
+
+    def named(self, cells: npt.NDArray[np.int64]) -> Iterator[tuple[str, str, float]]:
+        """Yield image id, class name and current score of cells, flat indices; only where there is a run."""
+        current, table = self.current, self._dataset.table
+        if current is not None:
+            rows, columns = np.divmod(cells, table.num_classes)
+            scores = current.scores[rows, columns].astype(np.float64)
+            for row, column, score in zip(rows.tolist(), columns.tolist(), scores.tolist(), strict=True):
+                yield table.image_ids[row], table.class_names[column], score
 
     def propose(
         self, scores: RunScores, thresholds: Thresholds | None = None, ledger: Ledger | None = None

@@ -39,10 +39,7 @@ _SCOPE_FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "": {},
     "proposals": {"only_proposals": True},
     "open": {"only_proposals": False},
-    "new": {"changes": "new"},
-    "withdrawn": {"changes": "withdrawn"},
-    "flipped": {"changes": "flipped"},
-    "conflict": {"changes": "conflict"},
+    **{name: {"changes": name} for name in CHANGES[1:]},
     "unsure": {"unsure_before": True},
     "fresh": {"never_shown": True},
 }
@@ -60,9 +57,8 @@ class QueueSpec:
     sign: int = 0
     """1: only cells with a score above 0.5; -1: only below; 0: both."""
     score_low: float = 0.0
-    """Lowest score, in [0, 1]."""
     score_high: float = 1.0
-    """Highest score, in [score_low, 1]."""
+    """Both scores belong to the band, in [0, 1]."""
     splits: tuple[str, ...] = ()
     """Only images of these splits; all but the test split where empty."""
     changes: str = ""
@@ -81,7 +77,6 @@ class QueueSpec:
     run: int | None = None
     """The run whose scores and pseudo-labels are reviewed; None: the one that is current."""
     seed: int = 0
-    """Seed of the random order."""
 
     def __post_init__(self) -> None:
         """Refuse an unknown order or filter and a band that is empty."""
@@ -111,14 +106,7 @@ class QueueSpec:
     ) -> QueueSpec:
         """Return a spec from the few words that a page or an address has for it.
 
-        Args:
-            order: One of `ORDERS`.
-            scope: One of `SCOPES`, or conflict.
-            class_name: Only this class.
-            sign: 1, -1, or 0 for both.
-            band: Two scores with a hyphen between, like 0.2-0.8.
-            run: The run whose scores count; the current one where empty.
-            split: Only images of this split.
+        ``scope`` is one of `SCOPES`, or conflict; ``band`` is two scores with a hyphen between, like 0.2-0.8.
 
         Raises:
             StudioError: If one of them cannot be read.

@@ -19,7 +19,7 @@ import pandas as pd
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
-from logicmix_studio.review.cards import Batch, Card, Cell, Pile, PilePage, Provenance, Reversal, Waiting, explain_empty
+from logicmix_studio.review.cards import Batch, Card, Cell, Pile, PilePage, Provenance, Reversal, explain_empty
 from logicmix_studio.review.cells import NO_RUN, CellView
 from logicmix_studio.review.history import HistoryFilter, PastLabels, cells_of_line, labels_at, list_lines
 from logicmix_studio.review.leases import LeaseTable
@@ -122,9 +122,15 @@ class ReviewService:
         total = self._count(key, queue, view)
         empty = None
         if not taken:
-            waiting = Waiting(total, len(others), len(self._skipped[who]), len(have))
-            previous = self.proposed.before(view.run)
-            empty = explain_empty(spec, waiting, has_run=view.scores is not None, has_previous=previous is not None)
+            empty = explain_empty(
+                spec,
+                total=total,
+                others=len(others),
+                skipped=len(self._skipped[who]),
+                held=len(have),
+                has_run=view.scores is not None,
+                has_previous=self.proposed.before(view.run) is not None,
+            )
         return Batch(self.cards(taken, spec.run), total, None if queue.run < 0 else queue.run, lost, empty)
 
     def cards(self, cells: Sequence[Cell], run: int | None = None) -> list[Card]:
@@ -259,19 +265,11 @@ class ReviewService:
     def undo(
         self, who: str, *, action_id: str | None = None, of: int | None = None, target: str | None = None
     ) -> Reversal:
-        """Undo an action and return the cells that are open again; see :meth:`Ledger.undo`.
-
-        Raises:
-            StudioError: If there is nothing to undo.
-        """
+        """Undo an action and return the cells that are open again; see :meth:`Ledger.undo`."""
         return self._reversal(self.dataset.ledger.undo(who, action_id=action_id, of=of, target=target))
 
     def redo(self, who: str, *, action_id: str | None = None, target: str | None = None) -> Reversal:
-        """Bring an action back and return its cells; see :meth:`Ledger.redo`.
-
-        Raises:
-            StudioError: If there is nothing to redo, or ``target`` is not what was undone last.
-        """
+        """Bring an action back and return its cells; see :meth:`Ledger.redo`."""
         return self._reversal(self.dataset.ledger.redo(who, action_id=action_id, target=target))
 
     def dismiss(
@@ -309,8 +307,6 @@ class ReviewService:
     def labels_at(self, time: str) -> PastLabels:
         """Return what the labels were at a time; see :func:`labels_at`."""
         return labels_at(self.dataset.ledger, time)
-
-    # within ------------------------------------------------------------------
 
     def _reversal(self, receipt: Receipt) -> Reversal:
         line, ledger = receipt.line, self.dataset.ledger

@@ -46,12 +46,10 @@ NUM_SOURCES = (2, 3)
 
 @dataclass(frozen=True)
 class AnswerGains:
-    """Open labels of blends that an answer is expected to settle in one epoch, class by class."""
+    """Open labels of blends that a positive, and a negative, answer is expected to settle in one epoch; (C,) each."""
 
     positive: NDArray[np.float64]
-    """(C,) where the answer is positive."""
     negative: NDArray[np.float64]
-    """(C,) where the answer is negative."""
 
 
 def answer_gains(states: NDArray[np.int8], excluded_rows: NDArray[np.bool_] | None = None) -> AnswerGains:

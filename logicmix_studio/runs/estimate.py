@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.runs.jobs import child_environment
 from logicmix_studio.store import read_json, write_json
 from logicmix_studio.training.config import FullSettings, RunConfig
 from logicmix_studio.words import counted, duration
@@ -23,8 +23,6 @@ HEAD_S_PER_MILLION_ROWS: Final = 2.0
 """Seconds that a linear head takes for a million rows of features on a CPU."""
 START_S: Final = 10.0
 """Seconds until a trainer process has imported torch and loaded a network, where no run has shown it yet."""
-
-_PACKAGE_PARENT: Final = str(Path(__file__).resolve().parents[2])
 
 
 @dataclass(frozen=True)
@@ -170,12 +168,9 @@ class SpeedTrial:
             self._guard.release()
 
     def _run(self, command: list[str]) -> Mapping[str, Any]:
-        path = os.pathsep.join(filter(None, [_PACKAGE_PARENT, os.environ.get("PYTHONPATH", "")]))
+        options: dict[str, Any] = {"capture_output": True, "text": True, "env": child_environment()}
         try:
-            environ = {**os.environ, "PYTHONPATH": path}
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=TRIAL_TIMEOUT_S, check=False, env=environ
-            )
+            done = subprocess.run(command, timeout=TRIAL_TIMEOUT_S, check=False, **options)
         except subprocess.TimeoutExpired:
             words = f"the trial took more than {TRIAL_TIMEOUT_S:.0f} seconds"
             raise StudioError(words, "choose a smaller image size") from None

@@ -27,13 +27,11 @@ _RESTING: Final = {
 
 @dataclass(frozen=True)
 class RunInfo:
-    """One run, as it stands now."""
+    """One run, as it stands now; name, note and star are a person's."""
 
     run: int
-    """Its number."""
     folder: Path
     recipe: str
-    """The name of its recipe."""
     status: Status
     """Where it stands; ``died`` where its process is gone without saying so."""
     message: str = ""
@@ -51,11 +49,8 @@ class RunInfo:
     warnings: tuple[str, ...] = ()
     """What a person should know of it, such as images that were left out."""
     name: str = ""
-    """Name a person gave it."""
     note: str = ""
-    """Note a person wrote."""
     star: bool = False
-    """Whether a person marked it."""
     init_from: str | None = None
     """Folder of the run it started from."""
     result: dict[str, Any] = field(default_factory=dict)

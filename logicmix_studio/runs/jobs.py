@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -247,17 +247,8 @@ class Jobs:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env=self._environment(os.environ),
+                env=child_environment(**({} if self._locks_dir is None else {LOCKS_VARIABLE: str(self._locks_dir)})),
             )
-
-    def _environment(self, base: Mapping[str, str]) -> dict[str, str]:
-        environ = dict(base)
-        package_parent = str(Path(__file__).resolve().parents[2])
-        environ["PYTHONPATH"] = os.pathsep.join(filter(None, [package_parent, base.get("PYTHONPATH", "")]))
-        environ["PYTHONUNBUFFERED"] = "1"
-        if self._locks_dir is not None:
-            environ[LOCKS_VARIABLE] = str(self._locks_dir)
-        return environ
 
     def _owner(self, folder: RunFolder) -> tuple[int, float] | None:
         """Return pid and start time of the process that works on a run, if there is one."""
@@ -290,6 +281,13 @@ class Jobs:
     @staticmethod
     def _write(folder: RunFolder, status: Status, message: str, **changes: Any) -> None:
         folder.write_state(dataclasses.replace(folder.state(), status=status, message=message, **changes))
+
+
+def child_environment(**more: str) -> dict[str, str]:
+    """Return the environment of a process that finds this package wherever it lies, and prints at once."""
+    parent = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, [parent, os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **more}
 
 
 def snapshot_of(table: LabelTable, states: NDArray[np.int8]) -> Snapshot:

@@ -38,7 +38,6 @@ class RunRegistry:
     def __init__(
         self, jobs: Jobs, settings: Settings, table: LabelTable, renamed: Mapping[str, str] | None = None
     ) -> None:
-        """Look at the run folders for the first time."""
         self._jobs = jobs
         self._settings = settings
         self._table = table

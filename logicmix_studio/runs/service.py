@@ -39,7 +39,7 @@ MOST_START_S: Final = 300.0
 
 @dataclass(frozen=True)
 class RunReport:
-    """All there is to know of one run."""
+    """All there is to know of one run; see the methods of `RunService` of the same names."""
 
     info: RunInfo
     is_current: bool
@@ -49,9 +49,7 @@ class RunReport:
     curves: dict[str, dict[str, Points]]
     """Title of a chart → name of a line → its points."""
     settings: pd.DataFrame
-    """See :meth:`RunService.settings`."""
     precision: pd.DataFrame
-    """See :meth:`RunService.precision`."""
     log: str
     """The end of what its process printed."""
 
@@ -321,8 +319,6 @@ class RunService:
         self._curves.forget(events)
         self._registry.refresh()
         return freed
-
-    # within ------------------------------------------------------------------
 
     def _states(self) -> npt.NDArray[np.int8]:
         """Return the states of the images that may be trained on."""
