@@ -67,19 +67,28 @@ def truth_rows(class_names: Sequence[str], labels: SourceLabels) -> list[TruthRo
     filled = (labels.working != UNKNOWN) & ((labels.states == UNKNOWN) | labels.heldout)
     alone = kleene_or(np.where(filled, UNKNOWN, labels.working))
     truths = None if labels.complete is None else kleene_or(labels.complete)
-    rows = []
-    for column, (name, found) in enumerate(zip(class_names, explain_or(labels.working), strict=True)):
-        row = TruthRow(
+
+    def cell(source: int, column: int, found: OrExplanation) -> SourceCell:
+        return SourceCell(
+            state=int(labels.states[source, column]),
+            is_heldout=bool(labels.heldout[source, column]),
+            decides=source in found.deciding,
+            proposal=int(labels.proposals[source, column]),
+            score=None if labels.scores is None else round(float(labels.scores[source, column]), 4),
+        )
+
+    return [
+        TruthRow(
             class_name=name,
             state=found.result,
             reason=_reason(found, filled[:, column], labels.states[:, column]),
             settling=_settling(found, labels.heldout[:, column]),
-            sources=tuple(_cell(labels, source, column, found) for source in range(len(filled))),
+            sources=tuple(cell(source, column, found) for source in range(len(filled))),
             rests_on_pseudo=bool(found.result != alone[column]),
             truth=None if truths is None else int(truths[column]),
         )
-        rows.append(row)
-    return rows
+        for column, (name, found) in enumerate(zip(class_names, explain_or(labels.working), strict=True))
+    ]
 
 
 def verdict(rows: Sequence[TruthRow]) -> tuple[int, list[str]]:
@@ -97,16 +106,6 @@ def listed(sources: Sequence[int], word: str) -> str:
     """
     *numbers, last = (str(source + 1) for source in sources)
     return f"images {', '.join(numbers)} {word} {last}" if numbers else f"image {last}"
-
-
-def _cell(labels: SourceLabels, source: int, column: int, found: OrExplanation) -> SourceCell:
-    return SourceCell(
-        state=int(labels.states[source, column]),
-        is_heldout=bool(labels.heldout[source, column]),
-        decides=source in found.deciding,
-        proposal=int(labels.proposals[source, column]),
-        score=None if labels.scores is None else round(float(labels.scores[source, column]), 4),
-    )
 
 
 def _reason(found: OrExplanation, filled: npt.NDArray[np.bool_], states: npt.NDArray[np.int8]) -> str:

@@ -153,17 +153,9 @@ class BlendScores:
 def score_blend(
     run: int, folder: RunFolder, labels: pd.DataFrame, rows: Sequence[int], read: ReadPixels
 ) -> BlendScores:
-    """Score a blend and each of its sources with the model of a run.
+    """Score a blend and each of its sources with the model of a run; refuses a run that left none.
 
-    Args:
-        run: The run's number.
-        folder: The run's folder.
-        labels: ``class`` and ``label`` of the blend, today's classes in their order.
-        rows: Rows of the sources.
-        read: Reads their pixels.
-
-    Raises:
-        StudioError: If the run left no model, or an image or the run's files can't be read.
+    ``labels`` are ``class`` and ``label`` of the blend, today's classes in their order; ``rows`` are its sources.
     """
     if not folder.model_file.is_file():
         raise StudioError(f"run {run} left no model", "its scores are here, but not its weights: train again")

@@ -76,10 +76,7 @@ def overall(shares: Shares) -> dict[str, float]:
 def size_weights(probability: float, least: int, most: int) -> dict[int, float]:
     """Return how likely a training sample is to be made of k sources; k = 1 is a photograph.
 
-    Args:
-        probability: Of mixing at all, in [0, 1].
-        least: Fewest sources of a blend.
-        most: Most sources of a blend; every number between is equally likely.
+    It is a blend with the given probability, of ``least`` to ``most`` sources, every number equally likely.
 
     Example:
         >>> size_weights(0.5, 2, 3)
@@ -90,12 +87,7 @@ def size_weights(probability: float, least: int, most: int) -> dict[int, float]:
 
 
 def exact_shares(single: Shares, weights: Mapping[int, float]) -> Shares:
-    """Return the shares after mixing, by formula.
-
-    Args:
-        single: Shares of the photographs themselves.
-        weights: How likely each number of sources is; they are normalised.
-    """
+    """Return the shares after mixing photographs, by formula, each number of sources as likely as its relative weight."""
     mixed = [weight * np.stack([1.0 - (1.0 - single[0]) ** k, single[1] ** k]) for k, weight in weights.items()]
     return np.asarray(np.sum(mixed, axis=0) / sum(weights.values()))
 

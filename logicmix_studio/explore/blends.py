@@ -78,7 +78,7 @@ class Blend:
 
 
 class SourceImages:
-    """The images and cells that a run started now would train on, by the trainer's own rules.
+    """The images and cells that a run started now would train on, by the trainer's own rules; refuses all others.
 
     Images that can't be read are found only when they are looked at; a run leaves them out from the start.
     """
@@ -90,11 +90,7 @@ class SourceImages:
 
     @cached_property
     def rows(self) -> npt.NDArray[np.int64]:
-        """(T,) the images that are trained on: neither of split test nor of val.
-
-        Raises:
-            StudioError: If there is none.
-        """
+        """(T,) the images that are trained on: neither of split test nor of val."""
         rows = training_rows(self._snapshot)
         if len(rows) == 0:
             raise StudioError("there are no images to blend", "images of the splits test and val are never blended")
@@ -106,22 +102,13 @@ class SourceImages:
         return heldout_mask(self._snapshot, self._heldout_share)
 
     def working(self, rows: Rows, *, with_pseudo: bool) -> Tensor:
-        """Return the (K, C) states that an epoch works with.
-
-        Args:
-            rows: K images.
-            with_pseudo: Whether pseudo-labels fill what is not known.
-        """
+        """Return the (K, C) states of K images that an epoch works with; with pseudo-labels these fill what is unknown."""
         known = trained_states(self._dataset.ledger.states[rows], self.heldout[rows])
         pseudo = self._proposed.array()[rows] if with_pseudo else np.zeros_like(known)
         return working_states(known, pseudo)
 
     def rows_of(self, image_ids: Sequence[str]) -> list[int]:
-        """Return the rows of chosen images, in their order; one may come twice.
-
-        Raises:
-            StudioError: If there are none or too many, or one does not exist or is never blended.
-        """
+        """Return the rows of chosen images, in their order; one may come twice."""
         if not 1 <= len(image_ids) <= MOST_SOURCES:
             raise StudioError(
                 f"a blend is made of 1 to {MOST_SOURCES} images, not {len(image_ids)}", "choose other images"
@@ -137,11 +124,7 @@ class SourceImages:
         return rows
 
     def find(self, query: ImageQuery) -> npt.NDArray[np.int64]:
-        """Return the rows of the images that fit a query and may be blended.
-
-        Raises:
-            StudioError: If there is no such class.
-        """
+        """Return the rows of the images that fit a query and may be blended."""
         found = find_images(self._dataset, self._proposed, self._index, query).rows
         return found[np.isin(found, self.rows)]
 
@@ -208,11 +191,9 @@ class BlendService:
         return first
 
     def make(self, image_ids: Sequence[str], seed: int = DEFAULT_SEED) -> Blend:
-        """Return the blend of chosen images.
+        """Return the blend of 1 to 16 images that may be trained on; one may come twice.
 
-        Args:
-            image_ids: 1 to 16 images that may be trained on; one may come twice.
-            seed: Where its augmentation, and what other methods need, is drawn.
+        Its augmentation, and what other methods need, is drawn from the seed.
         """
         rows = self.sources.rows_of(image_ids)
         draw = StepDraw(torch.tensor(rows), even_blend(len(rows)), self._augmentation(len(rows), seed))
@@ -223,9 +204,7 @@ class BlendService:
     def truth_table(self, image_ids: Sequence[str], *, with_pseudo: bool = False) -> list[TruthRow]:
         """Return for each class the label of the blend of some images, what is known of them, and why.
 
-        Args:
-            image_ids: The sources.
-            with_pseudo: Whether pseudo-labels fill unknown cells first, as they do late in a run.
+        With pseudo-labels, these fill unknown cells first, as they do late in a run.
         """
         rows = self.sources.rows_of(image_ids)
         current, complete = self._proposed.current, self._dataset.complete
@@ -259,9 +238,7 @@ class BlendService:
     def network_view(self, blend: Blend, augment_seed: int = 0) -> list[tuple[Picture, Picture, str]]:
         """Return a blend, then its sources: before and after augmentation, as the network sees it, and what was done.
 
-        Args:
-            blend: The blend.
-            augment_seed: Where another augmentation is drawn; 0 for the sample's own.
+        Another augmentation than the sample's own is drawn from ``augment_seed`` unless this is 0.
         """
         draw, backbone = blend.draw, self.settings.backbone
         if augment_seed:
@@ -312,13 +289,9 @@ class BlendService:
         draws: int = DRAWS,
         with_pseudo: bool = False,
     ) -> BlendStatistics:
-        """Return what is known in the first samples of a run, with the exact shares beside.
+        """Return what is known in the first samples of a run of a seed, with the exact shares beside.
 
-        Args:
-            seed: Of the run.
-            mixing: How images are mixed; as the recipe does unless given.
-            draws: How many samples.
-            with_pseudo: Whether pseudo-labels fill unknown cells first, as they do late in a run.
+        Images are mixed as the recipe does unless told otherwise; pseudo-labels as for :meth:`truth_table`.
         """
         mixing = mixing or self.settings.mixing
         states = self.sources.working(self.sources.rows, with_pseudo=with_pseudo)

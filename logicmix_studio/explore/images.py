@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,7 +111,7 @@ class ImageService:
         self._index = JournalIndex(dataset.ledger)
         self.features = Similar(proposed, jobs)
         self._guard = threading.Lock()
-        self._views: OrderedDict[tuple[ImageQuery, int], FoundImages] = OrderedDict()
+        self._views: dict[tuple[ImageQuery, int], FoundImages] = {}
 
     @property
     def people(self) -> list[str]:
@@ -121,15 +120,13 @@ class ImageService:
 
     def find(self, query: ImageQuery, *, seq: int | None = None) -> FoundImages:
         """Find images; with ``seq`` return what was found at that journal line, where it is remembered."""
-        with self._guard:
-            found = None if seq is None else self._views.get((query, seq))
+        found = None if seq is None else self._views.get((query, seq))
         if found is None:
             found = find_images(self._dataset, self._proposed, self._index, query)
+        key = (query, found.seq)
         with self._guard:
-            self._views[query, found.seq] = found
-            self._views.move_to_end((query, found.seq))
-            while len(self._views) > VIEWS_KEPT:
-                self._views.popitem(last=False)
+            others = [item for item in self._views.items() if item[0] != key]
+            self._views = dict([*others, (key, found)][-VIEWS_KEPT:])
         return found
 
     def tiles(self, found: FoundImages, start: int = 0, count: int = PAGE) -> list[ImageView]:

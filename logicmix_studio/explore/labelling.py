@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -76,7 +77,7 @@ class LabelService:
         self._leases = LeaseTable()
         self._passed: dict[str, set[int]] = defaultdict(set)
         self._recent: dict[str, dict[int, None]] = defaultdict(dict)
-        self._orders: dict[tuple[object, ...], tuple[Rows, str]] = {}
+        self._sorted = lru_cache(maxsize=ORDERS_KEPT)(self._sort)
         with dataset.ledger.lock:
             for line in dataset.ledger.lines:
                 self._see(line)
@@ -213,18 +214,13 @@ class LabelService:
         """Return all rows in an order, and what is to be said of it; sorted anew only where it may have changed."""
         if order not in ORDERS:
             raise StudioError(f"unknown order {order!r}", f"orders are: {', '.join(ORDERS)}")
-        states = np.zeros(0, dtype=np.int8)
+        shown = b""
         if order == "like these":
-            states = self._dataset.states[:, self._dataset.column_of(class_name or "")]
-        key = (order, class_name, self._proposed.version[0], (states == POSITIVE).tobytes())
-        found = self._orders.get(key)
-        if found is None:
-            if len(self._orders) >= ORDERS_KEPT:
-                self._orders.clear()
-            found = self._orders[key] = self._sorted(order, class_name, states)
-        return found
+            shown = (self._dataset.states[:, self._dataset.column_of(class_name or "")] == POSITIVE).tobytes()
+        return self._sorted(order, class_name, shown, self._proposed.version[0])
 
-    def _sorted(self, order: str, class_name: str | None, states: npt.NDArray[np.int8]) -> tuple[Rows, str]:
+    def _sort(self, order: str, class_name: str | None, shown: bytes, version: int) -> tuple[Rows, str]:
+        """Sort anew, by images known to show a class; the version only tells what was remembered apart."""
         rows, current = np.arange(self._dataset.table.num_images), self._proposed.current
         if order == "in order":
             return rows, ""
@@ -236,7 +232,7 @@ class LabelService:
         at_random = np.argsort(cell_hash(rows, _SEED), kind="stable")
         if order == "at random":
             return at_random, ""
-        ids = [self._dataset.image_ids[row] for row in np.flatnonzero(states == POSITIVE)]
+        ids = [self._dataset.image_ids[row] for row in np.flatnonzero(np.frombuffer(shown, dtype=np.bool_))]
         if not ids:
             return at_random, f"No photograph is known to show {class_name} yet: at random until one is."
         found = next(filter(None, map(self._images.features.of_image, ids)), None)
@@ -248,7 +244,9 @@ class LabelService:
         direction = _mean_direction(features.vectors[seen]) - _mean_direction(some)
         cosines = dict(zip(features.image_ids, features.cosines(direction), strict=True))
         nearness = np.array([cosines.get(image_id, -2.0) for image_id in self._dataset.image_ids])
-        return np.lexsort((-nearness, states != UNKNOWN)), ""
+        return np.lexsort(
+            (-nearness, self._dataset.states[:, self._dataset.column_of(class_name or "")] != UNKNOWN)
+        ), ""
 
     def _row(self, line: Line) -> int | None:
         is_ours = line.origin == _ORIGIN

@@ -7,6 +7,7 @@ N images, C classes.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -160,25 +161,30 @@ class OverviewService:
         """
         infos, current = self._jobs.list(), self._proposed.choice()[0]
         self.curve()  # reads the journal to its end
-        began = np.searchsorted([time for time, _ in self._points], [info.created for info in infos], "right")
-        answers, answered = self._answers(infos)
-        rows = [
+        starts, num_cells = [info.created for info in infos], max(1, self._dataset.states.size)
+        began = np.searchsorted([time for time, _ in self._points], starts, "right")
+        decided = [line for line in self._dataset.ledger.lines if line.kind == "decide"]
+        answered = Counter((line.run, cell.answer) for line in decided for cell in line.cells)
+        settled = np.zeros(len(starts) + 1, dtype=np.int64)
+        places = np.searchsorted(starts, [_seconds(line.time) for line in decided], "right")
+        for line, place in zip(decided, places, strict=True):
+            settled[place] += sum(cell.answer in ANSWERS for cell in line.cells)
+        return pd.DataFrame(
             {
                 "run": info.run,
-                "name": info.name or f"run {info.run}",
+                "name": info.title,
                 "status": info.status,
                 "is_current": info.run == current,
                 "time": datetime.fromtimestamp(info.created, UTC),
-                "known": self._points[max(0, at - 1)][1] / max(1, self._dataset.states.size),
+                "known": self._points[max(0, at - 1)][1] / num_cells,
                 "map": np.nan if info.map is None else info.map,
                 "answers": count,
-                "accepted": answered.get((info.run, "accept"), 0),
-                "rejected": answered.get((info.run, "reject"), 0),
+                "accepted": answered[info.run, "accept"],
+                "rejected": answered[info.run, "reject"],
                 **self._true_precision(info),
             }
-            for info, at, count in zip(infos, began, answers, strict=True)
-        ]
-        return pd.DataFrame(rows)
+            for info, at, count in zip(infos, began, settled[1:].tolist(), strict=True)
+        )
 
     def together(self, top: int = 20, class_names: Sequence[str] = ()) -> pd.DataFrame:
         """Return how often the class of a column is present where that of a row is, in [0, 1].
@@ -231,20 +237,6 @@ class OverviewService:
         rows, columns = np.array(list(answers)).T
         claims = np.where(current.scores[rows, columns] >= 0.5, POSITIVE, NEGATIVE)
         return claims.astype(np.int8), np.array(list(answers.values()), dtype=np.int8)
-
-    def _answers(self, infos: Sequence[RunInfo]) -> tuple[list[int], dict[tuple[int | None, str], int]]:
-        """Count settled cells from each run to the next, and each run's pseudo-labels by their answers."""
-        starts = [info.created for info in infos]
-        settled = np.zeros(len(starts) + 1, dtype=np.int64)
-        answered: dict[tuple[int | None, str], int] = {}
-        for line in self._dataset.ledger.lines:
-            if line.kind == "decide":
-                place = np.searchsorted(starts, _seconds(line.time), side="right")
-                settled[place] += sum(cell.answer in ANSWERS for cell in line.cells)
-                for cell in line.cells:
-                    key = line.run, cell.answer
-                    answered[key] = answered.get(key, 0) + 1
-        return settled[1:].tolist(), answered
 
     def _true_precision(self, info: RunInfo) -> dict[str, float]:
         truth, rates = self._dataset.complete, {word: Rate(0, 0) for word in SIGNS}

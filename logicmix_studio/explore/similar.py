@@ -6,7 +6,6 @@ N images, D features.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -54,10 +53,9 @@ class Similar:
     """Knows the features of the latest runs."""
 
     def __init__(self, proposed: ProposalSet, jobs: Jobs) -> None:
-        self._proposed = proposed
-        self._jobs = jobs
+        self._proposed, self._jobs = proposed, jobs
         self._guard = threading.Lock()
-        self._runs: OrderedDict[int, Features] = OrderedDict()
+        self._runs: dict[int, Features] = {}
 
     def of_image(self, image_id: str) -> tuple[int, Features] | None:
         """Return the run whose scores are shown, or the latest that has an image, and its features; else None."""
@@ -75,9 +73,7 @@ class Similar:
                 made = _load(self._jobs.folder(run))
                 if made is None:
                     return None
-                self._runs[run] = made
-                while len(self._runs) > RUNS_KEPT:
-                    self._runs.popitem(last=False)
+                self._runs = dict([*self._runs.items(), (run, made)][-RUNS_KEPT:])
             return self._runs[run]
 
 
