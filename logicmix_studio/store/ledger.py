@@ -99,8 +99,9 @@ class Ledger:
         self._by_id: dict[str, Line] = {}
         self._by_seq: dict[int, Line] = {}
         self._touched: dict[tuple[int, int], list[int]] = defaultdict(list)
-        self._undo: dict[str, list[int]] = defaultdict(list)
-        self._redo: dict[str, list[int]] = defaultdict(list)
+        self._undo: dict[str, dict[int, None]] = defaultdict(dict)
+        """Line numbers by person, in the order in which undo takes them back: the last one first."""
+        self._redo: dict[str, dict[int, None]] = defaultdict(dict)
         self._listeners: list[Listener] = []
         for line in lines:
             self._take(line)
@@ -371,13 +372,13 @@ class Ledger:
 
     def _track(self, line: Line) -> None:
         if line.kind == "decide":
-            self._undo[line.who].append(line.seq)
+            self._undo[line.who][line.seq] = None
             self._redo[line.who].clear()
         elif line.of is not None:
             undo, redo = self._undo[self._by_seq[line.of].who], self._redo[line.who]
             taken, given = (undo, redo) if line.kind == "undo" else (redo, undo)
-            taken.remove(line.of)
-            given.append(line.of)
+            del taken[line.of]
+            given[line.of] = None
 
 
 def _checked_state(decision: Decision, allowed: tuple[int, ...]) -> int:

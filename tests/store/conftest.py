@@ -13,8 +13,8 @@ from pymongo.database import Database
 
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.store import Journal, Ledger, read_journal
+from logicmix_studio.store.fiftyone.create import synchronise_images
 from logicmix_studio.store.fiftyone.documents import FORMAT, META
-from logicmix_studio.store.fiftyone.images import synchronise_images
 from logicmix_studio.store.fiftyone.mongod import Mongod
 from logicmix_studio.store.fiftyone.sync_worker import SyncWorker, connect
 from tests.store.stored_states import stored_states

@@ -1,4 +1,3 @@
-import json
 import os
 import resource
 import signal
@@ -6,22 +5,11 @@ import subprocess
 import sys
 from collections import namedtuple
 
-import numpy as np
 import psutil
 import pytest
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.labels import LabelTable, image_id
-from logicmix_studio.store import (
-    Settings,
-    WorkspaceLock,
-    load_table,
-    locate_workspace,
-    read_json,
-    save_table,
-    server_of,
-    write_json,
-)
+from logicmix_studio.store import WorkspaceLock, locate_workspace, read_json, server_of, write_json
 from logicmix_studio.store import workspace as module
 
 Partition = namedtuple("Partition", "device mountpoint fstype opts")
@@ -101,42 +89,6 @@ def test_dead_server_is_nobody(tmp_path):
     place = locate_workspace(tmp_path)
     write_json(place.server_file, {"pid": os.getpid(), "process_started": 1.0, "url": "", "token": ""})
     assert server_of(place) is None
-
-
-def test_table_survives_the_file(tmp_path):
-    table = LabelTable(
-        image_ids=(image_id("ü/1.jpg"),),
-        paths=("ü/1.jpg",),
-        class_names=("🐕", "<b>"),
-        states=np.array([[1, 0]], np.int8),
-        splits=("test",),
-    )
-    save_table(tmp_path / "labels.npz", table)
-    assert load_table(tmp_path / "labels.npz") == table
-    assert [path.name for path in tmp_path.iterdir()] == ["labels.npz"]
-
-
-def test_broken_table_says_what_to_do(tmp_path):
-    (tmp_path / "labels.npz").write_bytes(b"PK no archive")
-    with pytest.raises(StudioError, match="import the images again"):
-        load_table(tmp_path / "labels.npz")
-
-
-def test_settings_are_kept(tmp_path):
-    settings = Settings(tmp_path / "settings.json")
-    settings.update({"keys": {"accept": "a"}, "chosen_run": 3})
-    settings.update({"chosen_run": None})
-    again = Settings(tmp_path / "settings.json")
-    assert (again.get("keys"), again.get("chosen_run")) == ({"accept": "a"}, None)
-    assert settings.version == 2
-    assert json.loads((tmp_path / "settings.json").read_text()) == {"keys": {"accept": "a"}}
-
-
-def test_settings_hand_out_copies(tmp_path):
-    settings = Settings(tmp_path / "settings.json")
-    settings.update({"keys": {"accept": "a"}})
-    settings.get("keys")["accept"] = "b"
-    assert settings.get("keys") == {"accept": "a"}
 
 
 def test_commands_that_are_shown_name_the_workspace(tmp_path):

@@ -12,8 +12,8 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import NamedTuple
 
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
@@ -33,8 +33,7 @@ Progress = Callable[[int, int, str], None]
 """Called with done, total and what is going on in words."""
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(NamedTuple):
     """Which data set in which database belongs to a workspace, wherever its folder moves."""
 
     id: str
@@ -57,9 +56,7 @@ def import_digest(workspace: Workspace) -> str:
     facts = [str(workspace.root), info.get("renamed", {}), info.get("added", [])]
     digest = hashlib.blake2b(json.dumps(facts).encode(), digest_size=16)
     with workspace.labels_file.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, lambda: digest).hexdigest()
 
 
 def dataset_is_ready(workspace: Workspace, uri: str, identity: Identity) -> bool:
@@ -88,7 +85,7 @@ def attach(
         workspace: The workspace, imported.
         table: The imported labels.
         mongod: The database process; started where it is not running.
-        rebuild: Delete the data set and make it anew.
+        rebuild: Whether to delete the data set and make it anew.
         progress: Called as the work goes on; may raise to stop.
 
     Raises:
@@ -107,16 +104,15 @@ def _run_setup(workspace: Workspace, uri: str, identity: Identity, rebuild: bool
     module = "logicmix_studio.store.fiftyone.create"
     command = [sys.executable, "-m", module, str(workspace.folder), str(workspace.root), uri]
     command += ["--rebuild"] if rebuild else []
-    log = workspace.folder / "fiftyone_setup.log"
+    log, null, pipe, message = workspace.folder / "fiftyone_setup.log", subprocess.DEVNULL, subprocess.PIPE, ""
     with (
         log.open("wb") as sink,
-        subprocess.Popen(
-            command, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=sink, text=True
-        ) as child,
+        subprocess.Popen(command, env=environ, stdin=null, stdout=pipe, stderr=sink, text=True) as child,
     ):
         assert child.stdout is not None
         try:
-            message = _follow(child.stdout, progress)
+            for line in child.stdout:
+                message = _take(line, progress) or message
         except BaseException:  # whoever waits has had enough: the next time does what is left
             child.kill()
             raise
@@ -129,17 +125,14 @@ def _run_setup(workspace: Workspace, uri: str, identity: Identity, rebuild: bool
         )
 
 
-def _follow(lines: Iterable[str], progress: Progress | None) -> str:
-    """Hand the child's progress on; return its error message, empty where there is none."""
-    message = ""
-    for line in lines:
-        try:
-            content = json.loads(line)
-        except ValueError:
-            continue  # FiftyOne prints notices of its own
-        if not isinstance(content, dict):
-            continue
-        message = str(content.get("error", message))
-        if progress is not None and "done" in content:
-            progress(int(content["done"]), int(content["total"]), str(content["what"]))
-    return message
+def _take(line: str, progress: Progress | None) -> str:
+    """Hand the child's progress on; return its error message, empty where the line is none."""
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return ""  # FiftyOne prints notices of its own
+    if not isinstance(content, dict):
+        return ""
+    if progress is not None and "done" in content:
+        progress(int(content["done"]), int(content["total"]), str(content["what"]))
+    return str(content.get("error", ""))

@@ -10,19 +10,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from logicmix_studio.store.fiftyone.documents import (
-    CONFLICTS,
-    PSEUDO,
-    Entry,
-    ImageChange,
-    claim_entry,
-    known_entry,
-)
+from logicmix_studio.store.fiftyone.documents import CONFLICTS, PSEUDO, Entry, ImageChange, claim_entry, known_entry
 from logicmix_studio.store.journal import CellChange, Line
 from logicmix_studio.store.ledger import Source
-
-NO_RUN = 0
-"""Before the first run: its number is no run's number."""
 
 SCORE_ROUNDING = 1e-4
 """Journal lines carry scores with four digits."""
@@ -32,7 +22,8 @@ SCORE_ROUNDING = 1e-4
 class RunLimits:
     """From which score on a run's claims count as proposals, by class name, as its proposals were written."""
 
-    run: int = NO_RUN
+    run: int = 0
+    """0 before the first run."""
     positive: Mapping[str, float] = field(default_factory=dict)
     """The lowest score of a proposed positive."""
     negative: Mapping[str, float] = field(default_factory=dict)
@@ -86,16 +77,11 @@ class ProposalJob:
         """How much is written, in [0, 1]."""
         return self.written / max(1, len(self.rows))
 
-    def prepare(self) -> None:
-        """Count over all cells now, so that the writer need not let decisions wait for it."""
-        _ = self.limits, self.counts
-
     def note_changes(self, changes: Mapping[str, ImageChange]) -> None:
         """Remember decisions that the arrays do not know of."""
         for image_id, change in changes.items():
-            cells = self.answered.setdefault(image_id, {})
-            for name in change.known:
-                cells[name] = change.pseudo.get(name)
+            returning = {name: proposal for name, (_, proposal) in change.items()}
+            self.answered.setdefault(image_id, {}).update(returning)
 
     def chunk(self, size: int) -> Iterator[tuple[str, list[Entry], list[Entry]]]:
         """Yield image id, proposals and conflicts of the next images."""
@@ -140,20 +126,14 @@ class ProposalJob:
 def changes_of(lines: Iterable[Line], limits: RunLimits) -> dict[str, ImageChange]:
     """Return what lines, oldest first, do to each image; a later answer to a cell replaces an earlier one.
 
-    Args:
-        lines: Journal lines; those without cells do nothing.
-        limits: The run whose proposals the data set shows.
+    The limits are of the run whose proposals the data set shows.
     """
     changes: dict[str, ImageChange] = {}
     for line in lines:
         time = datetime.fromisoformat(line.time)
         for cell in line.cells:
-            change = changes.setdefault(cell.image_id, ImageChange())
-            change.known[cell.class_name] = _known(line, cell, time)
-            change.pseudo.pop(cell.class_name, None)
-            returning = _returning(line, cell, limits)
-            if returning is not None:
-                change.pseudo[cell.class_name] = returning
+            change = _known(line, cell, time), _returning(line, cell, limits)
+            changes.setdefault(cell.image_id, {})[cell.class_name] = change
     return changes
 
 

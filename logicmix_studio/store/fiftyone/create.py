@@ -9,21 +9,34 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pymongo import WriteConcern
+import numpy as np
+from bson import ObjectId
+from pymongo import InsertOne, UpdateOne, WriteConcern
+from pymongo.collection import Collection
 from pymongo.database import Database
 
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.store.fiftyone.attach import Identity, identity_of, import_digest
-from logicmix_studio.store.fiftyone.documents import FORMAT, META, RUNS, Entry
-from logicmix_studio.store.fiftyone.images import synchronise_images
+from logicmix_studio.store.fiftyone.documents import (
+    FORMAT,
+    META,
+    RUNS,
+    Entry,
+    known_entry,
+    replace_known,
+    sample_document,
+)
 from logicmix_studio.store.fiftyone.schema import add_views, declare_fields, set_appearance
 from logicmix_studio.store.fiftyone.sync_worker import connect
+from logicmix_studio.store.ledger import Source
 from logicmix_studio.store.tables import load_labels
 from logicmix_studio.store.workspace import Workspace
 
@@ -31,14 +44,11 @@ if TYPE_CHECKING:
     import fiftyone as fo
 
 INFO_KEY = "logicmix"
+IMAGES_A_WRITE = 1000
 
 
 def main() -> int:
-    """Run the set-up; progress and errors go to standard output, one JSON object a line.
-
-    Returns:
-        0, or 1 for what a user can mend.
-    """
+    """Run the set-up, with progress and errors as one JSON object a line; return 1 for what a user can mend, or 0."""
     parser = argparse.ArgumentParser(description="Make the FiftyOne data set of a workspace.")
     parser.add_argument("workspace", type=Path)
     parser.add_argument("root", type=Path, help="the folder of the images")
@@ -57,17 +67,9 @@ def main() -> int:
 
 
 def set_up(workspace: Workspace, uri: str, *, rebuild: bool = False) -> str:
-    """Make the data set or bring it in line with the import.
+    """Make the data set (anew, with ``rebuild``) or bring it in line with the import; return its name.
 
-    The switches of :mod:`logicmix_studio.environment` must have been set, with this ``uri``.
-
-    Args:
-        workspace: The workspace, imported.
-        uri: Where the database listens.
-        rebuild: Delete the data set first.
-
-    Returns:
-        The data set's name.
+    The switches of :mod:`logicmix_studio.environment` must have been set, with this ``uri`` of the database.
     """
     info = workspace.info()
     table = load_labels(workspace.labels_file, info)
@@ -83,15 +85,46 @@ def set_up(workspace: Workspace, uri: str, *, rebuild: bool = False) -> str:
         _describe(fo, dataset, workspace, table, identity)
         meta = database.get_collection(META, write_concern=WriteConcern(j=True))
         facts = {"format": FORMAT, "dataset": dataset.name, "dataset_id": str(dataset._doc.id)}
-        meta.update_one(
-            {"_id": identity.id},
-            {"$set": {**facts, "import": "", "applied_seq": 0, "shown": ""}},
-            upsert=True,
-        )
+        start = {"$set": {**facts, "import": "", "applied_seq": 0, "shown": ""}}
+        meta.update_one({"_id": identity.id}, start, upsert=True)
         samples = database[dataset._sample_collection_name]
-        synchronise_images(samples, dataset._doc.id, workspace.root, table, _say)
+        synchronise_images(samples, dataset._doc.id, workspace.root, table)
         meta.update_one({"_id": identity.id}, {"$set": {"import": import_digest(workspace)}})
         return str(dataset.name)
+
+
+def synchronise_images(samples: Collection[Entry], dataset_id: ObjectId, root: Path, table: LabelTable) -> None:
+    """Write each image's known labels as imported, add new images and take out those that are gone.
+
+    The samples are the collection of the data set with FiftyOne's id ``dataset_id``; the images lie below the root.
+    """
+    stored = {str(document["_id"]) for document in samples.find({}, {"_id": 1})}
+    doomed = [ObjectId(image_id) for image_id in stored.difference(table.image_ids)]
+    for start in range(0, len(doomed), IMAGES_A_WRITE):
+        samples.delete_many({"_id": {"$in": doomed[start : start + IMAGES_A_WRITE]}})
+    now = datetime.now(UTC)
+    for start in range(0, table.num_images, IMAGES_A_WRITE):
+        rows = range(start, min(start + IMAGES_A_WRITE, table.num_images))
+        writes: list[InsertOne[Entry] | UpdateOne] = []
+        for row in rows:
+            image_id, known = table.image_ids[row], _imported(table, row)
+            filepath, split = os.path.join(root, table.paths[row]), table.splits[row]
+            if image_id in stored:
+                facts = {"filepath": filepath, "split": split or None}
+                writes.append(replace_known(image_id, known, table.num_classes, **facts))
+            else:
+                document = sample_document(image_id, filepath, split, known, table.num_classes, now)
+                writes.append(InsertOne({**document, "_dataset_id": dataset_id}))
+        samples.bulk_write(writes, ordered=False)
+        _say(rows[-1] + 1, table.num_images, "writing images into the FiftyOne data set")
+
+
+def _imported(table: LabelTable, row: int) -> list[Entry]:
+    image_id, states = table.image_ids[row], table.states[row]
+    return [
+        known_entry(image_id, table.class_names[column], int(states[column]), Source.IMPORTED)
+        for column in np.flatnonzero(states).tolist()
+    ]
 
 
 def _find(fiftyone: Any, database: Database[Entry], identity: Identity) -> fo.Dataset | None:

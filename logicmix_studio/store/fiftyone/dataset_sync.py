@@ -1,31 +1,39 @@
-"""Keeps the FiftyOne data set behind the ledger while a studio is open, and opens the FiftyOne App on it."""
+"""Keeps the FiftyOne data set behind the ledger while a studio is open, and runs the FiftyOne App on it."""
 
 from __future__ import annotations
 
 import bisect
 import json
 import logging
+import os
+import subprocess
+import sys
 import threading
+import time
 import urllib.parse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
+from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import UNKNOWN
 from logicmix_studio.store.dataset import Dataset
-from logicmix_studio.store.fiftyone.app_server import AppServer
-from logicmix_studio.store.fiftyone.attach import attach, identity_of
-from logicmix_studio.store.fiftyone.mongod import Mongod
+from logicmix_studio.store.fiftyone.attach import DATABASE_VARIABLE, attach, identity_of
+from logicmix_studio.store.fiftyone.mongod import Mongod, accepts, free_port
 from logicmix_studio.store.fiftyone.sync_worker import SyncWorker
 from logicmix_studio.store.journal import Line
 from logicmix_studio.store.ledger import Ledger
 
 LOOK_SECONDS = 1.0
 """How often thresholds and the current run are compared with what the data set shows."""
+APP_START_SECONDS = 90.0
+"""The App's server imports FiftyOne first, which takes seconds on a busy machine."""
+APP_LOOK_SECONDS = 0.25
 
 _log = logging.getLogger(__name__)
 
@@ -62,10 +70,6 @@ class DatasetSync:
     """mongod, the FiftyOne data set, and the thread that brings decisions and pseudo-labels into it.
 
     Decisions never wait for it: the journal holds them, and the data set follows.
-
-    Args:
-        dataset: The labels and their ledger.
-        proposed: What the runs claim.
     """
 
     def __init__(self, dataset: Dataset, proposed: Proposed) -> None:
@@ -147,7 +151,6 @@ class DatasetSync:
             self._thread.join()
         if self._app is not None:
             self._app.stop()
-            self._app = None
         self._detach()
         self._mongod.stop()
 
@@ -193,22 +196,22 @@ class DatasetSync:
 
     def _follow(self, dataset: Dataset, proposed: Proposed, worker: SyncWorker | None) -> None:
         """Write pseudo-labels whenever they change, until the labels are read anew or the studio is closed."""
-        shown, seen = "", 0
+        ledger, shown, seen = dataset.ledger, "", 0
         if worker is not None:
             shown, applied = worker.opened_at.shown, worker.opened_at.applied_seq
-            seen = bisect.bisect_right(dataset.ledger.lines, applied, key=lambda line: line.seq)
+            seen = bisect.bisect_right(ledger.lines, applied, key=lambda line: line.seq)
         while not self._wait(dataset):
             current = proposed.current
             if current is None or worker is None:
                 continue
             wanted = json.dumps([current.run, dataset.settings.get("thresholds", {})], sort_keys=True)
-            with dataset.ledger.lock:
-                lines, seen = dataset.ledger.lines[seen:], len(dataset.ledger.lines)
-            rows = None if wanted != shown else _rows_of_conflicts(lines, dataset.ledger)
+            with ledger.lock:
+                lines, seen = ledger.lines[seen:], len(ledger.lines)
+            rows = None if wanted != shown else _rows_of_conflicts(lines, ledger)
             if rows is not None and not len(rows):
                 continue
-            with dataset.ledger.lock:
-                seq = dataset.ledger.seq
+            with ledger.lock:
+                seq = ledger.seq
                 proposals, conflicts = proposed.of(current), proposed.conflicts(current)
             worker.write_proposals(current.run, proposals, current.scores, conflicts, seq=seq, rows=rows, shown=wanted)
             shown = wanted
@@ -231,3 +234,57 @@ def _rows_of_conflicts(lines: Sequence[Line], ledger: Ledger) -> NDArray[np.int6
         if cell.after.state != UNKNOWN and cell.answer != "accept" and cell.image_id in ledger.row_of
     }
     return np.array(sorted(rows), dtype=np.int64)
+
+
+class AppServer:
+    """The FiftyOne App's server in a process of its own, on 127.0.0.1: it has no login.
+
+    Args:
+        uri: Where the database listens.
+        database: The database's name.
+    """
+
+    def __init__(self, uri: str, database: str) -> None:
+        environ = dict(os.environ)
+        prepare_environment(environ, database_uri=uri)
+        environ[DATABASE_VARIABLE] = database
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        command = [sys.executable, "-m", "fiftyone.server.main", "--port", str(self._port)]
+        null = subprocess.DEVNULL
+        self._process = subprocess.Popen(
+            [*command, "--address", "127.0.0.1"], env=environ, stdin=null, stdout=null, stderr=null
+        )
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    def wait_until_it_answers(self) -> None:
+        """Wait until its port is open.
+
+        Raises:
+            StudioError: If it ended, or did not answer in time.
+        """
+        deadline = time.monotonic() + APP_START_SECONDS
+        while time.monotonic() < deadline:
+            if not self.is_alive:
+                code = self._process.returncode
+                raise StudioError(f"the FiftyOne App ended with code {code}", "see logicmix-studio doctor")
+            if accepts(self._port, APP_LOOK_SECONDS):
+                return
+            time.sleep(APP_LOOK_SECONDS)
+        raise StudioError(f"the FiftyOne App did not answer within {APP_START_SECONDS:.0f} s", "try again")
+
+    def stop(self) -> None:
+        """End it and its children."""
+        if not self.is_alive:
+            return
+        own = psutil.Process(self._process.pid)
+        family = [*own.children(recursive=True), own]
+        for process in family:
+            process.terminate()
+        for process in psutil.wait_procs(family, timeout=5)[1]:
+            process.kill()
+        self._process.wait()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -32,52 +31,32 @@ SOURCE_TEXT: Final = ("nobody", "imported", "human", "accepted")
 MODEL: Final = "model"
 
 Entry = dict[str, Any]
-
-
-@dataclass
-class ImageChange:
-    """What becomes of some cells of one image; a label not named here stays as it is."""
-
-    known: dict[str, Entry | None] = field(default_factory=dict)
-    """By class name: the entry it shall have, None where it becomes unknown."""
-    pseudo: dict[str, Entry] = field(default_factory=dict)
-    """Proposals that come back because their cell is unknown again."""
+ImageChange = dict[str, tuple[Entry | None, Entry | None]]
+"""What becomes of some cells of one image, by class name: the known label it shall have (None where it becomes
+unknown), and the proposal that comes back because it is unknown again."""
 
 
 def known_entry(image_id: str, class_name: str, state: int, source: int, **facts: Any) -> Entry:
-    """Return a known label.
+    """Return a known label, +1 or -1.
 
-    Args:
-        image_id: 24 hex digits.
-        class_name: The class.
-        state: +1 or -1.
-        source: Who says so.
-        **facts: ``confidence``, ``run``, ``decided_by``, ``decided_at``; None is left out, FiftyOne reads it as that.
+    The facts are ``confidence``, ``run``, ``decided_by`` and ``decided_at``; None is left out, FiftyOne reads it as that.
     """
     entry = _label(image_id, class_name, KNOWN, state, SOURCE_TEXT[source])
     return entry | {name: value for name, value in facts.items() if value is not None}
 
 
 def claim_entry(image_id: str, class_name: str, state: int, score: float, run: int, label_field: str = PSEUDO) -> Entry:
-    """Return what a run says of a cell; with the field ``conflicts``, against a known label.
+    """Return what a run says of a cell, +1 or -1; with the field ``conflicts``, against a known label.
 
-    Args:
-        image_id: 24 hex digits.
-        class_name: The class.
-        state: +1 or -1.
-        score: Probability that the class is present, in [0, 1].
-        run: The run.
-        label_field: ``pseudo`` or ``conflicts``.
+    The score is the probability that the class is present, in [0, 1].
     """
-    entry = _label(image_id, class_name, label_field, state, MODEL)
-    entry["confidence"] = score if state > 0 else 1.0 - score
-    entry["run"] = run
-    return entry
+    confidence = score if state > 0 else 1.0 - score
+    return _label(image_id, class_name, label_field, state, MODEL) | {"confidence": confidence, "run": run}
 
 
-def labels_document(entries: Sequence[Entry]) -> Entry:
-    """Return entries as the list that FiftyOne reads."""
-    return {"_cls": "Classifications", "classifications": list(entries)}
+def labels_document(entries: Sequence[Entry] | Entry) -> Entry:
+    """Return entries, or an expression that yields some, as the list that FiftyOne reads."""
+    return {"_cls": "Classifications", "classifications": entries}
 
 
 def sample_document(
@@ -108,29 +87,30 @@ def change_image(image_id: str, change: ImageChange, num_classes: int) -> Update
     The answered labels leave ``pseudo`` and ``conflicts`` in the same step as they enter ``known``: no reader
     ever sees a cell that is both.
     """
-    answered = list(change.known)
-    known = [entry for entry in change.known.values() if entry is not None]
-    returning = {"$cond": [{"$eq": ["$split", TEST_SPLIT]}, [], _literal(list(change.pseudo.values()))]}
-    lists = {
-        KNOWN: {"$concatArrays": [_without(KNOWN, answered), _literal(known)]},
-        PSEUDO: {"$concatArrays": [_without(PSEUDO, answered), returning]},
-        CONFLICTS: _without(CONFLICTS, answered),
+    answered = list(change)
+    known, pseudo = (
+        [entry for entry in entries if entry is not None] for entries in zip(*change.values(), strict=True)
+    )
+    returning = {"$cond": [{"$eq": ["$split", TEST_SPLIT]}, [], _literal(pseudo)]}
+    fields = {
+        KNOWN: labels_document({"$concatArrays": [_without(KNOWN, answered), _literal(known)]}),
+        PSEUDO: labels_document({"$concatArrays": [_without(PSEUDO, answered), returning]}),
+        CONFLICTS: labels_document(_without(CONFLICTS, answered)),
+        "last_modified_at": "$$NOW",
     }
-    fields = {name: _classifications(value) for name, value in lists.items()}
     num_unknown = {"$subtract": [num_classes, {"$size": "$known.classifications"}]}
-    stages: list[Entry] = [
-        {"$set": {**fields, "last_modified_at": "$$NOW"}},
-        {"$set": {"num_unknown": num_unknown}},
-    ]
-    return UpdateOne({"_id": ObjectId(image_id)}, stages)
+    return UpdateOne({"_id": ObjectId(image_id)}, [{"$set": fields}, {"$set": {"num_unknown": num_unknown}}])
 
 
 def replace_claims(image_id: str, proposals: Sequence[Entry], conflicts: Sequence[Entry]) -> UpdateOne:
     """Return the update that gives an image a run's proposals, less those whose cell is known by now."""
     known = {"$ifNull": [f"${KNOWN}.classifications.label", []]}
-    unanswered = {"$filter": {"input": _literal(list(proposals)), "cond": {"$not": [{"$in": ["$$this.label", known]}]}}}
-    claims = {PSEUDO: _classifications(unanswered), CONFLICTS: _literal(labels_document(conflicts))}
-    return UpdateOne({"_id": ObjectId(image_id)}, [{"$set": {**claims, "last_modified_at": "$$NOW"}}])
+    fields = {
+        PSEUDO: labels_document(_unnamed(_literal(proposals), known)),
+        CONFLICTS: _literal(labels_document(conflicts)),
+        "last_modified_at": "$$NOW",
+    }
+    return UpdateOne({"_id": ObjectId(image_id)}, [{"$set": fields}])
 
 
 def replace_known(image_id: str, known: Sequence[Entry], num_classes: int, **facts: Any) -> UpdateOne:
@@ -138,8 +118,8 @@ def replace_known(image_id: str, known: Sequence[Entry], num_classes: int, **fac
     labels = [entry["label"] for entry in known]
     stage = {
         KNOWN: _literal(labels_document(known)),
-        PSEUDO: _classifications(_without(PSEUDO, labels)),
-        CONFLICTS: _classifications(_without(CONFLICTS, [])),
+        PSEUDO: labels_document(_without(PSEUDO, labels)),
+        CONFLICTS: labels_document(_without(CONFLICTS, [])),
         "num_unknown": num_classes - len(known),
         "last_modified_at": "$$NOW",
         **{name: _literal(value) for name, value in facts.items()},
@@ -177,12 +157,11 @@ def _literal(value: object) -> Entry:
     return {"$literal": value}
 
 
-def _classifications(value: Entry) -> Entry:
-    return {"_cls": "Classifications", "classifications": value}
-
-
 def _without(label_field: str, labels: Sequence[str]) -> Entry:
     stored = {"$ifNull": [f"${label_field}.classifications", []]}
-    if not labels:
-        return stored
-    return {"$filter": {"input": stored, "cond": {"$not": [{"$in": ["$$this.label", _literal(list(labels))]}]}}}
+    return _unnamed(stored, _literal(labels)) if labels else stored
+
+
+def _unnamed(entries: Entry, labels: Entry) -> Entry:
+    """Filter entries: those whose label is none of these."""
+    return {"$filter": {"input": entries, "cond": {"$not": [{"$in": ["$$this.label", labels]}]}}}

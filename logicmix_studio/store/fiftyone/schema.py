@@ -19,16 +19,12 @@ AMBER = "#e5a42c"
 DARK_AMBER = "#a87412"
 RED = "#dc2626"
 
-_COLOURS = {
-    KNOWN: (TEAL, {"positive": TEAL, "negative": SLATE}),
-    PSEUDO: (AMBER, {"positive": AMBER, "negative": DARK_AMBER}),
-    CONFLICTS: (RED, {"positive": RED, "negative": RED}),
+_FIELDS = {
+    KNOWN: ("what people or trusted files say", TEAL, SLATE),
+    PSEUDO: ("pseudo-labels of the current run, on unknown cells", AMBER, DARK_AMBER),
+    CONFLICTS: ("where the model contradicts a known label", RED, RED),
 }
-_DESCRIPTIONS = {
-    KNOWN: "what people or trusted files say",
-    PSEUDO: "pseudo-labels of the current run, on unknown cells",
-    CONFLICTS: "where the model contradicts a known label",
-}
+"""What each field of labels holds, its colour, also that of its positives, and the colour of its negatives."""
 
 
 def declare_fields(fiftyone: Any, dataset: fo.Dataset) -> None:
@@ -48,9 +44,8 @@ def declare_fields(fiftyone: Any, dataset: fo.Dataset) -> None:
         "decided_by": fiftyone.StringField,
         "decided_at": fiftyone.DateTimeField,
     }
-    for name, description in _DESCRIPTIONS.items():
-        labels = {"embedded_doc_type": fiftyone.Classifications}
-        declare(name, fiftyone.EmbeddedDocumentField, description, **labels)
+    for name, (description, *_) in _FIELDS.items():
+        declare(name, fiftyone.EmbeddedDocumentField, description, embedded_doc_type=fiftyone.Classifications)
         for part, kind in parts.items():
             declare(f"{name}.classifications.{part}", kind)
     declare("num_unknown", fiftyone.IntField, "classes that nobody has looked at in this image")
@@ -68,9 +63,9 @@ def set_appearance(fiftyone: Any, dataset: fo.Dataset) -> None:
             "path": name,
             "fieldColor": colour,
             "colorByAttribute": "state",
-            "valueColors": [{"value": state, "color": of_state} for state, of_state in by_state.items()],
+            "valueColors": [{"value": "positive", "color": colour}, {"value": "negative", "color": negative}],
         }
-        for name, (colour, by_state) in _COLOURS.items()
+        for name, (_, colour, negative) in _FIELDS.items()
     ]
     dataset.app_config.color_scheme = fiftyone.ColorScheme(color_by="value", fields=fields)
     group, facts = fiftyone.SidebarGroupDocument, ["num_unknown", "split", "image_id"]

@@ -1,10 +1,12 @@
-"""What stands in the database beside the data set: how far it is, and which runs' proposals it has had."""
+"""What stands in the database beside the data set: how far it is, which runs' proposals it has had, a saved view."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from bson import ObjectId
 from pymongo import WriteConcern
@@ -12,6 +14,8 @@ from pymongo.database import Database
 
 from logicmix_studio.store.fiftyone.changes import ProposalJob, RunLimits
 from logicmix_studio.store.fiftyone.documents import FORMAT, META, RUNS, Entry
+
+SELECTION_SLUG: Final = "from-the-studio"
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,7 @@ class SyncStates:
 
     def open_run(self, job: ProposalJob) -> None:
         """Say that a run's proposals are on their way."""
-        limits = job.limits
-        positive, negative = job.counts
+        limits, (positive, negative) = job.limits, job.counts
         self._save_run(
             job.run,
             status="writing",
@@ -98,3 +101,27 @@ class SyncStates:
         always = {"workspace": self.workspace_id, "run": run, "time": datetime.now(UTC)}
         key = {"_id": f"{self.workspace_id}/{run}"}
         self.database[RUNS].update_one(key, {"$set": {**always, **facts}, "$unset": {"by": ""}}, upsert=True)
+
+
+def save_selection(database: Database[Entry], dataset_id: ObjectId, image_ids: Sequence[str]) -> str:
+    """Save a view of some images, in their order, in place of the last one; return its name in an address.
+
+    Written as FiftyOne's App reads it, while FiftyOne runs elsewhere.
+    """
+    chosen = [["sample_ids", list(image_ids)], ["ordered", True]]
+    now = datetime.now(UTC)
+    facts = {
+        "name": "from the studio",
+        "description": "images chosen in LogicMix Studio",
+        "color": "#17998b",
+        "view_stages": [json.dumps({"_cls": "fiftyone.core.stages.Select", "kwargs": chosen})],
+        "last_modified_at": now,
+    }
+    view = database["views"].find_one_and_update(
+        {"_dataset_id": dataset_id, "slug": SELECTION_SLUG},
+        {"$set": facts, "$setOnInsert": {"created_at": now}},
+        upsert=True,
+        return_document=True,
+    )
+    database["datasets"].update_one({"_id": dataset_id}, {"$addToSet": {"saved_views": view["_id"]}})
+    return SELECTION_SLUG

@@ -25,8 +25,7 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.store.fiftyone.changes import ProposalJob, changes_of
 from logicmix_studio.store.fiftyone.documents import Entry, change_image, clear_claims, replace_claims
-from logicmix_studio.store.fiftyone.sync_state import SyncStates
-from logicmix_studio.store.fiftyone.views import save_selection
+from logicmix_studio.store.fiftyone.sync_state import SyncStates, save_selection
 from logicmix_studio.store.journal import Line
 
 log = logging.getLogger(__name__)
@@ -96,17 +95,16 @@ class SyncWorker:
         database: str = "fiftyone",
         revive: Callable[[], str] | None = None,
     ) -> None:
-        self.workspace_id = workspace_id
-        self.table = table
-        self._database_name = database
-        self._revive = revive
-        self._uri = uri
-        self._client = connect(uri)
+        self.workspace_id, self.table = workspace_id, table
+        self._database_name, self._revive = database, revive
+        self._uri, self._client = uri, connect(uri)
         state = self._states.load()
         if state is None:
             self._client.close()
-            hint = "Make it anew with `logicmix-studio rebuild`; the journal keeps every decision."
-            raise StudioError("The FiftyOne data set of this workspace is not in the database.", hint)
+            raise StudioError(
+                "The FiftyOne data set of this workspace is not in the database.",
+                "Make it anew with `logicmix-studio rebuild`; the journal keeps every decision.",
+            )
         self.dataset_name, self.opened_at = state.dataset, state
         self._samples = state.samples
         self._applied = self._submitted = state.applied_seq
@@ -178,7 +176,7 @@ class SyncWorker:
         wanted = np.arange(len(ids)) if rows is None or is_whole else rows
         job = ProposalJob(run, ids, names, proposals, scores, claims, known_seq, wanted, is_whole, shown)
         if is_whole:
-            job.prepare()
+            _ = job.limits, job.counts  # counted now, so that the writer need not let decisions wait for it
         with self._changed:
             self._job = job
             self._changed.notify_all()
@@ -211,12 +209,10 @@ class SyncWorker:
         Raises:
             StudioError: The database does not answer.
         """
-        dataset_id = ObjectId(self._samples.removeprefix("samples."))
         try:
-            return save_selection(self._database, dataset_id, image_ids)
+            return save_selection(self._database, ObjectId(self._samples.removeprefix("samples.")), image_ids)
         except PyMongoError as error:
-            told = f"The database does not answer: {error}"
-            raise StudioError(told, "Try again in a few seconds.") from error
+            raise StudioError(f"The database does not answer: {error}", "Try again in a few seconds.") from error
 
     # the writer's thread -----------------------------------------------------
 
@@ -278,10 +274,8 @@ class SyncWorker:
         changes = changes_of(fresh, self._limits)
         if job is not None and job.is_open:
             job.note_changes(changes)
-        self._write(
-            self._collection,
-            (change_image(image_id, change, self.table.num_classes) for image_id, change in changes.items()),
-        )
+        count = self.table.num_classes
+        _write(self._collection, (change_image(image_id, change, count) for image_id, change in changes.items()))
         self._states.save(applied_seq=fresh[-1].seq)
         self._recent.extend(fresh)
         self._applied = fresh[-1].seq
@@ -293,26 +287,16 @@ class SyncWorker:
                 self._limits = job.limits
             job.note_changes(changes_of((line for line in self._recent if line.seq > job.seq), self._limits))
             job.is_open = True
-        updates: list[UpdateOne] = []
-        empty: list[str] = []
-        for image_id, proposals, conflicts in job.chunk(PROPOSAL_IMAGES):
-            if proposals or conflicts:
-                updates.append(replace_claims(image_id, proposals, conflicts))
-            else:
-                empty.append(image_id)
+        chunk = list(job.chunk(PROPOSAL_IMAGES))
+        empty = [image_id for image_id, *claims in chunk if not any(claims)]
         durable = self._collection.with_options(write_concern=WriteConcern(j=True))
-        self._write(durable, updates)
+        _write(durable, (replace_claims(image_id, *claims) for image_id, *claims in chunk if any(claims)))
         if empty:
             durable.update_many(*clear_claims(empty))
         job.written += PROPOSAL_IMAGES
         if job.is_done and job.is_whole:
             self._states.publish_run(job.run, job.shown)
             self._run = job.run
-
-    def _write(self, collection: Collection[Entry], updates: Iterable[UpdateOne]) -> None:
-        iterator = iter(updates)
-        while chunk := list(itertools.islice(iterator, BATCH_IMAGES)):
-            collection.bulk_write(chunk, ordered=False)
 
     def _report(self, error: str) -> None:
         if error and not self._error:
@@ -328,13 +312,14 @@ class SyncWorker:
             self._uri, self._client = uri, connect(uri)
 
 
-def _first_lines(lines: Iterable[Line], max_cells: int) -> list[Line]:
+def _write(collection: Collection[Entry], updates: Iterable[UpdateOne]) -> None:
+    iterator = iter(updates)
+    while chunk := list(itertools.islice(iterator, BATCH_IMAGES)):
+        collection.bulk_write(chunk, ordered=False)
+
+
+def _first_lines(lines: deque[Line], max_cells: int) -> list[Line]:
     """Return the first lines, at least one, that touch no more than so many cells."""
-    taken: list[Line] = []
-    cells = 0
-    for line in lines:
-        cells += max(1, len(line.cells))
-        if taken and cells > max_cells:
-            break
-        taken.append(line)
-    return taken
+    totals = itertools.accumulate(max(1, len(line.cells)) for line in lines)
+    count = sum(1 for _ in itertools.takewhile(lambda total: total <= max_cells, totals))
+    return list(itertools.islice(lines, max(1, count)))
