@@ -78,13 +78,8 @@ def partial_asymmetric_loss(
 ) -> Tensor:
     """Return the asymmetric loss over known cells, as float32, or float64 for float64 logits.
 
-    Args:
-        logits: (B, C) of B images and C classes, any float type.
-        states: (B, C), values in {-1, 0, 1}; unknown cells (0) cost nothing and get no gradient.
-        gamma_positive: See `AsymmetricSettings`, like the next two.
-        gamma_negative: Focusing power of negatives.
-        shift: Score up to which a negative costs nothing.
-        reduction: See `Reduction`.
+    The logits are (B, C) of B images and C classes, of any float type; the states (B, C), values in {-1, 0, 1}:
+    unknown cells (0) cost nothing and get no gradient. The settings are those of `AsymmetricSettings`.
 
     Raises:
         ValueError: Shapes differ, or a setting lies outside its range.
@@ -108,15 +103,9 @@ def decoupled_partial_asymmetric_loss(
     "LogicMix: Sample mixing data augmentation for multi-label image classification with partial labels", Pattern
     Recognition 171 (2026). Published with the sum as its reduction.
 
-    Args:
-        logits: See `partial_asymmetric_loss`, like the states.
-        states: (B, C).
-        mixed: (B,) bool, True where the row is a blend. On the CPU it costs a GPU no waiting.
-        original_settings: Focusing of rows that are no blends.
-        mixed_settings: Focusing of blends.
-        reduction: See `Reduction`.
-        compiled: Whether to run the element-wise part through `torch.compile`; the first call then takes
-            seconds and needs a compiler.
+    Logits and states are as in `partial_asymmetric_loss`; `mixed` is (B,) bool, True where the row is a blend. On
+    the CPU it costs a GPU no waiting. With `compiled` the element-wise part runs through `torch.compile`: the first
+    call then takes seconds and needs a compiler.
 
     Raises:
         ValueError: Shapes differ.
