@@ -266,8 +266,8 @@ class Jobs:
         is_waiting = state.status == "queued" and not (folder.path / _LAUNCH_FILE).exists()
         if is_waiting or state.status not in ("queued", "running"):
             return state
-        tail = _last_line(folder.log_file)
-        message = f"the trainer ended without a word{f': {tail}' if tail else ''}"
+        tail = end_of(folder.log_file, 2000).strip().splitlines()[-1:]
+        message = ": ".join(["the trainer ended without a word", *tail])
         return dataclasses.replace(state, status="died", message=message)
 
     def _kill_later(self, folder: RunFolder, owner: tuple[int, float]) -> None:
@@ -296,8 +296,10 @@ def snapshot_of(table: LabelTable, states: NDArray[np.int8]) -> Snapshot:
     return Snapshot(states, *(np.array(each, dtype=np.str_) for each in names))
 
 
-def _last_line(path: Path) -> str:
-    if not path.exists():
+def end_of(file: Path, num_bytes: int) -> str:
+    """Return the end of a text file; empty where there is none."""
+    if not file.exists():
         return ""
-    lines = path.read_bytes()[-2000:].decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else ""
+    with file.open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - num_bytes))
+        return log.read().decode(errors="replace")

@@ -38,30 +38,19 @@ class RunRegistry:
     def __init__(
         self, jobs: Jobs, settings: Settings, table: LabelTable, renamed: Mapping[str, str] | None = None
     ) -> None:
-        self._jobs = jobs
-        self._settings = settings
-        self._table = table
-        self._renamed = renamed
+        self._jobs, self._settings, self._table, self._renamed = jobs, settings, table, renamed
         self._guard = threading.RLock()
         self._load = lru_cache(maxsize=RECENT_RUNS)(self._load_scores)
         self._seen: dict[int, tuple[Status, str]] = {}
-        self._finished: tuple[RunInfo, ...] = ()
-        self._version = 0
-        self.refresh()
-
-    @property
-    def version(self) -> int:
+        self.finished: tuple[RunInfo, ...] = ()
+        """The runs that left scores, oldest first, as they were at the last look."""
+        self.version = 0
         """Rises whenever a run's state or the choice changes."""
-        return self._version
+        self.refresh()
 
     def numbers(self) -> list[int]:
         """Return the runs that left scores, oldest first."""
-        return [info.run for info in self._finished]
-
-    @property
-    def finished(self) -> tuple[RunInfo, ...]:
-        """The runs that left scores, oldest first, as they were at the last look."""
-        return self._finished
+        return [info.run for info in self.finished]
 
     def refresh(self) -> bool:
         """Look at the run folders; return whether anything changed."""
@@ -71,13 +60,13 @@ class RunRegistry:
             if seen == self._seen:
                 return False
             self._seen = seen
-            self._finished = tuple(info for info in infos if info.status == "finished")
-            self._version += 1
+            self.finished = tuple(info for info in infos if info.status == "finished")
+            self.version += 1
             return True
 
-    def choice(self) -> tuple[int | None, str]:
-        """Return the run whose scores make the pseudo-labels, and why it is that one, in words."""
-        finished = self._finished
+    def choice(self, without: int | None = None) -> tuple[int | None, str]:
+        """Return the run whose scores make the pseudo-labels, or would ``without`` a run, and why it is that one."""
+        finished = [info for info in self.finished if info.run != without]
         if not finished:
             return None, "no run has finished yet"
         numbers = {info.run for info in finished}
@@ -86,9 +75,7 @@ class RunRegistry:
             return chosen, f"run {chosen} was chosen by a person"
         latest = finished[-1]
         comparison = latest.result.get("comparison") or {}
-        better = comparison.get("better", latest.run)
-        if better not in numbers:
-            better = latest.run
+        better = comparison["better"] if comparison.get("better") in numbers else latest.run
         name = f"run {better} is the latest" if better == latest.run else f"run {better} is better than the latest"
         return better, f"{name}: {comparison['why']}" if comparison.get("why") else name
 
@@ -99,10 +86,10 @@ class RunRegistry:
             StudioError: If the run has not finished.
         """
         self.refresh()  # it may have finished a moment ago
-        if run is not None and run not in {info.run for info in self._finished}:
+        if run is not None and run not in {info.run for info in self.finished}:
             raise StudioError(f"run {run} has left no scores", "choose a finished run")
         self._settings.update({CHOSEN_RUN: run})
-        self._version += 1
+        self.version += 1
 
     def scores(self, run: int) -> RunScores:
         """Return the scores of a finished run.

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +20,7 @@ from logicmix_studio.runs.compare import Comparison, RunChange, RunComparison
 from logicmix_studio.runs.curves import CHARTS, CurveReader, Points, RunCurves
 from logicmix_studio.runs.estimate import Forecast, PastRun, SpeedTrial, estimate, num_epochs
 from logicmix_studio.runs.info import STATUS_WORDS, Deletion, RunInfo, number_of, run_number
-from logicmix_studio.runs.jobs import Jobs
+from logicmix_studio.runs.jobs import Jobs, end_of
 from logicmix_studio.runs.registry import RECENT_RUNS, RunRegistry
 from logicmix_studio.runs.training_preview import Readiness, TrainingPreview, preview, readiness
 from logicmix_studio.store import Dataset
@@ -27,7 +28,7 @@ from logicmix_studio.training.config import DEFAULT_SEED, RECIPES, FullSettings,
 from logicmix_studio.training.feature_cache import count_cached, feature_folders
 from logicmix_studio.training.fields import value_words
 from logicmix_studio.training.run_folder import RunFolder
-from logicmix_studio.training.settings import BackboneSettings, setting_words
+from logicmix_studio.training.settings import setting_words
 from logicmix_studio.words import counted, duration, size
 
 LOG_BYTES: Final = 64_000
@@ -72,8 +73,11 @@ class RunService:
         self._trial = trial or SpeedTrial(dataset.workspace.cache / "speed.json")
         self._comparison = RunComparison(dataset, proposed, jobs)
         self._curves = CurveReader()
-        self._changes: dict[tuple[int, int | None, int], RunChange] = {}
-        self._cached: tuple[tuple[BackboneSettings, int], int] | None = None
+        # The last of the keys only tell when to look anew: the settings changed, or new features were written.
+        self._changes = lru_cache(lambda run, before, version: self._comparison.change(run, before))
+        self._cached = lru_cache(
+            lambda backbone, stamp: count_cached(dataset.workspace.cache, backbone, dataset.ledger.row_of.keys())
+        )
 
     # starting ----------------------------------------------------------------
 
@@ -204,11 +208,7 @@ class RunService:
         """Return what a finished run changed, against the run that it took over from; None for an unfinished one."""
         if info.status != "finished":
             return None
-        before = self._run_before(info)
-        key = (info.run, before, self._dataset.settings.version)
-        if key not in self._changes:
-            self._changes[key] = self._comparison.change(info.run, before)
-        return self._changes[key]
+        return self._changes(info.run, self._run_before(info), self._dataset.settings.version)
 
     def change_line(self, info: RunInfo) -> str:
         """Return what a finished run changed in one line of words; empty for an unfinished one."""
@@ -270,12 +270,7 @@ class RunService:
 
     def log(self, run: int, lines: int = 200) -> str:
         """Return the end of what a run's process printed: its stages, warnings and epochs."""
-        file = RunFolder(self._jobs.info(run).folder).log_file
-        if not file.exists():
-            return ""
-        with file.open("rb") as log:
-            log.seek(max(0, log.seek(0, 2) - LOG_BYTES))
-            text = log.read().decode(errors="replace")
+        text = end_of(RunFolder(self._jobs.info(run).folder).log_file, LOG_BYTES)
         # A progress bar overwrites its line: only what stands after the last carriage return was seen.
         found = [line.rsplit("\r", 1)[-1] for line in text.rstrip("\n").split("\n")]
         return "\n".join(found[-lines:])
@@ -301,14 +296,12 @@ class RunService:
 
     def deletion(self, run: int) -> Deletion:
         """Return what deleting a run frees and takes away."""
-        info = self._jobs.info(run)
-        current, _ = self._registry.choice()
-        others = [number for number in self._registry.numbers() if number != run]
+        info, is_current = self._jobs.info(run), run == self._registry.choice()[0]
         return Deletion(
             run=run,
             num_bytes=self._jobs.size(run),
-            is_current=run == current,
-            next_current=others[-1] if run == current and others else None,
+            is_current=is_current,
+            next_current=self._registry.choice(without=run)[0] if is_current else None,
             continued_by=tuple(one.run for one in self._jobs.list() if one.init_from == info.folder.name),
         )
 
@@ -328,13 +321,8 @@ class RunService:
         """Return how many images need not be embedded: none for weights that a full run changed."""
         if self._has_other_weights(config):
             return 0
-        cache, backbone = self._dataset.workspace.cache, config.settings.backbone
-        stamp = max((one.stat().st_mtime_ns for one in feature_folders(cache).glob("*")), default=0)
-        known = self._cached
-        if known is None or known[0] != (backbone, stamp):
-            known = ((backbone, stamp), count_cached(cache, backbone, self._dataset.ledger.row_of.keys()))
-            self._cached = known
-        return known[1]
+        folders = feature_folders(self._dataset.workspace.cache).glob("*")
+        return self._cached(config.settings.backbone, max((one.stat().st_mtime_ns for one in folders), default=0))
 
     def _has_other_weights(self, config: RunConfig) -> bool:
         run = run_number(config.init_from)

@@ -70,6 +70,13 @@ def test_a_persons_choice_wins_until_it_is_taken_back(registry, workspace):
     assert registry.choice()[0] == 2
 
 
+def test_without_a_run_the_choice_is_made_among_the_others(registry, workspace):
+    add_finished(workspace, 2, {"better": 1, "why": "mAP 0.7 against 0.6"})
+    add_finished(workspace, 3)
+    registry.refresh()
+    assert [registry.choice(without=run)[0] for run in (None, 1, 2, 3)] == [3, 3, 3, 1]
+
+
 def test_a_better_run_that_is_gone_is_not_chosen(registry, workspace):
     add_finished(workspace, 2, {"better": 7, "why": "it was"})
     registry.refresh()

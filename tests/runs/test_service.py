@@ -238,6 +238,15 @@ def test_delete__says_what_it_takes_and_frees(two_runs: Studio) -> None:
     assert "there will be none" in two_runs.runs.deletion(1).words
 
 
+def test_delete__names_the_run_whose_scores_really_take_its_place(open_studio: Callable[..., Studio]) -> None:
+    studio = open_studio("three", runs=3)
+    file = folder(studio, 2).result_file
+    file.write_text(json.dumps({**json.loads(file.read_text()), "comparison": {"better": 1}}))
+    studio = Studio.open(studio.dataset.workspace.root, read_only=True)
+    assert studio.proposed.choice()[0] == 3
+    assert studio.runs.deletion(3).next_current == 1
+
+
 def test_delete__names_the_runs_that_started_from_it(studio: Studio, started: list[int]) -> None:
     assert studio.runs.start("fast", init_from=1) == 2
     deletion = studio.runs.deletion(1)
