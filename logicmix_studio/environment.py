@@ -28,10 +28,7 @@ OFFLINE_DEFAULT = "1"
 
 
 def prepare_environment(
-    environ: MutableMapping[str, str] | None = None,
-    *,
-    database_uri: str | None = None,
-    gradio_temp: Path | None = None,
+    environ: MutableMapping[str, str] | None = None, *, database_uri: str | None = None, gradio_temp: Path | None = None
 ) -> None:
     """Set every switch the studio relies on.
 

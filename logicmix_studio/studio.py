@@ -370,8 +370,7 @@ class Studio:
         self.refresh()
         if info.status in ("failed", "died"):
             raise StudioError(
-                f"run {run} {info.status}: {info.message}",
-                f"see {self.workspace.runs / f'{run:04d}' / 'log.txt'}",
+                f"run {run} {info.status}: {info.message}", f"see {self.workspace.runs / f'{run:04d}' / 'log.txt'}"
             )
         return info
 

@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import html
 import ipaddress
-import os
 import secrets
 import socket
 import time
@@ -26,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from logicmix_studio.environment import assets_folder
 from logicmix_studio.errors import StudioError
+from logicmix_studio.files import replacing
 
 TOKEN_HEADER: Final = "x-logicmix-token"  # noqa: S105  # the header's name
 PERSON_COOKIE: Final = "lm_person"
@@ -125,7 +125,7 @@ class Access:
             return True
         if is_loopback(self.host):
             return False
-        return _is_address(name) or name in {socket.gethostname().lower(), socket.getfqdn().lower()}
+        return _address(name) is not None or name in {socket.gethostname().lower(), socket.getfqdn().lower()}
 
     def refusal(self, connection: HTTPConnection) -> Response | None:
         """Return why a request is not let in, or None where it is.
@@ -138,7 +138,8 @@ class Access:
             return _refuse(421, "this address does not belong to the studio", "open it under 127.0.0.1")
         if headers.get("sec-fetch-site") == "cross-site" and (may_change or path != "/"):
             return _refuse(403, "a foreign page asked for this", "open the studio's own page")
-        if may_change and not _is_own_origin(headers.get("origin"), headers.get("host", "")):
+        origin = urlsplit(headers.get("origin", "")).netloc.lower()
+        if may_change and "origin" in headers and origin != headers.get("host", "").lower():
             return _refuse(403, "the request comes from a foreign page", "open the studio's own page")
         if self.is_logged_in(connection) or path in ("/login", "/favicon.ico"):
             return None
@@ -204,7 +205,8 @@ class Guard:
 
 def is_loopback(host: str) -> bool:
     """Return whether only this machine can reach an address."""
-    return host.lower() == "localhost" or (_is_address(host) and ipaddress.ip_address(host.strip("[]")).is_loopback)
+    address = _address(host)
+    return host.lower() == "localhost" or (address is not None and address.is_loopback)
 
 
 def host_name(host_header: str) -> str:
@@ -231,23 +233,16 @@ def load_secret(path: Path) -> bytes:
         return bytes.fromhex(path.read_text(encoding="ascii"))
     except (FileNotFoundError, ValueError):
         secret = secrets.token_bytes(32)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secret.hex())
+    with replacing(path, 0o600) as file:
+        file.write(secret.hex().encode())
     return secret
 
 
-def _is_own_origin(origin: str | None, host: str) -> bool:
-    return origin is None or urlsplit(origin).netloc.lower() == host.lower()
-
-
-def _is_address(name: str) -> bool:
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        ipaddress.ip_address(name.strip("[]"))
+        return ipaddress.ip_address(name.strip("[]"))
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _same(given: str, expected: str) -> bool:

@@ -35,8 +35,6 @@ def offer(
     What they return goes out as JSON (see :func:`plain`), a person's mistake as `gr.Error`.
 
     Args:
-        studio: The data set.
-        functions: What is offered.
         methods: Services' methods, as name of the endpoint → ``"service.method"`` of the studio.
         options: Of `gr.api`; without any, an answer does not wait in the queue.
     """
@@ -137,8 +135,7 @@ def add_api(studio: Studio) -> None:
             limit: How many at the most.
         """
         found = studio.proposals(class_name or None, value or None, min_confidence, limit)
-        rounded = ("score", "confidence")
-        return [{**vars(one), **{name: round(getattr(one, name), 4) for name in rounded}} for one in found]
+        return [{**vars(one), "score": round(one.score, 4), "confidence": round(one.confidence, 4)} for one in found]
 
     def state(image_id: str, class_name: str) -> str:
         """Tell what is known of one cell: positive, negative or unknown.
@@ -161,10 +158,8 @@ def _endpoint(studio: Studio, name: str, find: Callable[[], Callable[..., Any]])
     if has_caller:
         hints["request"] = gr.Request | None
         parameters.append(inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, default=None))
-    signature = inspect.Signature(
-        [one.replace(kind=one.POSITIONAL_OR_KEYWORD, annotation=hints[one.name]) for one in parameters],
-        return_annotation=Any,
-    )
+    parameters = [one.replace(kind=one.POSITIONAL_OR_KEYWORD, annotation=hints[one.name]) for one in parameters]
+    signature = inspect.Signature(parameters, return_annotation=Any)
 
     @event
     def call(*values: Any, **named: Any) -> Any:

@@ -32,10 +32,7 @@ LAYOUTS: Final = {
 def build_blocks(studio: Studio) -> gr.Blocks:
     """Return the page of a data set. Each tab lays its components out, then wires them."""
     with gr.Blocks(
-        title=f"{studio.name} · LogicMix Studio",
-        analytics_enabled=False,
-        delete_cache=CACHE_SECONDS,
-        fill_width=True,
+        title=f"{studio.name} · LogicMix Studio", analytics_enabled=False, delete_cache=CACHE_SECONDS, fill_width=True
     ) as blocks:
         add_api(studio)  # before the tabs: a handler there that is called the same gets the number
         line = header(studio)

@@ -19,23 +19,12 @@ from logicmix_studio.studio import Studio
 
 P = ParamSpec("P")
 R = TypeVar("R")
-TAB_TITLES = {
-    "overview": "Overview",
-    "browse": "Browse",
-    "blend": "Blend",
-    "review": "Review",
-    "label": "Label",
-    "train": "Train",
-}
+TAB_TITLES = {name: name.title() for name in ("overview", "browse", "blend", "review", "label", "train")}
 """The tabs in their order, by the name that addresses use."""
-QUICK: Final[dict[str, Any]] = {
-    "queue": False,
-    "show_progress": "hidden",
-    "api_visibility": "private",
-    "trigger_mode": "always_last",
-}
+_PRIVATE: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+QUICK: Final[dict[str, Any]] = {**_PRIVATE, "trigger_mode": "always_last"}
 """Of events that are only for the page. One that comes while its like is under way is sent afterwards, not dropped."""
-EACH: Final[dict[str, Any]] = {**QUICK, "trigger_mode": "multiple"}
+EACH: Final[dict[str, Any]] = {**_PRIVATE, "trigger_mode": "multiple"}
 """Of events that tell something (``gr.EventData``): each counts."""
 
 
@@ -64,26 +53,15 @@ class Page:
 
     @staticmethod
     def go(tab: str, **filters: Any) -> tuple[Any, dict[str, Any]]:
-        """Return the values of :attr:`way` that lead to a tab, with what it shall show there.
-
-        Args:
-            filters: What the tab understands: ``class_name``, ``state``, ``image``, ``screen`` and so on.
-        """
+        """Return the values of :attr:`way` that lead to a tab, with filters such as ``class_name``, ``state``."""
         return gr.Tabs(selected=tab), {"tab": tab, **filters, "at": time.time()}
 
     def wire_timers(self) -> None:
         """Switch each timer on and off with its tab; call it once, after all tabs are laid out."""
-        every = [(name, timer) for name, timers in self.timers.items() for timer in timers]
-        if not every:
-            return
-
+        owners = [name for name, timers in self.timers.items() for _ in timers]
+        every = [timer for timers in self.timers.values() for timer in timers]
         for name, tab in self.shown.items():
-            tab.select(
-                lambda name=name: [gr.Timer(active=name == other) for other, _ in every],
-                None,
-                [timer for _, timer in every],
-                **QUICK,
-            )
+            tab.select(lambda name=name: [gr.Timer(active=name == one) for one in owners], None, every, **QUICK)
 
 
 def any_of(words: str, names: Iterable[str]) -> list[tuple[str, str]]:
@@ -110,7 +88,7 @@ def event(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except StudioError as error:
-            text = f"{error.what}: {error.hint}" if error.hint else error.what
+            text = ": ".join(filter(None, (error.what, error.hint)))
             raise gr.Error(html.escape(text, quote=False), print_exception=False) from error
 
     return handler

@@ -77,21 +77,11 @@ def build_app(
 
     app = FastAPI(title="LogicMix Studio", openapi_url=None, lifespan=lifespan)
     app.include_router(media_router(studio))
-    page = assets_folder() / "components" / "page"
-    script = (page / "script.js").read_text(encoding="utf-8")
-    gr.mount_gradio_app(
-        app,
-        build_blocks(studio),
-        path="/",
-        theme=make_theme(),
-        css=(page / "style.css").read_text(encoding="utf-8"),
-        head=f"<script>\n{script}</script>",
-        ssr_mode=False,
-        footer_links=["api"],
-        run_history=False,
-        mcp_server=mcp,
-        show_error=True,
-    )
+    files = assets_folder() / "components" / "page"
+    script, style = ((files / name).read_text(encoding="utf-8") for name in ("script.js", "style.css"))
+    look = {"theme": make_theme(), "css": style, "head": f"<script>\n{script}</script>", "footer_links": ["api"]}
+    modes = {"ssr_mode": False, "run_history": False, "mcp_server": mcp, "show_error": True}
+    gr.mount_gradio_app(app, build_blocks(studio), path="/", **look, **modes)
     app.middleware("http")(_without_other_hosts)
     app.add_middleware(Guard, access=access)
     return app
@@ -108,13 +98,10 @@ def serve(
     mcp: bool = False,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Listen until somebody ends the process.
+    """Listen until somebody ends the process; see :func:`build_app` for the other arguments.
 
     Args:
-        password: What a person must know to come in.
-        token: What a program of this user shows; made at random unless given.
         any_port: Whether to take one of the next ports where this one is in use.
-        mcp: Whether assistants are served, too.
         on_ready: Called with the page's address once it can be opened.
 
     Raises:
@@ -125,9 +112,8 @@ def serve(
     url = address(host, listener.getsockname()[1])
     with contextlib.closing(listener):
         app = build_app(studio, host=host, password=password, token=token, mcp=mcp)
-        config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S
-        )
+        quiet: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
+        config = uvicorn.Config(app, timeout_graceful_shutdown=GRACE_S, **quiet)
         _Server(config, lambda: _announce(studio, url, token, on_ready)).run(sockets=[listener])
 
 

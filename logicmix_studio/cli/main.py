@@ -47,16 +47,11 @@ def _optional(help: str, **more: Any) -> Any:  # noqa: A002  # as typer calls it
 
 
 Dataset = Annotated[
-    Path,
-    Argument(metavar="DIR", help="The folder that holds the images.", show_default=False, readable=False),
+    Path, Argument(metavar="DIR", help="The folder that holds the images.", show_default=False, readable=False)
 ]
 WorkspaceOption = Annotated[
     Path | None,
-    Option(
-        "--workspace",
-        help="Keep journal, runs and database here instead of DIR/.logicmix.",
-        show_default=False,
-    ),
+    Option("--workspace", help="Keep journal, runs and database here instead of DIR/.logicmix.", show_default=False),
 ]
 Labels = Annotated[Path | None, _optional("The label file; found by itself when it is the only one.", readable=False)]
 Classes = Annotated[str | None, _optional("Class names: a,b,c or a file with one a line.")]
@@ -70,16 +65,14 @@ Exhaustive = Annotated[
 ]
 SkipBad = Annotated[bool, Option("--skip-bad", help="Leave out what is wrong, images or labels, and import the rest.")]
 KnownProportion = Annotated[
-    float | None,
-    _optional("Trial: hide labels of a completely labelled set and keep this share.", min=0.0, max=1.0),
+    float | None, _optional("Trial: hide labels of a completely labelled set and keep this share.", min=0.0, max=1.0)
 ]
 Seed = Annotated[int, Option(help="Which labels a trial hides.", min=0)]
 AsJson = Annotated[bool, Option("--json", help="Print JSON for a script.")]
 Host = Annotated[str, Option(help="Where to listen; anything but 127.0.0.1 asks for a password.")]
 Port = Annotated[int, Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)]
 Password = Annotated[
-    str | None,
-    _optional("What people log in with; made up and printed unless given.", envvar="LOGICMIX_PASSWORD"),
+    str | None, _optional("What people log in with; made up and printed unless given.", envvar="LOGICMIX_PASSWORD")
 ]
 Browser = Annotated[bool, Option("--browser/--no-browser", help="Open the page in a browser.")]
 Who = Annotated[str | None, _optional("The person's name; the system's user unless given.")]
@@ -175,12 +168,7 @@ def train(
     ] = "quick",
     changes: Annotated[
         list[str] | None,
-        Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="A hyper-parameter; --recipe-help lists them.",
-            show_default=False,
-        ),
+        Option("--set", metavar="NAME=VALUE", help="A hyper-parameter; --recipe-help lists them.", show_default=False),
     ] = None,
     init_from: Annotated[int | None, _optional("A run to start warm from.")] = None,
     resume: Annotated[int | None, _optional("Go on with a run that was stopped.")] = None,

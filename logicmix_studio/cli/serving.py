@@ -52,8 +52,7 @@ class Serving:
             raise StudioError("the host to listen on is empty", f"name an address: --host {DEFAULT_HOST}")
         if self.mcp and importlib.util.find_spec("mcp") is None:
             raise StudioError(
-                "--mcp needs packages that are not installed",
-                "install them: pip install 'logicmix-studio[mcp]'",
+                "--mcp needs packages that are not installed", "install them: pip install 'logicmix-studio[mcp]'"
             )
 
 

@@ -58,11 +58,7 @@ class _AnswerPseudoLabels(foo.Operator):
         """Forward what the form says."""
         decisions, run = _decisions(ctx, self.answer, self.sign)
         if not decisions:
-            return {
-                "message": "There was no such pseudo-label in the selected images.",
-                "cells": 0,
-                "skipped": 0,
-            }
+            return {"message": "There was no such pseudo-label in the selected images.", "cells": 0, "skipped": 0}
         with connect(workspace_of(ctx.dataset.info)) as client:
             cells, skipped = client.decide(decisions, run)
         ctx.ops.reload_dataset()

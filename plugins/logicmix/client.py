@@ -134,8 +134,7 @@ def workspace_of(info: Mapping[str, Any]) -> Workspace:
     ours = info.get("logicmix")
     if not ours:
         raise StudioError(
-            "This data set does not belong to LogicMix Studio.",
-            "Open one that `logicmix-studio fiftyone DIR` made.",
+            "This data set does not belong to LogicMix Studio.", "Open one that `logicmix-studio fiftyone DIR` made."
         )
     workspace = Workspace(root=Path(ours["root"]), folder=Path(ours["workspace"]))
     if not workspace.exists:

@@ -1,4 +1,4 @@
-// One image with all its cells, answered in place. The value's shape stands in app/components/image_cells.py.
+// One image with all its cells, answered in place. The value's shape stands in app/tabs/browse_api.py.
 const find = (selector) => element.querySelector(selector);
 const [view, picture, title, list, fold, saved, story, dialog, search] = [".view", ".picture img", "h2", ".list", ".fold", ".saved", ".story", "dialog", ".search"].map(find);
 const showsTruth = find(".truth input");

@@ -1,4 +1,4 @@
-// Tiles: opened and selected, or marked as exceptions. The value's shape stands in app/components/image_grid.py.
+// Tiles: opened and selected, or marked as exceptions. The value's shape stands in app/components.py.
 const { marking, strip, answers } = props;
 const find = (selector) => element.querySelector(selector);
 const [tiles, count, note, all, foot, summary, confirm, preview] = [".tiles", ".count", ".note", ".all", ".foot", ".summary", ".confirm", ".preview"].map(find);

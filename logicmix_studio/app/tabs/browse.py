@@ -12,11 +12,10 @@ from typing import Any, Final
 import gradio as gr
 import numpy as np
 
-from logicmix_studio.app.components.image_cells import image_cells
-from logicmix_studio.app.components.image_grid import image_grid, tile, tiles
+from logicmix_studio.app.components import image_grid, tile, tiles
 from logicmix_studio.app.media import media_url
 from logicmix_studio.app.page import Page, any_of, event, person
-from logicmix_studio.app.tabs.browse_api import browse_api, fiftyone_address
+from logicmix_studio.app.tabs.browse_api import browse_api, fiftyone_address, image_cells
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_query import SORTS, SOURCES, FoundImages, ImageQuery
 from logicmix_studio.explore.images import PAGE, BulkPlan, ImageView
@@ -283,7 +282,7 @@ def state_choices(counts: Mapping[str, int], state: str) -> list[tuple[str, str]
 
 
 def grid_value(studio: Studio, found: FoundImages, start: int) -> dict[str, Any]:
-    """Return a page of images for :func:`~logicmix_studio.app.components.image_grid.image_grid`."""
+    """Return a page of images for :func:`~logicmix_studio.app.components.image_grid`."""
     query, total = found.query, len(found.rows)
     has_count = found.num_cells not in (total, total * studio.table.num_classes)
     cells = f"{found.num_cells:,} cells" if has_count else ""
@@ -327,7 +326,7 @@ def similar_values(studio: Studio, image_id: str) -> tuple[str, dict[str, Any]]:
 
 
 def image_value(studio: Studio, image_id: str, found: FoundImages, active: str = "") -> dict[str, Any]:
-    """Return an image for :func:`~logicmix_studio.app.components.image_cells.image_cells`.
+    """Return an image for :func:`~logicmix_studio.app.tabs.browse_api.image_cells`.
 
     ``found`` says which images are beside it; ``active`` is the class to begin with, that of the filter unless given.
     """

@@ -8,9 +8,11 @@ from typing import Any, Final
 import gradio as gr
 
 from logicmix_studio.app.api import HOLDER, offer
-from logicmix_studio.app.components.label_image import as_json, label_image
-from logicmix_studio.app.page import QUICK, Page, event
-from logicmix_studio.explore.labelling import ORDERS
+from logicmix_studio.app.components import custom
+from logicmix_studio.app.media import media_url, thumb_url
+from logicmix_studio.app.page import QUICK, Page, event, person, server_function
+from logicmix_studio.explore.labelling import ORDERS, LabelImage
+from logicmix_studio.labels import POSITIVE
 from logicmix_studio.store import Receipt
 from logicmix_studio.studio import Studio
 
@@ -33,11 +35,7 @@ def label_tab(page: Page) -> None:
         alike = gr.Dropdown(names, value=name, label="Like those that show", visible=False, min_width=130)
         nothing_known = gr.Checkbox(label="Only with nothing known", min_width=130)
         suggestions = gr.Dropdown(
-            list(SUGGESTIONS),
-            value="shown",
-            label="Suggestions of the model",
-            filterable=False,
-            min_width=130,
+            list(SUGGESTIONS), value="shown", label="Suggestions of the model", filterable=False, min_width=130
         )
         threshold = gr.Slider(0.5, 1, THRESHOLD, step=0.01, label="from score", visible=False, min_width=130)
     begin: dict[str, Any] = {"name": page.studio.name, "query": None, "suggestions": "shown"}
@@ -109,11 +107,7 @@ def _api(studio: Studio) -> None:
     """Let programs do what the tab does."""
 
     def label_queue(
-        caller: str,
-        order: str = ORDERS[0],
-        class_name: str = "",
-        nothing_known: bool = False,
-        limit: int = 10,
+        caller: str, order: str = ORDERS[0], class_name: str = "", nothing_known: bool = False, limit: int = 10
     ) -> list[dict[str, Any]]:
         """List the next images to label with their states (+1, 0, -1), pseudo-labels and scores by class.
 
@@ -143,3 +137,63 @@ def _api(studio: Studio) -> None:
         return label(image_id, present, rest, who=caller, absent=others, changed=changed, action_id=action_id)
 
     offer(studio, label_queue, label_image)
+
+
+def label_image(page: Page, value: dict[str, Any]) -> gr.HTML:
+    """Return the component; it asks the server for its photographs itself.
+
+    Args:
+        value: ``name`` of the data set, ``query`` (arguments of `LabelService.next`; None until it shall begin),
+            ``suggestions`` (hidden, shown or filled in) and ``threshold``.
+    """
+
+    @server_function
+    def label_next(asked: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        studio, who = page.studio, person(page.studio, request)
+        is_first = asked.pop("first")
+        batch = studio.labelling.next(**asked, who=who)
+        recent = studio.labelling.recent(who) if is_first else []
+        tail = f" (the last {batch.left_test:,} in split test)" if batch.left_test else ""
+        return {
+            **vars(batch),
+            "classes": studio.class_names,
+            "images": [as_json(studio, image) for image in batch.images],
+            "recent": [as_json(studio, image) for image in recent],
+            "words": f"left{tail} · {batch.complete:,} of {len(studio.image_ids):,} complete",
+        }
+
+    @server_function
+    def label_write(content: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        studio, who, kind = page.studio, person(page.studio, request), content.pop("kind")
+        if kind == "skip":
+            studio.labelling.skip(content["image_id"], who)
+            return {"skipped": []}
+        action_id = content.pop("id")
+        if kind == "label":
+            receipt = studio.labelling.label(**content, who=who, action_id=action_id)
+            return {"skipped": [decision.class_name for decision in receipt.skipped]}
+        reverse = studio.ledger.undo if kind == "undo" else studio.ledger.redo
+        line = reverse(who, action_id=action_id, target=content["target"]).line
+        if line is None or line.of is None:
+            return {"skipped": [], "image": None, "words": "There was nothing to take back."}
+        said = studio.ledger.line(line.of)
+        image = studio.labelling.image_of(said)
+        return {
+            "skipped": [],
+            "image": image and as_json(studio, image),
+            "marked": [cell.class_name for cell in said.cells if POSITIVE in (cell.before.state, cell.after.state)],
+            "words": f"{'Undone' if kind == 'undo' else 'Done again'}: line {said.seq}, {len(said.cells)} cells",
+        }
+
+    @server_function
+    def label_about(class_name: str) -> dict[str, Any]:
+        text, image_ids = page.studio.labelling.about(class_name)
+        return {"text": text, "urls": [thumb_url(page.studio, image_id, 128) for image_id in image_ids]}
+
+    return custom("label_image", value, server_functions=[label_next, label_write, label_about])
+
+
+def as_json(studio: Studio, image: LabelImage) -> dict[str, Any]:
+    """Return an image with the addresses of its pictures; a key "path" would be a file to Gradio's client."""
+    facts = {"file" if name == "path" else name: value for name, value in vars(image).items()}
+    return {**facts, "thumb": thumb_url(studio, image.image_id, 96), "url": media_url(studio, image.image_id)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import gradio as gr
@@ -13,12 +15,12 @@ from logicmix_studio.app.tabs.review_grid import grid_part
 from logicmix_studio.app.tabs.review_history import history_part
 from logicmix_studio.app.tabs.review_stream import stream_part
 
-SCREENS: Final = {
-    "stream": "Stream",
-    "grid": "Grid",
-    "audits": "Audits",
-    "conflicts": "Conflicts",
-    "history": "History",
+PARTS: Final[dict[str, Callable[[Page, gr.Tab], None]]] = {
+    "stream": partial(stream_part, origin="stream"),
+    "grid": grid_part,
+    "audits": audits_part,
+    "conflicts": partial(stream_part, origin="conflicts"),
+    "history": history_part,
 }
 """The views by the name that addresses use."""
 
@@ -27,16 +29,9 @@ def review_tab(page: Page) -> None:
     """Lay out the tab, then wire it."""
     views: dict[str, gr.Tab] = {}
     with gr.Tabs(selected="stream", elem_classes="lm-views") as screens:
-        for name, title in SCREENS.items():
-            with gr.Tab(title, id=name, elem_id=f"review-{name}-tab") as views[name]:
-                if name in ("stream", "conflicts"):
-                    stream_part(page, views[name], name)
-                elif name == "grid":
-                    grid_part(page, views[name])
-                elif name == "history":
-                    history_part(page, views[name])
-                else:
-                    audits_part(page, views[name])
+        for name, part in PARTS.items():
+            with gr.Tab(name.title(), id=name, elem_id=f"review-{name}-tab") as views[name]:
+                part(page, views[name])
     review_api(page.studio)
     views["audits"].select(None, js="() => lm.address('review', { screen: 'audits' })", **QUICK)
 
@@ -44,7 +39,7 @@ def review_tab(page: Page) -> None:
         if target.get("tab") != "review":
             return gr.skip()
         screen = target.get("screen", "stream")
-        return gr.Tabs(selected=screen if screen in SCREENS else "stream")
+        return gr.Tabs(selected=screen if screen in PARTS else "stream")
 
     page.target.change(event(arrive), page.target, screens, **QUICK)
     page.shown["review"].select(None, js="() => lm.address('review')", **QUICK)

@@ -124,10 +124,7 @@ def audits_api(studio: Studio) -> None:
         return Scope(sign, tuple(class_names or ()), threshold, target)
 
     def audit_plan(
-        sign: int = -1,
-        target: float = DEFAULT_TARGET,
-        class_names: Names | None = None,
-        threshold: float | None = None,
+        sign: int = -1, target: float = DEFAULT_TARGET, class_names: Names | None = None, threshold: float | None = None
     ) -> dict[str, Any]:
         """Tell what is known of the pseudo-labels of a sign, and how many answers would unlock what.
 

@@ -11,13 +11,7 @@ import pandas as pd
 from logicmix_studio.app.components import safe
 from logicmix_studio.app.page import EACH, QUICK, Page, event, person, server_function
 from logicmix_studio.app.tabs.review_api import audits_api
-from logicmix_studio.app.tabs.review_stream import (
-    card_facts,
-    reversal_facts,
-    reversals,
-    review_stream,
-    stream_value,
-)
+from logicmix_studio.app.tabs.review_stream import card_facts, reversal_facts, reversals, review_stream, stream_value
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import POSITIVE
 from logicmix_studio.review.audit import CLAIM_WORDS, Scope

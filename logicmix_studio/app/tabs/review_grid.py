@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import gradio as gr
 
-from logicmix_studio.app.components.image_grid import image_grid, tile, tiles
+from logicmix_studio.app.components import image_grid, tile, tiles
 from logicmix_studio.app.media import media_url
 from logicmix_studio.app.page import EACH, QUICK, Page, event, person
 from logicmix_studio.app.tabs.review_filters import arrival, filled, filter_row, is_arriving, is_meant, then_address
