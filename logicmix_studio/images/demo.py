@@ -15,7 +15,7 @@ from PIL import Image
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats import write_cells
 from logicmix_studio.images.decode import Progress
-from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable, hide_labels
+from logicmix_studio.labels import DEFAULT_SEED, NEGATIVE, POSITIVE, LabelTable, hide_labels
 
 CLASS_NAMES: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 TRUTH_FILE: Final = ".truth/labels.csv"
@@ -31,6 +31,8 @@ _SHARES: Final = (0.4, 0.35, 0.15, 0.1)
 # Of each digit, the samples nearest to its mean: those that a person reads without doubt.
 _SAMPLES_A_DIGIT: Final = 16
 _TEST_SAMPLES: Final = 4
+_TEST_SHARE: Final = 0.15
+_KNOWN_PROPORTION: Final = 0.2
 _JPEG_QUALITY: Final = 92
 _PROGRESS_EVERY: Final = 50
 # Digits of nearly one size and bright ink on dark grounds: tried until a linear head on frozen features finds
@@ -66,25 +68,11 @@ class Demo:
 
 
 def make_demo(
-    folder: Path,
-    num_images: int = 1200,
-    *,
-    seed: int = 526,
-    known_proportion: float = 0.2,
-    test_share: float = 0.15,
-    progress: Progress | None = None,
+    folder: Path, num_images: int = 1200, *, seed: int = DEFAULT_SEED, progress: Progress | None = None
 ) -> Demo:
-    """Draw the demo's images and write its labels.
+    """Draw the demo's images and write its labels, in a folder that is made where missing.
 
     Train and test scenes are drawn from different samples of handwriting. The same arguments give the same files.
-
-    Args:
-        folder: Where to write; made where missing.
-        num_images: How many scenes.
-        seed: Seed of everything drawn.
-        known_proportion: Share of the cells outside the test split that are known, in [0, 1].
-        test_share: Share of the images in split `test`, in [0, 1].
-        progress: Called now and then.
 
     Raises:
         StudioError: If the folder holds labels already.
@@ -94,11 +82,11 @@ def make_demo(
         raise StudioError(f"{folder} holds labels already", "Choose another folder, or remove this one.")
     rng = np.random.default_rng(seed)
     is_test = np.zeros(num_images, dtype=bool)
-    is_test[rng.permutation(num_images)[: round(test_share * num_images)]] = True
+    is_test[rng.permutation(num_images)[: round(_TEST_SHARE * num_images)]] = True
     states = _draw_images(folder, is_test, rng, progress)
     splits = ["test" if flag else "train" for flag in is_test.tolist()]
     complete = LabelTable.build([_path(number) for number in range(num_images)], CLASS_NAMES, states, splits)
-    known = hide_labels(complete, known_proportion, seed)
+    known = hide_labels(complete, _KNOWN_PROPORTION, seed)
     (folder / "README.txt").write_text(_README, encoding="utf-8")
     (folder / TRUTH_FILE).parent.mkdir(exist_ok=True)
     write_cells(folder / TRUTH_FILE, "csv-wide", complete)
@@ -141,7 +129,6 @@ def _choose_samples(rng: np.random.Generator) -> dict[bool, list[NDArray[np.floa
 
 
 def _path(number: int) -> str:
-    """Return the path of a scene below the demo's folder."""
     return f"images/{number:05d}.jpg"
 
 
