@@ -21,6 +21,7 @@ import pandas as pd
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.next_step import ANSWERS, Step, next_steps
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
+from logicmix_studio.review.cells import flat_index
 from logicmix_studio.review.progress import Counts, Speed, count_cells, speed_to
 from logicmix_studio.review.proposal_set import ProposalSet
 from logicmix_studio.runs import Jobs, RunInfo
@@ -225,17 +226,15 @@ class OverviewService:
     def _audited(self) -> tuple[Cells, Cells]:
         """Return what the current run claims of the cells that were audited, and what people answered; 0 for unsure."""
         current, ledger = self._proposed.current, self._dataset.ledger
-        answers: dict[tuple[int, int], int] = {}
+        answers: dict[int, int] = {}
         for line in ledger.lines:
             is_audit = current is not None and line.origin == "audit" and line.run == current.run
             if is_audit and line.kind == "decide" and not ledger.is_undone(line.seq):
-                for cell in line.cells:
-                    if cell.image_id in ledger.row_of and cell.class_name in ledger.column_of:
-                        answers[ledger.position(cell.image_id, cell.class_name)] = cell.after.state
-        if current is None or not answers:
+                answers |= {flat_index(ledger, one.image_id, one.class_name): one.after.state for one in line.cells}
+        answers.pop(-1, None)
+        if current is None:
             return np.zeros(0, np.int8), np.zeros(0, np.int8)
-        rows, columns = np.array(list(answers)).T
-        claims = np.where(current.scores[rows, columns] >= 0.5, POSITIVE, NEGATIVE)
+        claims = np.where(current.scores.ravel()[list(answers)] >= 0.5, POSITIVE, NEGATIVE)
         return claims.astype(np.int8), np.array(list(answers.values()), dtype=np.int8)
 
     def _true_precision(self, info: RunInfo) -> dict[str, float]:

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from logicmix_studio.errors import StudioError
 from logicmix_studio.files import read_json, write_json
 from logicmix_studio.labels import NEGATIVE, POSITIVE
+from logicmix_studio.review.cells import flat_index
 from logicmix_studio.store import Dataset, Line
 
 CLAIM_WORDS = {POSITIVE: "present", NEGATIVE: "absent"}
@@ -170,8 +171,8 @@ class AuditRecords:
 
     def cells(self, items: Iterable[AuditItem]) -> list[int]:
         """Return the cells of items whose image and class are still there."""
-        found = (self._cell(item.image_id, item.class_name) for item in items)
-        return [cell for cell in found if cell is not None]
+        found = (flat_index(self._ledger, item.image_id, item.class_name) for item in items)
+        return [cell for cell in found if cell >= 0]
 
     def answers(self, number: int) -> dict[int, int]:
         """Return the answers to an audit by cell: 1 present, -1 absent, 0 unsure."""
@@ -189,10 +190,6 @@ class AuditRecords:
             return "given up"
         return "open" if self.waiting(audit) else "finished"
 
-    def _cell(self, image_id: str, class_name: str) -> int | None:
-        row, column = self._ledger.row_of.get(image_id), self._ledger.column_of.get(class_name)
-        return None if row is None or column is None else row * self._ledger.table.num_classes + column
-
     def _on_line(self, line: Line) -> None:
         if self._see(line):
             self._on_answer()
@@ -208,11 +205,12 @@ class AuditRecords:
         if "audit" not in about.extra or "said" not in about.extra:
             return False
         place = about.cells[0][:2] if about.cells else (about.extra["image"], about.extra["class"])
-        cell, answers = self._cell(*place), self._answers[int(about.extra["audit"])]
-        if cell is not None and counts:
+        cell, answers = flat_index(self._ledger, *place), self._answers[int(about.extra["audit"])]
+        if counts:
             answers[cell] = (int(about.extra["said"]), about.seq)
-        elif cell is not None and answers.get(cell, (0, 0))[1] == about.seq:
+        elif answers.get(cell, (0, 0))[1] == about.seq:
             del answers[cell]
+        answers.pop(-1, None)
         return True
 
 

@@ -13,6 +13,7 @@ from logicmix_studio.labels import TEST_SPLIT, UNKNOWN
 from logicmix_studio.review.proposals import changes, conflict_mask
 from logicmix_studio.review.queue_spec import QueueSpec
 from logicmix_studio.review.score_bits import negative_cut, positive_cut, score_bits, score_values
+from logicmix_studio.store import Ledger
 
 NO_RUN = -1
 """The run number before the first run, and of a cell that nobody left as unsure."""
@@ -63,6 +64,12 @@ class CellView:
         """(N, C) the bits of the scores, 0.5 everywhere before the first run."""
         nothing = np.float16(0.5)
         return score_bits(np.full(self.states.shape, nothing) if self.scores is None else self.scores)
+
+
+def flat_index(ledger: Ledger, image_id: str, class_name: str) -> int:
+    """Return the flat index of a cell, -1 where its image or class is no longer there."""
+    row, column = ledger.row_of.get(image_id), ledger.column_of.get(class_name)
+    return -1 if row is None or column is None else row * ledger.table.num_classes + column
 
 
 def chosen_columns(view: CellView, spec: QueueSpec) -> list[int]:

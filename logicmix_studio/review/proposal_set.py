@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from logicmix_studio.labels import POSITIVE, UNKNOWN
+from logicmix_studio.review.cells import flat_index
 from logicmix_studio.review.proposals import Thresholds, conflict_mask, propose
 from logicmix_studio.store import Dataset, Ledger, Line
 
@@ -247,10 +248,8 @@ class Dismissed:
     def _mark(self, line: Line, run: int) -> None:
         if line.run != run:
             return
-        for cell in line.cells:
-            row = self._ledger.row_of.get(cell.image_id)
-            column = self._ledger.column_of.get(cell.class_name)
-            if row is None or column is None:
-                continue
-            is_same = cell.before._replace(source=0) == cell.after._replace(source=0) and cell.after.state != UNKNOWN
-            self._masks[run][row, column] = is_same and cell.answer in ("set", "redo")
+        for one in line.cells:
+            cell = flat_index(self._ledger, one.image_id, one.class_name)
+            if cell >= 0:
+                is_same = one.before._replace(source=0) == one.after._replace(source=0) and one.after.state != UNKNOWN
+                self._masks[run].ravel()[cell] = is_same and one.answer in ("set", "redo")

@@ -20,7 +20,7 @@ import pandas as pd
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
 from logicmix_studio.review.cards import Batch, Card, Cell, Pile, PilePage, Provenance, Reversal, explain_empty
-from logicmix_studio.review.cells import NO_RUN, CellView
+from logicmix_studio.review.cells import NO_RUN, CellView, flat_index
 from logicmix_studio.review.history import HistoryFilter, PastLabels, cells_of_line, labels_at, list_lines
 from logicmix_studio.review.leases import LeaseTable
 from logicmix_studio.review.proposal_set import ProposalSet
@@ -68,7 +68,7 @@ class ReviewService:
         self._splits = np.array(dataset.table.splits, dtype=np.str_)
         with dataset.ledger.lock:
             for line in dataset.ledger.lines:
-                self._cells_of(line, mark=True)
+                self._show(line)
             dataset.ledger.listen(self._on_line)
 
     # cells -------------------------------------------------------------------
@@ -358,7 +358,7 @@ class ReviewService:
         return known[1]
 
     def _on_line(self, line: Line) -> None:
-        cells = self._cells_of(line, mark=True)
+        cells = self._show(line)
         self.leases.release(cells)
         if len(cells) > BIG_BULK:
             self._epoch += 1
@@ -371,15 +371,12 @@ class ReviewService:
             pairs = zip(self._cells_of(asked), asked.cells, strict=True)
             self._skipped[line.who].update(cell for cell, change in pairs if change.answer == "skip")
 
-    def _cells_of(self, line: Line, *, mark: bool = False) -> list[Cell]:
-        """Return the flat indices of a line's cells, -1 for those that are no longer there; mark them as shown."""
-        ledger, cells = self.dataset.ledger, []
-        for change in line.cells:
-            row, column = ledger.row_of.get(change.image_id), ledger.column_of.get(change.class_name)
-            if row is None or column is None:
-                cells.append(-1)
-                continue
-            cells.append(row * self.dataset.table.num_classes + column)
-            if mark:
-                self.shown[row, column] = True
+    def _cells_of(self, line: Line) -> list[Cell]:
+        """Return the flat indices of a line's cells, -1 for those that are no longer there."""
+        return [flat_index(self.dataset.ledger, one.image_id, one.class_name) for one in line.cells]
+
+    def _show(self, line: Line) -> list[Cell]:
+        """Take note that somebody saw a line's cells; return them."""
+        cells = self._cells_of(line)
+        self.shown.ravel()[[cell for cell in cells if cell >= 0]] = True
         return cells
