@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,18 +102,19 @@ def _long_rows(table: LabelTable, details: CellDetails, proposals: NDArray[np.in
     title, *splits = _splits(table)
     yield ["image", CLASS_COLUMN, VALUE_COLUMN, SOURCE_COLUMN, SCORE_COLUMN, *title]
     states = table.states + proposals
+    sources = np.broadcast_to(0, states.shape) if details.sources is None else details.sources
+    scores = np.broadcast_to(math.nan, states.shape) if details.scores is None else details.scores
     for row in range(table.num_images):
         for column in np.flatnonzero(states[row]).tolist():
-            source = 0 if details.sources is None else int(details.sources[row, column])
+            source = int(sources[row, column])
             is_pseudo = bool(proposals[row, column])
-            score = np.nan if details.scores is None else float(details.scores[row, column])
-            has_score = np.isfinite(score) and (is_pseudo or source == _ACCEPTED)
+            score = float(scores[row, column]) if is_pseudo or source == _ACCEPTED else math.nan
             yield [
                 table.paths[row],
                 table.class_names[column],
                 _TEXT_OF_STATE[int(states[row, column])],
                 PSEUDO_SOURCE if is_pseudo else SOURCE_NAMES[source],
-                f"{score:.4f}" if has_score else "",
+                f"{score:.4f}" if math.isfinite(score) else "",
                 *splits[row],
             ]
 
