@@ -90,14 +90,14 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
 
 
 def take_checkpoint(
-    engine: Engine, pseudo: NDArray[int8], best: Mapping[str, Tensor], position: Position
+    engine: Engine, pseudo: NDArray[int8], kept: Mapping[str, Mapping[str, Tensor]], position: Position
 ) -> Checkpoint:
     """Return all that a run needs to go on.
 
     Args:
         engine: Weights, average, optimiser.
         pseudo: (T, C) pseudo-labels of the moment.
-        best: Averaged weights of the best epoch so far; empty before the first.
+        kept: Further groups of tensors.
         position: Where the run stands.
     """
     scale = float(engine.scaler.get_scale()) if engine.scaler.is_enabled() else 0.0
@@ -108,16 +108,16 @@ def take_checkpoint(
             "average": engine.average.state,
             "optimizer": optimizer_tensors(engine.optimizer),
             "pseudo": {"states": torch.from_numpy(pseudo)},
-            "best": best,
+            **kept,
         },
     )
 
 
-def restore_checkpoint(checkpoint: Checkpoint, engine: Engine) -> tuple[NDArray[int8], dict[str, Tensor]]:
+def restore_checkpoint(checkpoint: Checkpoint, engine: Engine) -> NDArray[int8]:
     """Put an engine back to where a checkpoint was taken.
 
     Returns:
-        (T, C) the pseudo-labels of that moment, and the averaged weights of the best epoch until then.
+        (T, C) the pseudo-labels of that moment.
     """
     groups = checkpoint.groups
     engine.net.load_state_dict(dict(groups["model"]))
@@ -126,4 +126,4 @@ def restore_checkpoint(checkpoint: Checkpoint, engine: Engine) -> tuple[NDArray[
     if checkpoint.position.scale:
         engine.scaler.load_state_dict({**engine.scaler.state_dict(), "scale": checkpoint.position.scale})
     pseudo: NDArray[int8] = groups["pseudo"]["states"].numpy()
-    return pseudo, {name: tensor.to(engine.device) for name, tensor in groups.get("best", {}).items()}
+    return pseudo

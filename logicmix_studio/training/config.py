@@ -63,10 +63,10 @@ Settings = QuickSettings | FullSettings
 _RELEASED = FullSettings(
     backbone=BackboneSettings(name="resnet101", image_size=448, pooling="mean", should_normalize=False),
     warm=WarmSettings(should_train_head_first=False),
-    optimizer=OptimizerSettings(micro_batch=32),
+    optimizer=OptimizerSettings(backbone_share=1.0, micro_batch=32),
     schedule=ScheduleSettings(min_steps=0, should_repeat_slip=True),
     ema=EmaSettings(has_warmup=False),
-    selection=SelectionSettings(patience=10, can_stop_before_pseudo=True),
+    selection=SelectionSettings(keeps="best", patience=10, can_stop_before_pseudo=True),
 )
 
 
@@ -104,8 +104,8 @@ RECIPES: dict[str, Recipe] = {
 }
 """By the name that stands in ``config.json``."""
 
-_RETIRED = frozenset({"compute.is_channels_last"})
-"""Settings that changed nothing; runs of earlier versions still name them."""
+_RETIRED = frozenset({"compute.is_channels_last", "compute.is_compiled"})
+"""Settings that changed nothing; runs of earlier versions still name them. (Compiled, a GPU trained no faster.)"""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.images.cache import CacheEntry, PixelCache, build_cache
 from logicmix_studio.training.config import FullSettings, RunConfig
 from logicmix_studio.training.features import describe_missing
-from logicmix_studio.training.heldout import choose_heldout, trained_states, training_rows
+from logicmix_studio.training.heldout import cell_folds, choose_heldout, trained_states, training_rows
 from logicmix_studio.training.reporter import Reporter
 from logicmix_studio.training.run_context import RunContext
 from logicmix_studio.training.run_folder import Snapshot
@@ -43,6 +43,12 @@ class TrainingData:
     def checked(self) -> NDArray[np.int8]:
         """(N, C) states of the held-out cells of readable images; 0 elsewhere."""
         return np.where(self.heldout & self.is_readable[:, None], self.snapshot.states, 0).astype(np.int8)
+
+    @property
+    def choosing(self) -> NDArray[np.bool_]:
+        """(N, C) the half of all cells that may choose an epoch; the other half reports where an earlier one was chosen."""
+        names, ids = self.snapshot.class_names.tolist(), self.snapshot.image_ids.tolist()
+        return np.asarray(cell_folds(ids, names, 2) == 0)
 
     @property
     def rows_to_score(self) -> NDArray[np.int64]:

@@ -36,7 +36,7 @@ from logicmix_studio.training.distributed import ProcessGroup
 from logicmix_studio.training.ema import WeightAverage
 from logicmix_studio.training.feed import DevicePixels
 from logicmix_studio.training.loop import Engine, LossMeter, memory_mb
-from logicmix_studio.training.metrics import Metrics, measure
+from logicmix_studio.training.metrics import Metrics, difference, measure
 from logicmix_studio.training.optimizer import make_optimizer
 from logicmix_studio.training.outcome import Outcome, write_outcome
 from logicmix_studio.training.precision import Precision, choose_precision
@@ -88,6 +88,10 @@ class FullRun:
         self.plan = make_plan(self.settings, len(data.rows))
         self.pseudo: NDArray[np.int8] = np.zeros_like(data.known)
         self.best: dict[str, Tensor] = {}
+        """Averaged weights of the best epoch so far."""
+        self.logits: dict[str, NDArray[np.float32]] = {}
+        """Of the images with held-out cells, in the best epoch so far and in the last one."""
+        self.checked_rows = np.flatnonzero((data.checked != 0).any(axis=1))
         optimizer = self.settings.optimizer
         self.position = Position(micro_batch=micro_batch(optimizer.micro_batch, optimizer.batch_size, context.device))
         self._resumed: Checkpoint | None = None
@@ -110,13 +114,18 @@ class FullRun:
         self.normalisation = normalisation_of(settings.backbone)
         self.pixels = DevicePixels(self.data.cache, context.device)
         precision = self._precision(checkpoint)
-        optimizer = make_optimizer(self.net, settings.optimizer.learning_rate, settings.optimizer.weight_decay)
+        optimizer = make_optimizer(
+            self.net,
+            settings.optimizer.learning_rate,
+            settings.optimizer.weight_decay,
+            settings.optimizer.backbone_share,
+        )
         average = WeightAverage(self.net, settings.ema.decay, settings.ema.has_warmup)
         scaler = torch.amp.GradScaler(context.device.type, enabled=precision.needs_scaler)
         self.engine = Engine(
             settings=settings,
             plan=self.plan,
-            model=self._wrapped(),
+            model=self.processes.wrap(self.net, context.device),
             net=self.net,
             optimizer=optimizer,
             average=average,
@@ -131,9 +140,18 @@ class FullRun:
             micro_batch=self.position.micro_batch,
         )
         if checkpoint is not None:
-            self.pseudo, self.best = restore_checkpoint(checkpoint, self.engine)
+            self.pseudo = restore_checkpoint(checkpoint, self.engine)
+            best = checkpoint.groups.get("best", {})
+            self.best = {name: tensor.to(context.device) for name, tensor in best.items()}
+            self.logits = {name: tensor.numpy() for name, tensor in checkpoint.groups.get("logits", {}).items()}
             context.reporter.message(f"going on after epoch {self.position.epoch}, step {self.position.step}")
         self.position = dataclasses.replace(self.position, precision=precision.name)
+        if settings.compute.has_graphs:
+            try:
+                self.engine.record()
+            except RuntimeError as error:
+                why = str(error).splitlines()[0]
+                context.reporter.message(f"the network can't be recorded and is called step by step: {why}")
 
     def train(self) -> None:
         """Train epoch by epoch, from where the run stands to its end."""
@@ -153,7 +171,11 @@ class FullRun:
         """Score all images with the best averaged weights and write all files."""
         context, data = self.context, self.data
         context.reporter.stage("scoring all images", _TRAINED, 1.0)
-        self.engine.average.load(self.best)
+        is_earlier = self._keeps_earlier()
+        if is_earlier:
+            self.engine.average.load(self.best)
+        # Cells that chose the epoch would praise it.
+        checked = np.where(data.choosing, 0, data.checked).astype(np.int8) if is_earlier else data.checked
         everything = np.flatnonzero(data.is_readable)
         scored = self._score(everything, has_features=True)
         num_images, num_classes = data.snapshot.states.shape
@@ -164,7 +186,7 @@ class FullRun:
         facts = {
             "recipe": self.config.recipe,
             "epochs": self.position.epoch,
-            "best_epoch": self.position.best_epoch,
+            "best_epoch": self.position.best_epoch if is_earlier else self.position.epoch,
             "seconds": round(self._seconds(), 2),
             "device": str(context.device),
             "precision": self.engine.precision.name,
@@ -172,10 +194,12 @@ class FullRun:
             "num_pseudo": [int((self.pseudo > 0).sum()), int((self.pseudo < 0).sum())],
         }
         if self.processes.is_first:
-            save_net(context.folder.model_file, self.best, self.settings.backbone, self.config.class_names)
-        outcome = Outcome(scores, features, data.heldout, fit_calibration(scores, data.checked), facts)
+            save_net(
+                context.folder.model_file, self.engine.average.state, self.settings.backbone, self.config.class_names
+            )
+        outcome = Outcome(scores, features, data.heldout, checked, fit_calibration(scores, checked), facts)
         if not self.processes.is_first:
-            return {"map": measure(scores, data.checked).map}
+            return {"map": measure(scores, checked).map}
         return write_outcome(context.folder, data.snapshot, outcome)
 
     def _train_head_first(self) -> None:
@@ -208,12 +232,6 @@ class FullRun:
             name = "float32"  # trials on busy cores could end differently in each process
         return choose_precision(name, self.net, self.context.device, example)
 
-    def _wrapped(self) -> nn.Module:
-        model: nn.Module = self.net
-        if self.settings.compute.is_compiled:
-            model = torch.compile(model)  # type: ignore[assignment]  # it stays a module
-        return self.processes.wrap(model, self.context.device)
-
     def _train_epoch(self, epoch: int) -> LossMeter:
         reporter, plan = self.context.reporter, self.plan
         self.engine.model.train()
@@ -240,8 +258,7 @@ class FullRun:
         data, epoch = self.data, self.position.epoch + 1
         has_pseudo = 0 < self.plan.first_pseudo_epoch <= epoch
         self.processes.share(self.engine.average.state)
-        checked_rows = np.flatnonzero((data.checked != 0).any(axis=1))
-        rows = np.union1d(checked_rows, data.rows_to_score) if has_pseudo else checked_rows
+        rows = np.union1d(self.checked_rows, data.rows_to_score) if has_pseudo else self.checked_rows
         logits = np.full(data.snapshot.states.shape, np.nan, dtype=np.float32)
         logits[rows] = self._score(rows).logits
         scores = expit(np.nan_to_num(logits).astype(np.float64))
@@ -261,7 +278,7 @@ class FullRun:
         )
         if has_pseudo:
             self._renew_pseudo(logits)
-        self._remember(epoch, metrics)
+        self._remember(epoch, measure(scores, np.where(data.choosing, data.checked, 0)), logits[self.checked_rows])
         self.position = dataclasses.replace(self.position, epoch=epoch, step=0)
         self._save_now_and_then()
 
@@ -272,20 +289,30 @@ class FullRun:
         )
         self.context.reporter.event("pseudo", **count_pseudo(self.pseudo, before, self.config.class_names))
 
-    def _remember(self, epoch: int, metrics: Metrics) -> None:
-        self.position, is_best = judge_epoch(
-            self.position, epoch, metrics, self.settings.selection, self.plan.first_pseudo_epoch
-        )
+    def _remember(self, epoch: int, metrics: Metrics, logits: NDArray[np.float32]) -> None:
+        selection, settled = self.settings.selection, self.plan.settled_epoch
+        self.position, is_best = judge_epoch(self.position, epoch, metrics, selection, settled)
+        self.logits["last"] = logits
         if is_best:
+            self.logits["best"] = logits.copy()
             self.best = {name: tensor.clone() for name, tensor in self.engine.average.state.items()}
 
     def _should_stop_early(self) -> bool:
-        stops = is_over(self.position, self.settings.selection)
+        stops = is_over(self.position, self.settings.selection) and self._keeps_earlier()
         if stops:
             self.context.reporter.message(
                 f"no better for {self.settings.selection.patience} epochs: ending after epoch {self.position.epoch}"
             )
         return stops
+
+    def _keeps_earlier(self) -> bool:
+        """Return whether the best epoch is kept and not the last one."""
+        if self.position.best_epoch >= self.position.epoch:
+            return False
+        if self.settings.selection.keeps == "best":
+            return True
+        states = np.where(self.data.choosing, self.data.checked, 0)[self.checked_rows]
+        return difference(self.logits["best"], self.logits["last"], states).verdict > 0
 
     def _score(self, rows: NDArray[np.int64], *, has_features: bool = False) -> Scored:
         """Score images with the averaged weights; each process takes its share of the rows."""
@@ -363,7 +390,8 @@ class FullRun:
         position = dataclasses.replace(
             self.position, seconds=self._seconds(), fingerprint=self.data.fingerprint(self.settings)
         )
-        checkpoint = take_checkpoint(self.engine, self.pseudo, self.best, position)
+        logits = {name: torch.from_numpy(values) for name, values in self.logits.items()}
+        checkpoint = take_checkpoint(self.engine, self.pseudo, {"best": self.best, "logits": logits}, position)
         save_checkpoint(self.context.folder.checkpoint_file, checkpoint)
 
     def _checkpoint(self) -> Checkpoint | None:

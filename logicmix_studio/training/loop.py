@@ -20,6 +20,7 @@ from logicmix_studio.training.distributed import ProcessGroup
 from logicmix_studio.training.draws import Batch, StepDraw, assemble, draw_step, epoch_steps, make_mixing, step_seed
 from logicmix_studio.training.ema import WeightAverage
 from logicmix_studio.training.feed import DevicePixels, Feed
+from logicmix_studio.training.graphs import Graphs, record
 from logicmix_studio.training.precision import Precision
 from logicmix_studio.training.schedule import Plan, set_rate
 from logicmix_studio.training.settings import LossSettings
@@ -89,6 +90,8 @@ class Engine:
     seed: int
     micro_batch: int
     """Images in memory at once."""
+    graphs: Graphs = field(default_factory=dict)
+    """Recorded networks for whole steps; without one the model is called."""
     halvings: list[int] = field(default_factory=list)
     """Micro-batches after each time that memory ran out; read and emptied by who tells of it."""
     feed: Feed = field(init=False)
@@ -154,7 +157,8 @@ class Engine:
             for number, (draw, uses) in enumerate(prepared.draw.parts(count)):
                 batch = assemble(draw, prepared.pixels[uses], states[draw.rows], self._method, output)
                 with self._without_sync() if number < count - 1 else nullcontext():
-                    losses.append((self._backward(batch, divisor), batch.mixed))
+                    model = self.graphs.get(len(batch.images), self.model) if count == 1 else self.model
+                    losses.append((self._backward(model, batch, divisor), batch.mixed))
         except RuntimeError as error:
             if not is_out_of_memory(error) or self.processes.size > 1:
                 raise
@@ -164,9 +168,9 @@ class Engine:
             meter.add(per_image, mixed)
         return True
 
-    def _backward(self, batch: Batch, divisor: float) -> Tensor:
+    def _backward(self, model: nn.Module, batch: Batch, divisor: float) -> Tensor:
         with self.precision.autocast():
-            logits = self.model(batch.images)
+            logits = model(batch.images)
         states = batch.states.to(logits.device, non_blocking=True)
         cells = cell_losses(logits, states, batch.mixed, self.settings.loss)
         # The processes' gradients are averaged, so each one counts as many times as there are processes.
@@ -196,6 +200,19 @@ class Engine:
         no_sync = getattr(self.model, "no_sync", None)
         return no_sync() if no_sync is not None else nullcontext()
 
+    def record(self) -> None:
+        """Record the network for the steps of a run, on one GPU; call it before the first step.
+
+        Raises:
+            RuntimeError: If it can't be recorded.
+        """
+        largest = -(-len(self.cache_rows) // self.plan.steps_per_epoch)
+        if self.device.type != "cuda" or self.processes.size > 1 or largest > self.micro_batch:
+            return
+        sizes = {len(self.cache_rows) // self.plan.steps_per_epoch, largest}
+        side = self.settings.backbone.image_size
+        self.graphs = record(self.net.train(), sizes, side, self.precision, self.device)
+
     def _halve(self) -> None:
         if self.micro_batch == 1:
             raise StudioError(
@@ -203,6 +220,7 @@ class Engine:
                 "Choose a smaller image size or a smaller backbone.",
             )
         self.micro_batch //= 2
+        self.graphs = {}
         self.halvings.append(self.micro_batch)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()

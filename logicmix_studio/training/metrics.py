@@ -70,6 +70,59 @@ def measure(scores: NDArray[Any], states: NDArray[np.int8]) -> Metrics:
     )
 
 
+@dataclass(frozen=True)
+class Difference:
+    """How much better one set of scores is than another, in mAP on the same known cells."""
+
+    value: float
+    """mAP of the first less that of the second."""
+    low: float
+    """Lower end of the 95 % interval."""
+    high: float
+    """Upper end."""
+
+    @property
+    def verdict(self) -> int:
+        """1: the first is better; -1: the second is; 0: it can't be told."""
+        return int(self.low > 0) - int(self.high < 0)
+
+
+def difference(ours: NDArray[Any], theirs: NDArray[Any], states: NDArray[np.int8], seed: int = 526) -> Difference:
+    """Compare two sets of scores by a paired bootstrap over images.
+
+    Args:
+        ours: (N, C) scores.
+        theirs: (N, C) scores.
+        states: (N, C), 0 for cells that do not count.
+        seed: Of the draws.
+
+    Returns:
+        All nan where there is no mAP.
+    """
+    rows = np.flatnonzero((states != 0).any(axis=1))
+    pair = [np.asarray(scores, dtype=np.float64)[rows] for scores in (ours, theirs)]
+    states = states[rows]
+    value = measure_map(pair[0], states) - measure_map(pair[1], states)
+    generator = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(max(100, min(1000, 20_000 // states.shape[1]))):
+        some = generator.integers(len(rows), size=len(rows)) if len(rows) else rows
+        drawn.append(measure_map(pair[0][some], states[some]) - measure_map(pair[1][some], states[some]))
+    kept = np.array(drawn)[~np.isnan(drawn)]
+    if np.isnan(value) or not kept.size:
+        return Difference(float("nan"), float("nan"), float("nan"))
+    low, high = np.quantile(kept, (0.025, 0.975))
+    return Difference(value, float(low), float(high))
+
+
+def measure_map(scores: NDArray[np.float64], states: NDArray[np.int8]) -> float:
+    """Return the mean average precision alone; see :func:`measure`."""
+    known = states != 0
+    values = [average_precision(scores[known[:, c], c], states[known[:, c], c] > 0) for c in range(states.shape[1])]
+    found = [value for value in values if not np.isnan(value)]
+    return float(np.mean(found)) if found else float("nan")
+
+
 def average_precision(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
     """Return the average precision of one class: recall steps times precision, equal scores taken together.
 

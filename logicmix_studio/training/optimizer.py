@@ -8,14 +8,29 @@ import torch
 from torch import Tensor, nn
 
 
-def make_optimizer(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.Adam:
-    """Return Adam, as one kernel on a GPU; biases, norms and other vectors have no weight decay."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+def make_optimizer(
+    model: nn.Module, learning_rate: float, weight_decay: float, backbone_share: float = 1.0
+) -> torch.optim.Adam:
+    """Return Adam, as one kernel on a GPU; biases, norms and other vectors have no weight decay.
+
+    Args:
+        model: Parameters named ``backbone.`` and others.
+        learning_rate: In each group times the group's ``share``.
+        weight_decay: Of matrices.
+        backbone_share: Share of the learning rate that the backbone gets.
+    """
+    named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {
+            "params": [p for name, p in named if (p.ndim > 1) == is_matrix and name.startswith("backbone.") == is_deep],
+            "weight_decay": weight_decay if is_matrix else 0.0,
+            "share": backbone_share if is_deep else 1.0,
+        }
+        for is_matrix in (True, False)
+        for is_deep in (True, False)
     ]
-    return torch.optim.Adam(groups, lr=learning_rate, fused=parameters[0].device.type == "cuda")
+    is_fused = named[0][1].device.type == "cuda"
+    return torch.optim.Adam([group for group in groups if group["params"]], lr=learning_rate, fused=is_fused)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

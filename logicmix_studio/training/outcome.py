@@ -27,6 +27,8 @@ class Outcome:
     """(N, D)."""
     heldout: NDArray[np.bool_]
     """(N, C) known cells that the weights were not trained on."""
+    checked: NDArray[np.int8]
+    """(N, C) states of the held-out cells that neither trained the weights nor chose them; 0 elsewhere."""
     calibration: Calibration
     """Fitted on cells that the scores were not trained on."""
     facts: Mapping[str, Any]
@@ -43,8 +45,7 @@ def write_outcome(folder: RunFolder, snapshot: Snapshot, outcome: Outcome) -> di
     save_array(folder.scores_file, outcome.scores.astype(np.float16))
     save_array(folder.heldout_file, outcome.heldout)
     write_json(folder.calibration_file, outcome.calibration.as_dict())
-    measured = np.where(outcome.heldout, snapshot.states, 0).astype(np.int8)
-    metrics = measure_calibrated(outcome.scores, measured, outcome.calibration)
+    metrics = measure_calibrated(outcome.scores, outcome.checked, outcome.calibration)
     names = snapshot.class_names.tolist()
     result = {
         **metrics.as_dict(names),

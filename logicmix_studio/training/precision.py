@@ -40,7 +40,8 @@ class Precision:
         """Return the context in which the network is called."""
         if self.name == "float32":
             return nullcontext()
-        return torch.autocast(self.device_type, dtype=_DTYPES[self.name])
+        # Without the cache of cast weights, which a recorded pass would find filled once and never again.
+        return torch.autocast(self.device_type, dtype=_DTYPES[self.name], cache_enabled=self.device_type != "cuda")
 
 
 def choose_precision(name: str, model: nn.Module, device: torch.device, example: Callable[[], Tensor]) -> Precision:

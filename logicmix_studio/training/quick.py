@@ -73,8 +73,11 @@ def run_quick(config: RunConfig, snapshot: Snapshot, context: RunContext) -> dic
     }
     head = settings.head
     shape = LossShape(head.gamma_positive, head.gamma_negative, head.shift)
+    checked = np.where(heldout, snapshot.states, 0).astype(np.int8)
     calibration = fit_calibration(fit.fair_scores, known, shape)
-    return write_outcome(context.folder, snapshot, Outcome(scores, features.values, heldout, calibration, facts))
+    return write_outcome(
+        context.folder, snapshot, Outcome(scores, features.values, heldout, checked, calibration, facts)
+    )
 
 
 def prepare_net(config: RunConfig, snapshot: Snapshot, context: RunContext) -> MultiLabelNet:

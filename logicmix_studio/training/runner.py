@@ -12,7 +12,7 @@ from typing import Any
 from logicmix_studio.errors import StudioError
 from logicmix_studio.training.config import QuickSettings, RunConfig
 from logicmix_studio.training.control import Control, Stopped
-from logicmix_studio.training.device import choose_device, prepare_device, wait_for_device
+from logicmix_studio.training.device import allow_tf32, choose_device, wait_for_device
 from logicmix_studio.training.distributed import join_processes, leave_processes
 from logicmix_studio.training.full import run_full
 from logicmix_studio.training.quick import run_quick
@@ -54,7 +54,7 @@ def _run(folder: RunFolder, reporter: Reporter, control: Control) -> dict[str, A
     config, snapshot = folder.config(), folder.snapshot()
     _check(config, snapshot)
     device = choose_device(config.settings.compute.device)
-    prepare_device(device, has_tf32=config.settings.compute.has_tf32)
+    allow_tf32(config.settings.compute.has_tf32)
     processes = join_processes(os.environ, device)
     holder = f"run {folder.number} of {config.root}"
     # Processes on the CPU share one device, whose lock the first one takes for all.

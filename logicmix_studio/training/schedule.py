@@ -32,6 +32,12 @@ class Plan:
     """Highest learning rate."""
 
     @property
+    def settled_epoch(self) -> int:
+        """After this epoch the learning rate falls and pseudo-labels, if any, are in use."""
+        peak = math.ceil(self.warmup_share * self.schedule_steps / self.steps_per_epoch)
+        return max(self.first_pseudo_epoch, min(peak, self.epochs))
+
+    @property
     def total_steps(self) -> int:
         """Optimiser steps in the run."""
         return self.epochs * self.steps_per_epoch
@@ -85,10 +91,10 @@ def one_cycle(step: int, total_steps: int, warmup_share: float, peak: float) -> 
 
 
 def set_rate(optimizer: Optimizer, plan: Plan, step: int) -> float:
-    """Set the optimiser to the learning rate and beta of a step, and return the rate."""
+    """Set each group to its share of the learning rate of a step, and to its beta; return the rate."""
     rate, beta = one_cycle(step, plan.schedule_steps, plan.warmup_share, plan.peak)
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("share", 1.0)
         group["betas"] = (beta, group["betas"][1])
     return rate
 

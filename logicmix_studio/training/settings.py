@@ -174,6 +174,8 @@ class OptimizerSettings(Group):
 
     learning_rate: float = setting(2e-4, low=1e-8, high=1.0, source="released")
     """Peak learning rate."""
+    backbone_share: float = setting(0.1, low=0.0, high=1.0, source="measured")
+    """Learning rate of the backbone as a share of the head's, so that a trained backbone keeps what it knows."""
     weight_decay: float = setting(1e-4, low=0.0, high=1.0, source="released")
     """Weight decay on matrices; biases and other vectors have none."""
     batch_size: int = setting(128, low=1, high=65_536, source="released")
@@ -238,10 +240,13 @@ class SelectionSettings(Group):
     heldout_share: float = setting(0.15, low=0.0, high=0.9)
     """Share of the known cells that is held out, the same cells in every run. Not used where there is a val
     split."""
+    keeps: str = setting("last", choices=("last", "best"), source="measured")
+    """Keep the last epoch, unless an earlier one is better beyond doubt, or the best one, as released."""
     patience: int = setting(15, low=1, high=100_000)
-    """Epochs without a better result before the run ends; counted only once pseudo-labels are in use."""
+    """Epochs without a better result before the run may end; counted once the learning rate falls and pseudo-labels are
+    in use."""
     has_early_stop: bool = setting(True, source="released")
-    """End early when results stay no better for ``patience`` epochs."""
+    """End early when results stay worse for ``patience`` epochs; beyond doubt where the last epoch is kept."""
     can_stop_before_pseudo: bool = setting(False)
     """Let early stopping end a run before its first pseudo-labels, as the released code does by mistake."""
 
@@ -256,8 +261,8 @@ class ComputeSettings(Group):
     """Processes that train together, one for each GPU."""
     precision: str = setting("auto", choices=("auto", "float32", "bfloat16", "float16"))
     """auto takes bfloat16 where a GPU has it, else float16; on a CPU a short trial decides."""
-    is_compiled: bool = setting(False, source="measured")
-    """Compile the model first; pays for long runs on a GPU."""
+    has_graphs: bool = setting(True, source="measured")
+    """Record the network's passes once, so that a GPU gets each as one command; where the memory holds a whole batch."""
     has_tf32: bool = setting(True)
     """Let a GPU round float32 products to TF32."""
     checkpoint_seconds: float = setting(20.0, low=0.0, high=86_400.0)

@@ -28,7 +28,7 @@ from logicmix_studio.images.augment import augment
 from logicmix_studio.training.backbone import create_net, normalisation_of
 from logicmix_studio.training.checkpoint import Position, restore_checkpoint, take_checkpoint
 from logicmix_studio.training.config import FullSettings, RunConfig
-from logicmix_studio.training.device import prepare_device
+from logicmix_studio.training.device import allow_tf32
 from logicmix_studio.training.distributed import ProcessGroup
 from logicmix_studio.training.ema import WeightAverage
 from logicmix_studio.training.feed import DevicePixels
@@ -131,8 +131,15 @@ def speeds(options: argparse.Namespace) -> dict[str, float]:
         engine.optimizer.zero_grad(set_to_none=True)
 
     found = {"bare network": timed(bare, options.batch)}
-    for name, overrides in (("whole step", {}), ("whole step without blends", {"mixing.method": "none"})):
+    kinds: dict[str, dict[str, object]] = {
+        "whole step, not recorded": {},
+        "whole step": {},
+        "whole step without blends": {"mixing.method": "none"},
+    }
+    for name, overrides in kinds.items():
         engine = make_engine(options, "cuda", **overrides)
+        if "not recorded" not in name:
+            engine.record()
         meter = LossMeter(engine.device)
         found[name] = timed(lambda n, engine=engine, meter=meter: take(engine, n, states, meter), options.batch)
         found[f"{name}: waited for the feed"] = engine.feed.take_wait()
@@ -157,6 +164,12 @@ def speeds(options: argparse.Namespace) -> dict[str, float]:
     return found
 
 
+def largest_gap(one: Engine, other: Engine) -> float:
+    """Return the largest difference between the weights of two networks."""
+    pairs = zip(one.net.parameters(), other.net.parameters(), strict=True)
+    return max(float((mine - theirs).abs().max()) for mine, theirs in pairs)
+
+
 def check(options: argparse.Namespace) -> None:
     """Fail loudly where a GPU does something wrong."""
     options = argparse.Namespace(**{**vars(options), "backbone": "resnet18", "size": 64, "batch": 32, "images": 256})
@@ -171,6 +184,20 @@ def check(options: argparse.Namespace) -> None:
         assert all(mean is not None and np.isfinite(mean) for mean in means), (precision, means)
         print(f"ok  20 steps in {precision}: losses {means}")
 
+    whole, recorded, meter = make_engine(options, "cuda"), make_engine(options, "cuda"), LossMeter(torch.device("cuda"))
+    before = {name: tensor.clone() for name, tensor in recorded.net.state_dict().items()}
+    recorded.record()
+    assert all(torch.equal(before[name], tensor) for name, tensor in recorded.net.state_dict().items())
+    for number in range(10):
+        take(whole, number, states, meter)
+        take(recorded, number, states, meter)
+    gap = largest_gap(whole, recorded)
+    assert recorded.graphs, "nothing was recorded"
+    assert gap < 1e-2, gap
+    print(f"ok  recorded passes: weights differ by {gap:.1e} at the most after 10 steps")
+    whole.feed.close()
+    recorded.feed.close()
+
     engine = make_engine(options, "cuda")
     prepared, draw = engine.feed.take(0, 1), engine.feed.take(0, 1).draw
     torch.cuda.synchronize()
@@ -181,7 +208,7 @@ def check(options: argparse.Namespace) -> None:
 
     engine = make_engine(options, "cuda")
     free = torch.cuda.mem_get_info()[0]
-    greedy = torch.empty(max(0, free - (400 << 20)), dtype=torch.uint8, device="cuda")
+    greedy = torch.empty(max(0, free - (3 << 30)), dtype=torch.uint8, device="cuda")
     large = argparse.Namespace(**{**vars(options), "size": 256, "batch": 256})
     large.pixels = MemoryPixels(large.images, large.size)
     hungry, meter = make_engine(large, "cuda", "float32"), LossMeter(torch.device("cuda"))
@@ -205,8 +232,7 @@ def check(options: argparse.Namespace) -> None:
     restore_checkpoint(kept, resumed)
     for number in range(4, 8):
         take(resumed, number, states, meter)
-    pairs = zip(whole.net.state_dict().values(), resumed.net.state_dict().values(), strict=True)
-    gap = max(float((one.float() - other.float()).abs().max()) for one, other in pairs)
+    gap = largest_gap(whole, resumed)
     assert gap < 1e-2, gap
     print(f"ok  resumed after 4 of 8 steps: weights differ by {gap:.1e} at the most")
     for engine in (whole, broken, resumed):
@@ -237,9 +263,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--images", type=int, default=2048)
+    parser.add_argument("--benchmark", action="store_true", help="let cuDNN try its algorithms")
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
-    prepare_device(torch.device("cuda"), has_tf32=True)
+    allow_tf32(True)
+    torch.backends.cudnn.benchmark = options.benchmark
     if options.check:
         return check(options)
     options.pixels = MemoryPixels(options.images, options.size)

@@ -25,7 +25,7 @@ from logicmix_studio.images.cache import CacheEntry, PixelCache, build_cache
 from logicmix_studio.labels import image_id
 from logicmix_studio.training.backbone import create_net, normalisation_of
 from logicmix_studio.training.config import FullSettings, RunConfig
-from logicmix_studio.training.device import prepare_device
+from logicmix_studio.training.device import allow_tf32
 from logicmix_studio.training.distributed import ProcessGroup
 from logicmix_studio.training.ema import WeightAverage
 from logicmix_studio.training.feed import DevicePixels
@@ -54,7 +54,7 @@ def main() -> None:
     options = parser.parse_args()
     keep_memory()  # for both sides, as the trainer's process does
     torch.set_num_threads(options.threads)
-    prepare_device(torch.device(options.device), has_tf32=True)
+    allow_tf32(True)
     with tempfile.TemporaryDirectory() as made:
         paths = photographs(options.folder, options.images, Path(made))
         states = random_states(len(paths), NUM_CLASSES)

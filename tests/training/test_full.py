@@ -11,7 +11,7 @@ from logicmix_studio.training.control import Stopped
 from logicmix_studio.training.distributed import ProcessGroup
 from logicmix_studio.training.full import run_full
 from logicmix_studio.training.loop import Engine, cell_losses
-from logicmix_studio.training.metrics import measure
+from logicmix_studio.training.metrics import Difference, measure
 from logicmix_studio.training.run_folder import read_events
 
 
@@ -118,6 +118,7 @@ def test_a_checkpoint_of_other_labels_is_not_used(make_run, run_context, snapsho
 def test_early_stopping_does_not_fire_before_pseudo_labels(make_run, run_context, monkeypatch):
     overrides = {
         "schedule.epochs": 6,
+        "selection.keeps": "best",
         "selection.patience": 1,
         "pseudo.start_share": 0.5,
         "optimizer.learning_rate": 1e-8,
@@ -132,6 +133,23 @@ def test_early_stopping_does_not_fire_before_pseudo_labels(make_run, run_context
     monkeypatch.setattr("logicmix_studio.training.full.measure", falling_metrics())
     slip = make_run("2wayaug-pl", number=2, overrides={**overrides, "selection.can_stop_before_pseudo": True})
     assert run(slip, run_context)["epochs"] == 2
+
+
+def test_the_last_epoch_is_kept_unless_an_earlier_one_is_better_beyond_doubt(make_run, run_context, monkeypatch):
+    overrides = {"schedule.epochs": 6, "selection.patience": 1, "optimizer.learning_rate": 1e-8}
+    monkeypatch.setattr("logicmix_studio.training.full.measure", falling_metrics())
+    result = run(make_run("2wayaug-pl", overrides=overrides), run_context)
+
+    # The weights hardly change, so what falls is noise: it ends nothing and chooses nothing.
+    assert (result["epochs"], result["best_epoch"]) == (6, 6)
+
+    monkeypatch.setattr("logicmix_studio.training.full.difference", lambda *_: Difference(0.2, 0.1, 0.3))
+    monkeypatch.setattr("logicmix_studio.training.full.measure", falling_metrics())
+    doubtless = run(make_run("2wayaug-pl", number=2, overrides=overrides), run_context)
+
+    assert doubtless["epochs"] < 6
+    assert doubtless["best_epoch"] == 1
+    assert doubtless["num_cells"] < result["num_cells"], "the cells that chose the epoch must not praise it"
 
 
 def falling_metrics():

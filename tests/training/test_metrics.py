@@ -4,7 +4,7 @@ import torch
 from sklearn.metrics import f1_score
 from torchmetrics.functional.classification import binary_average_precision
 
-from logicmix_studio.training.metrics import average_precision, measure
+from logicmix_studio.training.metrics import average_precision, difference, measure
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -68,3 +68,18 @@ def test_f1_scores_equal_sklearn_where_all_is_known():
     precision = np.mean([(claimed & truth)[:, c].sum() / claimed[:, c].sum() for c in range(3)])
     recall = np.mean([(claimed & truth)[:, c].sum() / truth[:, c].sum() for c in range(3)])
     assert metrics.class_f1 == pytest.approx(2 * precision * recall / (precision + recall))
+
+
+def test_difference__tells_better_worse_and_cannot_be_told():
+    generator = np.random.default_rng(0)
+    states = np.where(generator.random((300, 4)) < 0.3, 1, -1).astype(np.int8)
+    good = states + generator.normal(0, 0.8, states.shape)
+    poor = states + generator.normal(0, 3.0, states.shape)
+
+    assert difference(good, poor, states).verdict == 1
+    assert difference(poor, good, states).verdict == -1
+    found = difference(good, poor, states)
+    assert found.low < found.value < found.high
+    few = np.where(np.arange(300)[:, None] < 8, states, 0).astype(np.int8)
+    assert difference(good, good + generator.normal(0, 0.1, states.shape), few).verdict == 0
+    assert np.isnan(difference(good, poor, np.zeros_like(states)).value)
