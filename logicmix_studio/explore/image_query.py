@@ -131,11 +131,7 @@ class ImageQuery:
     """The run whose scores count; the current one unless given."""
 
     def __post_init__(self) -> None:
-        """Refuse names that mean nothing, and an empty band.
-
-        Raises:
-            StudioError: If there is one.
-        """
+        """Refuse names that mean nothing, and an empty band."""
         for what, names in {"state": STATES, "sort": SORTS, "source": SOURCES}.items():
             asked = getattr(self, what)
             if asked and asked not in names:
@@ -172,16 +168,11 @@ class FoundImages:
 
 
 def find_images(dataset: Dataset, proposed: ProposalSet, index: JournalIndex, query: ImageQuery) -> FoundImages:
-    """Find and order images.
-
-    Raises:
-        StudioError: If there is no such class or run.
-    """
+    """Find and order images; refuses a class or a run that is none."""
     column = dataset.column_of(query.class_name) if query.class_name else None
     columns = slice(None) if column is None else slice(column, column + 1)
     seq, scores = dataset.ledger.seq, proposed.scores(query.run)
-    claims = (proposed.array() if scores is None else proposed.of(scores))[:, columns]
-    states = dataset.states[:, columns]
+    claims, states = proposed.of(scores)[:, columns], dataset.states[:, columns]
     rows, cells = _row_mask(dataset, query), _cell_mask(dataset, index, query, columns, scores)
 
     def of_state(state: str) -> Mask:

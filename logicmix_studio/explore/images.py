@@ -17,7 +17,6 @@ from logicmix_studio.explore.image_query import FoundImages, ImageQuery, Journal
 from logicmix_studio.explore.similar import Similar
 from logicmix_studio.labels import POSITIVE, STATE_NAMES, UNKNOWN
 from logicmix_studio.review.proposal_set import ProposalSet, RunScores
-from logicmix_studio.review.proposals import Thresholds
 from logicmix_studio.runs import Jobs
 from logicmix_studio.store import NEVER, CellChange, Dataset, Decision, Line, Receipt, Source
 
@@ -151,7 +150,7 @@ class ImageService:
         """Return an image with all its cells."""
         row = self._dataset.row_of(image_id)
         scores, claims = self._proposed.current, self._proposed.array()[row]
-        cells = self._cells(row, range(len(claims)), scores, claims, self._proposed.thresholds)
+        cells = self._cells(row, range(len(claims)), scores, claims)
         size = _size(self._dataset.image_path(image_id))
         return self._view(row, sorted(cells, key=_looked_at), scores, claims, 0, size)
 
@@ -159,8 +158,7 @@ class ImageService:
         """Return in words where a cell's state comes from and what the model says of it."""
         row, column = self._dataset.ledger.position(image_id, class_name)
         scores = self._proposed.current
-        claims, thresholds = self._proposed.array()[row], self._proposed.thresholds
-        cell = self._cells(row, [column], scores, claims, thresholds)[0]
+        cell = self._cells(row, [column], scores, self._proposed.array()[row])[0]
         known = {"imported": "Known from the import.", "human": "A person said so."}
         known["accepted"] = "A person agreed with a pseudo-label."
         unsure = "Somebody was unsure about it." if cell.is_unsure else "Nobody has looked at it."
@@ -255,17 +253,16 @@ class ImageService:
 
     def _tiles(self, rows: Iterable[int], class_name: str, run: int | None) -> list[ImageView]:
         """Return images with the class that was asked for, their positives and their surest proposed positives."""
-        scores = self._proposed.scores(run)
-        array = self._proposed.array() if scores is None else self._proposed.of(scores)
+        scores, tiles = self._proposed.scores(run), []
+        array = self._proposed.of(scores)
         asked = [self._dataset.column_of(class_name)] if class_name else []
-        tiles, thresholds = [], self._proposed.thresholds
         for row in rows:
             proposed = np.flatnonzero(array[row] == POSITIVE)
             if scores is not None:
                 proposed = proposed[np.argsort(-scores.scores[row, proposed].astype(np.float32), kind="stable")]
             positive = np.flatnonzero(self._dataset.states[row] == POSITIVE)
             shown = [int(one) for one in (*positive, *proposed) if one not in asked]
-            cells = self._cells(row, [*asked, *shown[:TILE_CELLS]], scores, array[row], thresholds)
+            cells = self._cells(row, [*asked, *shown[:TILE_CELLS]], scores, array[row])
             tiles.append(self._view(row, cells, scores, array[row], max(0, len(shown) - TILE_CELLS)))
         return tiles
 
@@ -275,10 +272,8 @@ class ImageService:
         run, claimed = scores.run if scores else None, int(np.count_nonzero(claims))
         return ImageView(*place, tuple(cells), known, claimed, run, *more)
 
-    def _cells(
-        self, row: int, columns: Iterable[int], scores: RunScores | None, claims: Claims, thresholds: Thresholds
-    ) -> list[Cell]:
-        dataset, ledger = self._dataset, self._dataset.ledger
+    def _cells(self, row: int, columns: Iterable[int], scores: RunScores | None, claims: Claims) -> list[Cell]:
+        dataset, ledger, thresholds = self._dataset, self._dataset.ledger, self._proposed.thresholds
 
         def cell(column: int) -> Cell:
             score, reached = None, 0
@@ -310,8 +305,8 @@ def _words(line: Line, cell: CellChange) -> str:
     name = STATE_NAMES[cell.after.state]
     if line.kind != "decide":
         return f"{'took back' if line.kind == 'undo' else 'brought back'} line {line.of}: {name}"
-    said = {"accept": f"accepted: {name}", "reject": f"rejected: {name}", "unsure": "was unsure"}
-    return said.get(cell.answer, "skipped" if cell.answer == "skip" else f"set to {name}")
+    said = {"accept": f"accepted: {name}", "reject": f"rejected: {name}", "unsure": "was unsure", "skip": "skipped"}
+    return said.get(cell.answer, f"set to {name}")
 
 
 def _size(path: Path) -> tuple[int, int] | None:

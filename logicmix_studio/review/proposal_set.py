@@ -160,9 +160,9 @@ class ProposalSet:
                 self._array = (key, self.propose(current))
             return self._array[1]
 
-    def of(self, scores: RunScores) -> npt.NDArray[np.int8]:
+    def of(self, scores: RunScores | None) -> npt.NDArray[np.int8]:
         """Return the (N, C) int8 pseudo-labels that some run's scores give at today's states and thresholds."""
-        return self.array() if scores.run == self.choice()[0] else self.propose(scores)
+        return self.array() if scores is None or scores.run == self.choice()[0] else self.propose(scores)
 
     def conflicts(self, scores: RunScores) -> npt.NDArray[np.int8]:
         """Return where a run's scores confidently contradict a known cell, and nobody has dismissed that.

@@ -168,10 +168,7 @@ class ReviewService:
 
         Only images of ``splits`` count; all but those of the test split where empty.
         """
-        scores = self.proposed.scores(run)
-        if scores is None:
-            return []
-        proposals = self.proposed.of(scores)
+        proposals = self.proposed.of(self.proposed.scores(run))
         if splits:
             proposals = proposals[np.isin(self._splits, splits)]
         found = [

@@ -143,9 +143,7 @@ def preview(dataset: Dataset, proposed: ProposalSet, jobs: Jobs) -> TrainingPrev
         every, sources = dataset.ledger.states.copy(), dataset.ledger.sources.copy()
     trained, names = ~dataset.table.is_test, np.array(dataset.class_names)
     states, sources = every[trained], sources[trained]
-    proposals = np.zeros_like(states)
-    if current is not None:
-        proposals = proposed.of(current)[trained] * (states == UNKNOWN)
+    proposals = proposed.of(current)[trained] * (states == UNKNOWN)
     table, without = pd.DataFrame({"class": names}), {}
     for mark, sign in (("●", POSITIVE), ("○", NEGATIVE)):
         has_sign = states == sign
