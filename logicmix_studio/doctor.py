@@ -38,16 +38,8 @@ def run_checks(dataset: Path | None, port: int) -> list[Check]:
     """Look at everything and return what was found, never raising for what is missing."""
     prepare_environment()
     folder = user_data_folder() if dataset is None else locate_workspace(dataset).folder
-    return [
-        check_python(),
-        check_packages(),
-        check_device(),
-        check_mongod(),
-        check_disk(folder),
-        check_file_system(folder),
-        check_port(port),
-        check_weights(),
-    ]
+    here = [check_python(), check_packages(), check_device(), check_mongod()]
+    return [*here, check_disk(folder), check_file_system(folder), check_port(port), check_weights()]
 
 
 def describe_checks(checks: list[Check]) -> str:
@@ -74,8 +66,7 @@ def check_packages() -> Check:
     try:
         return Check("packages", "good", ", ".join(f"{name} {version(name)}" for name in names))
     except PackageNotFoundError as error:
-        hint = "install with: pip install logicmix-studio"
-        return Check("packages", "bad", f"{error.name} is missing", hint)
+        return Check("packages", "bad", f"{error.name} is missing", "install with: pip install logicmix-studio")
 
 
 def check_device() -> Check:
@@ -92,18 +83,17 @@ def check_disk(folder: Path) -> Check:
     """Return how much room is left where the workspace lies."""
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(there).free / 1e9
-    found = f"{free:.1f} GB free at {there}"
-    if free >= ENOUGH_DISK_GB:
-        return Check("disk", "good", found)
-    return Check("disk", "warn", found, "free some space")
+    is_enough = free >= ENOUGH_DISK_GB
+    found, hint = f"{free:.1f} GB free at {there}", "" if is_enough else "free some space"
+    return Check("disk", "good" if is_enough else "warn", found, hint)
 
 
 def check_file_system(folder: Path) -> Check:
     """Return whether the workspace lies on a local disk."""
-    if is_on_network(folder):
-        found = f"{folder} is on a network file system"
-        return Check("file system", "warn", found, "name a local folder with --workspace")
-    return Check("file system", "good", file_system_of(folder) or "local")
+    if not is_on_network(folder):
+        return Check("file system", "good", file_system_of(folder) or "local")
+    found = f"{folder} is on a network file system"
+    return Check("file system", "warn", found, "name a local folder with --workspace")
 
 
 def check_port(port: int) -> Check:
@@ -147,14 +137,13 @@ def _start_mongod() -> str:
 
     from logicmix_studio.store.fiftyone.mongod import Mongod
 
-    with tempfile.TemporaryDirectory(prefix="logicmix-doctor-") as folder:
-        mongod = Mongod(Path(folder))
-        client: pymongo.MongoClient[dict[str, object]]
-        try:
-            with pymongo.MongoClient(mongod.ensure(), serverSelectionTimeoutMS=3000) as client:
-                return f"MongoDB {client.server_info()['version']} starts and answers"
-        finally:
-            mongod.stop()
+    client: pymongo.MongoClient[dict[str, object]]
+    with (
+        tempfile.TemporaryDirectory(prefix="logicmix-doctor-") as folder,
+        Mongod(Path(folder)) as mongod,
+        pymongo.MongoClient(mongod.ensure(), serverSelectionTimeoutMS=3000) as client,
+    ):
+        return f"MongoDB {client.server_info()['version']} starts and answers"
 
 
 def _find_weights() -> str:

@@ -30,12 +30,9 @@ OFFLINE_DEFAULT = "1"
 def prepare_environment(
     environ: MutableMapping[str, str] | None = None, *, database_uri: str | None = None, gradio_temp: Path | None = None
 ) -> None:
-    """Set every switch the studio relies on.
+    """Set every switch the studio relies on, in ``os.environ`` unless told otherwise.
 
-    Args:
-        environ: The mapping to change; ``os.environ`` unless given.
-        database_uri: Where mongod listens, for processes that import FiftyOne.
-        gradio_temp: Gradio's cache folder, below the workspace.
+    Processes that import FiftyOne need to know where mongod listens; Gradio's cache folder lies below the workspace.
     """
     target = os.environ if environ is None else environ
     target.update(QUIET)

@@ -20,10 +20,7 @@ from logicmix_studio.errors import StudioError, writing
 def replacing(path: Path, mode: int = 0o666, *, is_durable: bool = True) -> Iterator[BinaryIO]:
     """Yield a file that takes the place of another when all of it is written, and leaves nothing behind if not.
 
-    Args:
-        path: The file to be replaced; its folder is made if need be.
-        mode: Who may read and write it, within the process's umask.
-        is_durable: Whether to wait for the disk; False for what can be made again.
+    Its folder is made if need be. Unless ``is_durable``, the disk is not waited for: for what can be made again.
 
     Raises:
         StudioError: If the system refuses to write it.
@@ -59,27 +56,25 @@ def read_json(path: Path) -> dict[str, Any] | None:
     Raises:
         StudioError: If the file holds no JSON object.
     """
+    hint = "mend or remove the file"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except json.JSONDecodeError as error:
-        raise StudioError(f"{path}:{error.lineno}: not valid JSON: {error.msg}", "mend or remove the file") from error
+        raise StudioError(f"{path}:{error.lineno}: not valid JSON: {error.msg}", hint) from error
     except UnicodeDecodeError as error:
-        raise StudioError(f"{path}: not valid JSON: {error}", "mend or remove the file") from error
+        raise StudioError(f"{path}: not valid JSON: {error}", hint) from error
     if not isinstance(content, dict):
-        found = type(content).__name__
-        raise StudioError(f"{path}: expected a JSON object, got {found}", "mend or remove the file")
+        raise StudioError(f"{path}: expected a JSON object, got {type(content).__name__}", hint)
     return content
 
 
 def take_lock(path: Path) -> FileLock | None:
     """Return the lock of a file, taken, or None where somebody else holds it.
 
-    The kernel frees it when this process ends, however it ends; child processes do not inherit it.
-
-    Args:
-        path: The lock file; made if need be, never deleted. Its folder must exist.
+    The kernel frees it when this process ends, however it ends; child processes do not inherit it. The file is made if
+    need be, in a folder that must exist, and never deleted.
     """
     # A lock of one thread could not be given back by another; a soft lock would outlive a killed process.
     lock = FileLock(path, timeout=0, thread_local=False, fallback_to_soft=False)

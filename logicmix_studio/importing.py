@@ -87,51 +87,38 @@ class ImportReport:
 def import_dataset(workspace: Workspace, options: ImportOptions, progress: Progress | None = None) -> ImportReport:
     """Read images and labels and write them into a workspace.
 
-    A second import replaces the imported table; what people decided stays in the journal and wins over the import.
-    Classes keep the names that people gave them, and added classes stay.
-
-    Args:
-        workspace: Where to write.
-        options: How to read; :meth:`ImportOptions.recall` has those of the last import.
-        progress: Called as the work goes on.
+    A second import (:meth:`ImportOptions.recall` has the options of the last one) replaces the imported table; what
+    people decided stays in the journal and wins over the import. Classes keep the names that people gave them, and added
+    classes stay.
 
     Raises:
         StudioError: If something can't be read; nothing is changed then.
     """
     workspace.info_if_any()  # a workspace of another version stays as it is
-    result = read_dataset(
-        workspace.root,
-        labels=options.labels,
-        classes=options.classes,
-        exhaustive=options.exhaustive,
-        skip_bad=options.skip_bad,
-        progress=progress,
-    )
+    how = {name: getattr(options, name) for name in ("labels", "classes", "exhaustive", "skip_bad")}
+    result = read_dataset(workspace.root, **how, progress=progress)
     table, complete = result.table, None
     if options.known_proportion is not None:
         complete = table
         table = hide_labels(table, options.known_proportion, options.seed)
     notes = (*result.notes, *_left_out(result.problems), *_trial_notes(options))
     bad_images = tuple(f"{error.path.relative_to(workspace.root)}: {error.reason}" for error in result.bad_images)
-    return _write(workspace, table, complete, notes, bad_images, options)
+    return store_tables(workspace, table, complete, notes, bad_images, options)
 
 
 def store_tables(
-    workspace: Workspace, table: LabelTable, complete: LabelTable | None, notes: Sequence[str] = ()
-) -> ImportReport:
-    """Write tables that were made rather than read, such as the demo's."""
-    return _write(workspace, table, complete, tuple(notes), (), ImportOptions())
-
-
-def _write(
     workspace: Workspace,
     table: LabelTable,
     complete: LabelTable | None,
-    notes: tuple[str, ...],
-    bad_images: tuple[str, ...],
-    options: ImportOptions,
+    notes: Sequence[str] = (),
+    bad_images: tuple[str, ...] = (),
+    options: ImportOptions | None = None,
 ) -> ImportReport:
-    """Write the truth, the table, then ``workspace.json``: a studio opens whatever a stop leaves behind."""
+    """Write tables, read or made, as the demo's are.
+
+    First the truth, then the table, then ``workspace.json``: a studio opens whatever a stop leaves behind.
+    """
+    options = options or ImportOptions()
     before = read_json(workspace.info_file) or {}
     table = with_classes(table, before)
     former = _former(workspace, before)
@@ -149,8 +136,8 @@ def _write(
         "name": workspace.root.name,
         "root": str(workspace.root),
         "created": before.get("created") or utc_now(),
-        "notes": list(notes),
-        "bad_images": list(bad_images),
+        "notes": notes,
+        "bad_images": bad_images,
         "options": options.to_json(workspace.root),
         "trial": options.trial,
         "demo": options.trial is None and (complete is not None or bool(before.get("demo"))),
@@ -158,7 +145,7 @@ def _write(
         "added": before.get("added", []),
     }
     write_json(workspace.info_file, info)
-    return ImportReport(workspace, table, notes, bad_images, () if former is None else _compare(former, table))
+    return ImportReport(workspace, table, tuple(notes), bad_images, () if former is None else _compare(former, table))
 
 
 def _former(workspace: Workspace, info: Mapping[str, Any]) -> LabelTable | None:

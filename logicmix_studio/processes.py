@@ -24,12 +24,7 @@ def start_time(pid: int | None = None) -> float | None:
 
 
 def is_alive(pid: int | None, started: float | None) -> bool:
-    """Return whether this very process runs.
-
-    Args:
-        pid: Its pid, if it has one.
-        started: When it started, as :func:`start_time` said then.
-    """
+    """Return whether this very process runs; ``started`` is what :func:`start_time` said then."""
     if pid is None or started is None:
         return False
     now = start_time(pid)
@@ -49,13 +44,7 @@ def end_group(pid: int, started: float, sent: signal.Signals) -> None:
 
 
 def wait_until_gone(pid: int, started: float, seconds: float) -> bool:
-    """Wait for a process to end, and return whether it has.
-
-    Args:
-        pid: Its pid.
-        started: When it started.
-        seconds: How long to wait at most.
-    """
+    """Wait for a process to end, ``seconds`` at most, and return whether it has."""
     deadline = time.monotonic() + seconds
     while is_alive(pid, started):
         left = deadline - time.monotonic()

@@ -294,21 +294,16 @@ class Studio:
     # what a person says ------------------------------------------------------
 
     def decide(self, image_id: str, class_name: str, state: int, *, answer: str = "set", note: str = "") -> Receipt:
-        """Set the state of one cell.
+        """Set the state of one cell: +1 positive, -1 negative, 0 unknown; the note is a person's words.
 
-        Args:
-            image_id: The image.
-            class_name: The class.
-            state: +1 positive, -1 negative, 0 unknown.
-            answer: set, accept, reject, unsure or skip; accept and reject leave a cell alone that is known already.
-            note: A person's words.
+        The answer is set, accept, reject, unsure or skip; accept and reject leave a cell alone that is known already.
 
         Raises:
             StudioError: If there is no such cell or state.
         """
         decision = Decision(image_id, class_name, state, answer, self.proposed.score_of(image_id, class_name))
-        current, _ = self.proposed.choice()
-        return self.ledger.decide([decision], who=self.who, origin="python", run=current, note=note)
+        run, _ = self.proposed.choice()
+        return self.ledger.decide([decision], who=self.who, origin="python", run=run, note=note)
 
     def undo(self) -> Receipt:
         """Undo this person's last action."""
@@ -328,17 +323,7 @@ class Studio:
         *,
         seed: int = DEFAULT_SEED,
     ) -> int:
-        """Start the trainer process on a snapshot of today's labels and return the run's number at once.
-
-        Args:
-            recipe: fast (quick), thorough (2wayaug-pl) or as published (2wayaug-pl-released).
-            overrides: Hyper-parameters by dotted name.
-            init_from: A run to start warm from.
-            seed: Everything random follows from it.
-
-        Raises:
-            StudioError: If the recipe or a value is wrong, or there is nothing to learn from.
-        """
+        """Start the trainer process on today's labels and return the run's number at once; see :meth:`train`."""
         return self.runs.start(recipe, overrides, init_from, seed=seed)
 
     def train(
@@ -369,9 +354,7 @@ class Studio:
         info = self.jobs.wait(run, watch)
         self.refresh()
         if info.status in ("failed", "died"):
-            raise StudioError(
-                f"run {run} {info.status}: {info.message}", f"see {self.workspace.runs / f'{run:04d}' / 'log.txt'}"
-            )
+            raise StudioError(f"run {run} {info.status}: {info.message}", f"see {self.jobs.folder(run) / 'log.txt'}")
         return info
 
     def refresh(self) -> bool:
@@ -381,12 +364,9 @@ class Studio:
     # leaving -----------------------------------------------------------------
 
     def export(self, file: str | Path, format: str = "csv-long", *, proposals: bool = False) -> LossReport:  # noqa: A002
-        """Write the labels to a file and return what the format could not hold.
+        """Write the labels to a file, replaced in one step, and return what the format could not hold.
 
-        Args:
-            file: Where to write; replaced in one step.
-            format: csv-long or csv-wide.
-            proposals: Whether to add the open pseudo-labels (csv-long only, marked as such).
+        The format is csv-long or csv-wide; the former can hold the open pseudo-labels, too, marked as such.
 
         Raises:
             StudioError: If the format is unknown or the file can't be written.
@@ -423,8 +403,8 @@ class Studio:
         """
         with self._change():
             new_name = rename_class(self.workspace, class_name, new_name)
-        renamed = [class_name, new_name]
-        self._note(f"renamed the class {class_name!r} to {new_name!r}", who, {"renamed": renamed})
+        extra = {"renamed": [class_name, new_name]}
+        self._note(f"renamed the class {class_name!r} to {new_name!r}", who, extra)
 
     def import_again(self, *, who: str | None = None, progress: Progress | None = None) -> ImportReport:
         """Read images and labels of the folder anew, as they were read the first time, and return what is new.

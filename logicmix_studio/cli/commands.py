@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from logicmix_studio.cli.terminal import err, note, progress_bar, show_table
+from logicmix_studio.cli.terminal import err, note, print_json, progress_bar, show_table
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
 from logicmix_studio.importing import ImportOptions, ImportReport, import_dataset
-from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
+from logicmix_studio.labels import NEGATIVE, POSITIVE, STATE_NAMES, UNKNOWN
 from logicmix_studio.processes import wait_until_gone
 from logicmix_studio.runs import RunInfo
 from logicmix_studio.store import Workspace, WorkspaceLock, locate_workspace, server_of
 from logicmix_studio.studio import Studio
 from logicmix_studio.training.config import describe
+from logicmix_studio.training.fields import Field
 from logicmix_studio.words import counted
 
 STOP_SECONDS = 20.0
@@ -64,17 +63,14 @@ def describe_import(found: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What ``train`` was asked for."""
+    """What ``train`` was asked for: to start a run or to resume one, and to wait for its end or not."""
 
     recipe: str
     overrides: Mapping[str, Any]
-    """Hyper-parameters by dotted name."""
     init_from: int | None
     seed: int
     resume: int | None
-    """Go on with this run instead of starting one."""
     is_detached: bool
-    """Return as soon as the run has started."""
 
 
 def run_training(dataset: Path, workspace: Path | None, plan: TrainingPlan) -> dict[str, Any]:
@@ -95,8 +91,7 @@ def run_training(dataset: Path, workspace: Path | None, plan: TrainingPlan) -> d
         err.print(f"run {run} was cancelled; go on with: --resume {run}")
         info = studio.jobs.info(run)
     if info.status in ("failed", "died"):
-        log = studio.jobs.folder(run) / "log.txt"
-        raise StudioError(f"run {run} {info.status}: {info.message}", f"see {log}")
+        raise StudioError(f"run {run} {info.status}: {info.message}", f"see {studio.jobs.folder(run) / 'log.txt'}")
     return _run_json(info)
 
 
@@ -113,12 +108,9 @@ def print_recipe(recipe: str, as_json: bool) -> None:
     fields = describe(recipe)
     if as_json:
         names = ("name", "default", "low", "high", "choices", "help", "source")
-        content = [{name: getattr(field, name) for name in names} for field in fields]
-        sys.stdout.write(json.dumps(content, indent=2, default=str) + "\n")
+        print_json([{name: getattr(field, name) for name in names} for field in fields])
         return
-    rows = [
-        [field.name, str(field.default), _range(field.low, field.high, field.choices), field.source] for field in fields
-    ]
+    rows = [[field.name, str(field.default), _range(field), field.source] for field in fields]
     show_table(f"Recipe {recipe}: --set NAME=VALUE", ["name", "default", "range", "source"], rows)
 
 
@@ -131,8 +123,9 @@ def run_export(dataset: Path, workspace: Path | None, file: Path, file_format: s
 
 def describe_export(done: Mapping[str, Any]) -> str:
     """Return an export's result in words."""
-    head = f"wrote {done['file']} ({done['format']})"
-    return "\n".join([head, *(f"not in the file: {line}" for line in done["lost"])])
+    return "\n".join(
+        [f"wrote {done['file']} ({done['format']})", *(f"not in the file: {line}" for line in done["lost"])]
+    )
 
 
 def collect_status(dataset: Path, workspace: Path | None) -> dict[str, Any]:
@@ -167,18 +160,12 @@ def describe_status(status: Mapping[str, Any]) -> str:
     rows = [[name, *(f"{count:,}" for count in counts.values())] for name, counts in status["classes"].items()]
     head = ["class", "● positive", "○ negative", "· unknown", "◐ pseudo +", "◐ pseudo −"]
     show_table(f"{status['name']}: {counted(status['images'], 'image')}", head, rows)
-    decisions, server = counted(status["decisions"], "decision"), status["server"]
-    where = "no studio is open"
+    decisions, server, where = counted(status["decisions"], "decision"), status["server"], "no studio is open"
     if server is not None:
         where = f"open at {server['url'] or 'no address yet'} (process {server['pid']})"
-    return "\n".join(
-        [
-            f"known: {status['known_proportion']:.2%} of the cells; {decisions} in the journal",
-            *(describe_run(run) for run in status["runs"]),
-            f"pseudo-labels: {status['current_run_reason']}",
-            where,
-        ]
-    )
+    known = f"known: {status['known_proportion']:.2%} of the cells; {decisions} in the journal"
+    runs = map(describe_run, status["runs"])
+    return "\n".join([known, *runs, f"pseudo-labels: {status['current_run_reason']}", where])
 
 
 def stop_server(dataset: Path, workspace: Path | None) -> str:
@@ -193,17 +180,14 @@ def stop_server(dataset: Path, workspace: Path | None) -> str:
         return f"no studio is open on {place.root}"
     os.kill(server.pid, signal.SIGTERM)
     if not wait_until_gone(server.pid, server.process_started, STOP_SECONDS):
-        raise StudioError(
-            f"process {server.pid} did not end within {STOP_SECONDS:.0f} s",
-            f"end it with: kill -9 {server.pid} (nothing is lost)",
-        )
+        told = f"process {server.pid} did not end within {STOP_SECONDS:.0f} s"
+        raise StudioError(told, f"end it with: kill -9 {server.pid} (nothing is lost)")
     note(f"process {server.pid} has ended")
     return f"the studio on {place.root} is closed"
 
 
 def _counts(states: npt.NDArray[np.int8]) -> dict[str, int]:
-    named = {"positive": POSITIVE, "negative": NEGATIVE, "unknown": UNKNOWN}
-    return {name: int((states == state).sum()) for name, state in named.items()}
+    return {STATE_NAMES[state]: int((states == state).sum()) for state in (POSITIVE, NEGATIVE, UNKNOWN)}
 
 
 def _run_json(info: RunInfo) -> dict[str, Any]:
@@ -211,9 +195,8 @@ def _run_json(info: RunInfo) -> dict[str, Any]:
     return {name: getattr(info, name) for name in names}
 
 
-def _range(low: float | None, high: float | None, choices: Any) -> str:
-    if choices:
-        return " | ".join(str(choice) for choice in choices)
-    if low is None and high is None:
-        return ""
-    return f"{'' if low is None else low} … {'' if high is None else high}"
+def _range(field: Field) -> str:
+    if field.choices:
+        return " | ".join(map(str, field.choices))
+    low, high = ("" if end is None else str(end) for end in (field.low, field.high))
+    return f"{low} … {high}" if low or high else ""

@@ -210,8 +210,7 @@ def export(
     """
     from logicmix_studio.cli import commands
 
-    done = commands.run_export(dataset, workspace, file, format, proposals)
-    _print(done, as_json, commands.describe_export)
+    _print(commands.run_export(dataset, workspace, file, format, proposals), as_json, commands.describe_export)
 
 
 @app.command(epilog="Example: logicmix-studio status ./photos --json")
@@ -303,9 +302,9 @@ def _assignments(changes: list[str]) -> dict[str, Any]:
 
 
 def _print(result: Any, as_json: bool, describe: Callable[[Any], str]) -> None:
-    from logicmix_studio.cli.terminal import say
+    from logicmix_studio.cli.terminal import print_json, say
 
     if as_json:
-        sys.stdout.write(json.dumps(result, ensure_ascii=False, indent=2) + "\n")
+        print_json(result)
     else:
         say(describe(result))

@@ -51,9 +51,8 @@ class Serving:
         if not self.host.strip():
             raise StudioError("the host to listen on is empty", f"name an address: --host {DEFAULT_HOST}")
         if self.mcp and importlib.util.find_spec("mcp") is None:
-            raise StudioError(
-                "--mcp needs packages that are not installed", "install them: pip install 'logicmix-studio[mcp]'"
-            )
+            hint = "install them: pip install 'logicmix-studio[mcp]'"
+            raise StudioError("--mcp needs packages that are not installed", hint)
 
 
 def launch_studio(dataset: Path, workspace: Path | None, options: ImportOptions, serving: Serving) -> None:
@@ -105,11 +104,7 @@ def launch_fiftyone(dataset: Path, workspace: Path | None, serving: Serving) -> 
 
 
 def rebuild_dataset(dataset: Path, workspace: Path | None) -> dict[str, Any]:
-    """Make the FiftyOne data set anew from import and journal and return what stands in it.
-
-    Raises:
-        StudioError: If a studio is open on it, or the database can't be had.
-    """
+    """Make the FiftyOne data set anew from import and journal and return what stands in it."""
     prepare_environment()
     place = locate_workspace(dataset, workspace)
     with Studio(place) as studio, Mongod(place.database) as mongod:
@@ -132,17 +127,15 @@ def describe_rebuild(done: Mapping[str, Any]) -> str:
 def _opened(place: Workspace, serving: Serving) -> Iterator[Studio]:
     note(f"reading labels and journal of {place.root}")
     with Studio(place, who=serving.who) as studio:
-        table, lines = studio.table, counted(len(studio.ledger.lines), "journal line")
-        images, classes = counted(table.num_images, "image"), counted(table.num_classes, "class")
-        say(f"{studio.name}: {images}, {classes}, {lines}")
+        counts = {"image": studio.table.num_images, "class": studio.table.num_classes}
+        counts["journal line"] = len(studio.ledger.lines)
+        say(f"{studio.name}: {', '.join(counted(number, noun) for noun, number in counts.items())}")
         yield studio
 
 
 def _serve(studio: Studio, serving: Serving, *, app_browser: bool | None = None) -> None:
     """Serve a studio; with ``app_browser`` given, open the FiftyOne App as well."""
-    generated = None
-    if serving.password is None and not is_loopback(serving.host):
-        generated = new_token()[:16]
+    generated = None if serving.password is not None or is_loopback(serving.host) else new_token()[:16]
 
     def announce(url: str) -> None:
         say(f"LogicMix Studio is open at {url}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from logicmix_studio.errors import StudioError
@@ -33,6 +36,11 @@ def complain(error: StudioError) -> None:
         note(error.hint)
 
 
+def print_json(result: Any) -> None:
+    """Print a result for a script."""
+    sys.stdout.write(json.dumps(result, ensure_ascii=False, indent=2) + "\n")
+
+
 def show_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a small table; every column but the first is aligned right."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
@@ -46,19 +54,13 @@ def show_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -
 @contextmanager
 def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
     """Yield a function that shows ``done`` of ``total`` with a message; each new message gets its own bar."""
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=err,
-        transient=True,
-    ) as bars:
-        tasks: dict[str, object] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
 
         def update(done: int, total: int, message: str) -> None:
             if message not in tasks:
                 tasks[message] = bars.add_task(message, total=total)
-            bars.update(tasks[message], completed=done, total=total)  # type: ignore[arg-type]
+            bars.update(tasks[message], completed=done, total=total)
 
         yield update

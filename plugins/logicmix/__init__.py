@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import fiftyone.operators as foo
@@ -15,20 +16,34 @@ from .client import connect, workspace_of
 ALL_CLASSES = "all classes"
 
 
-class _AnswerPseudoLabels(foo.Operator):
+class _Operator(foo.Operator):
+    """What shows its result as a message."""
+
+    title = ("", "")
+    """Its name and its label."""
+    is_dynamic = False
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """Return the operator's name and label."""
+        name, label = self.title
+        return foo.OperatorConfig(name=name, label=f"LogicMix: {label}", dynamic=self.is_dynamic)
+
+    def resolve_output(self, ctx: Any) -> types.Property:
+        """Return how the result is shown."""
+        outputs = types.Object()
+        outputs.str("message", label="Result")
+        return types.Property(outputs)
+
+
+class _AnswerPseudoLabels(_Operator):
     """Accept or reject the pseudo-labels of the selected images, of one class or all."""
 
     answer = ""
     verb = ""
     sign = 1
     """What an answer makes of a proposed state: itself, or its opposite."""
-
-    @property
-    def config(self) -> foo.OperatorConfig:
-        """Return the operator's name and label."""
-        return foo.OperatorConfig(
-            name=f"{self.answer}_pseudo_labels", label=f"LogicMix: {self.answer} pseudo-labels", dynamic=True
-        )
+    is_dynamic = True
 
     def resolve_placement(self, ctx: Any) -> types.Placement:
         """Put a button above the grid of images."""
@@ -40,10 +55,7 @@ class _AnswerPseudoLabels(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         """Return the form."""
         inputs = types.Object()
-        choices = types.AutocompleteView()
-        for name in (ALL_CLASSES, *ctx.dataset.default_classes):
-            choices.add_choice(name, label=name)
-        inputs.enum("class_name", choices.values(), default=ALL_CLASSES, required=True, label="Class", view=choices)
+        _choose_class(inputs, (ALL_CLASSES, *ctx.dataset.default_classes), default=ALL_CLASSES)
         inputs.float("min_confidence", default=0.0, min=0.0, max=1.0, label="From this confidence on")
         if ctx.selected:
             count = len(_decisions(ctx, self.answer, self.sign)[0])
@@ -66,38 +78,30 @@ class _AnswerPseudoLabels(foo.Operator):
         message = f"{cells} pseudo-labels {self.answer}ed{settled}."
         return {"message": message, "cells": cells, "skipped": skipped}
 
-    def resolve_output(self, ctx: Any) -> types.Property:
-        """Return how the result is shown."""
-        return _message()
-
 
 class AcceptPseudoLabels(_AnswerPseudoLabels):
     """Make pseudo-labels known as they are."""
 
     answer, verb, sign = "accept", "Accept", 1
+    title = ("accept_pseudo_labels", "accept pseudo-labels")
 
 
 class RejectPseudoLabels(_AnswerPseudoLabels):
     """Make the opposite of pseudo-labels known."""
 
     answer, verb, sign = "reject", "Reject", -1
+    title = ("reject_pseudo_labels", "reject pseudo-labels")
 
 
-class UnknownOfClass(foo.Operator):
+class UnknownOfClass(_Operator):
     """Show the images in which a class is unknown."""
 
-    @property
-    def config(self) -> foo.OperatorConfig:
-        """Return the operator's name and label."""
-        return foo.OperatorConfig(name="unknown_of_class", label="LogicMix: unknown of class …")
+    title = ("unknown_of_class", "unknown of class …")
 
     def resolve_input(self, ctx: Any) -> types.Property:
         """Return the form."""
         inputs = types.Object()
-        choices = types.AutocompleteView()
-        for name in ctx.dataset.default_classes:
-            choices.add_choice(name, label=name)
-        inputs.enum("class_name", choices.values(), required=True, label="Class", view=choices)
+        _choose_class(inputs, ctx.dataset.default_classes)
         return types.Property(inputs, view=types.View(label="Images in which a class is unknown"))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
@@ -108,18 +112,11 @@ class UnknownOfClass(foo.Operator):
         count = len(view)
         return {"message": f"{name!r} is unknown in {count} images.", "images": count}
 
-    def resolve_output(self, ctx: Any) -> types.Property:
-        """Return how the result is shown."""
-        return _message()
 
-
-class Train(foo.Operator):
+class Train(_Operator):
     """Start the trainer on today's labels."""
 
-    @property
-    def config(self) -> foo.OperatorConfig:
-        """Return the operator's name and label."""
-        return foo.OperatorConfig(name="train", label="LogicMix: train")
+    title = ("train", "train")
 
     def resolve_input(self, ctx: Any) -> types.Property:
         """Return the form."""
@@ -135,10 +132,6 @@ class Train(foo.Operator):
         with connect(workspace_of(ctx.dataset.info)) as client:
             run = client.train(ctx.params.get("recipe", "quick"))
         return {"message": f"Run {run} has started; watch it in the studio's Train tab.", "run": run}
-
-    def resolve_output(self, ctx: Any) -> types.Property:
-        """Return how the result is shown."""
-        return _message()
 
 
 class LogicMixStatus(foo.Panel):
@@ -197,26 +190,24 @@ def _decisions(ctx: Any, answer: str, sign: int) -> tuple[list[Decision], int | 
 
 
 def _status_text(dataset: Any) -> str:
-    workspace = workspace_of(dataset.info)
-    images = len(dataset)
+    workspace, images = workspace_of(dataset.info), len(dataset)
     cells = images * len(dataset.default_classes)
     known = cells - int(dataset.sum("num_unknown") or 0)
     runs = dataset._sample_collection.database["logicmix_runs"]
     run = runs.find_one({"workspace": dataset.info["logicmix"]["id"], "status": "complete"})
     origin = f"run {run['run']}" if run else "no run yet"
-    return "\n".join(
-        (
-            f"**{known:,} of {cells:,} cells known** in {images:,} images",
-            "",
-            f"- pseudo-labels to review: **{dataset.count('pseudo.classifications'):,}** ({origin})",
-            f"- conflicts: **{dataset.count('conflicts.classifications'):,}**",
-            f"- complete images: **{len(dataset.match({'num_unknown': 0})):,}**",
-            f"- workspace: `{workspace.folder}`",
-        )
+    lines = (
+        f"**{known:,} of {cells:,} cells known** in {images:,} images\n",
+        f"- pseudo-labels to review: **{dataset.count('pseudo.classifications'):,}** ({origin})",
+        f"- conflicts: **{dataset.count('conflicts.classifications'):,}**",
+        f"- complete images: **{len(dataset.match({'num_unknown': 0})):,}**",
+        f"- workspace: `{workspace.folder}`",
     )
+    return "\n".join(lines)
 
 
-def _message() -> types.Property:
-    outputs = types.Object()
-    outputs.str("message", label="Result")
-    return types.Property(outputs)
+def _choose_class(inputs: types.Object, names: Iterable[str], **options: Any) -> None:
+    choices = types.AutocompleteView()
+    for name in names:
+        choices.add_choice(name, label=name)
+    inputs.enum("class_name", choices.values(), required=True, label="Class", view=choices, **options)

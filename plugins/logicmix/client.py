@@ -25,7 +25,7 @@ FLUSH_SECONDS: Final = 30.0
 
 
 class StudioClient(Protocol):
-    """What the plugin asks of the studio."""
+    """What the plugin asks of the studio; a `StudioError` says why it refuses, or that it does not answer."""
 
     def decide(self, decisions: Sequence[Decision], run: int | None) -> tuple[int, int]:
         """Write answers to a run's pseudo-labels as one action; return how many count, and how many were settled."""
@@ -57,31 +57,22 @@ class ServerClient:
         self.seconds = seconds
 
     def decide(self, decisions: Sequence[Decision], run: int | None) -> tuple[int, int]:
-        """Write answers as one action.
-
-        Raises:
-            StudioError: The server refuses or does not answer.
-        """
+        """Write answers as one action."""
         cells = [[one.image_id, one.class_name, one.state, one.answer, one.score] for one in decisions]
         told = self._ask("/decide", cells=cells, run=run, action_id=new_action_id(), origin=ORIGIN)
         return int(told["cells"]), len(told["skipped"])
 
     def train(self, recipe: str) -> int:
-        """Start a run and return its number.
-
-        Raises:
-            StudioError: The server refuses or does not answer.
-        """
+        """Start a run and return its number."""
         return int(self._ask("/train", recipe=recipe))
 
     def _ask(self, api_name: str, **arguments: Any) -> Any:
         headers = {"x-logicmix-token": self.server.token, "x-logicmix-person": current_user()}
         # A proxy set for the outside world must not be asked for a server on this machine.
         options = {"trust_env": False, "timeout": self.seconds}
+        quiet = {"verbose": False, "analytics_enabled": False}
         try:
-            client = Client(
-                self.server.url, verbose=False, headers=headers, httpx_kwargs=options, analytics_enabled=False
-            )
+            client = Client(self.server.url, headers=headers, httpx_kwargs=options, **quiet)
             with contextlib.closing(client):
                 return client.predict(**arguments, api_name=api_name)
         except AppError as error:
@@ -100,11 +91,7 @@ class LocalClient:
         self.studio = studio
 
     def decide(self, decisions: Sequence[Decision], run: int | None) -> tuple[int, int]:
-        """Write answers as one action.
-
-        Raises:
-            StudioError: An answer is refused, or the database cannot be had.
-        """
+        """Write answers as one action."""
         studio = self.studio
         receipt = studio.ledger.decide(decisions, who=studio.who, origin=ORIGIN, run=run)
         worker = attach(studio.workspace, studio.table, Mongod(studio.workspace.database))
@@ -114,19 +101,12 @@ class LocalClient:
         return 0 if receipt.line is None else len(receipt.line.cells), len(receipt.skipped)
 
     def train(self, recipe: str) -> int:
-        """Start a run and return its number.
-
-        Raises:
-            StudioError: It cannot be started.
-        """
+        """Start a run and return its number."""
         return self.studio.start_run(recipe)
 
 
 def workspace_of(info: Mapping[str, Any]) -> Workspace:
-    """Return the workspace that a FiftyOne data set belongs to.
-
-    Args:
-        info: The data set's ``info``.
+    """Return the workspace that a FiftyOne data set, by its ``info``, belongs to.
 
     Raises:
         StudioError: It belongs to none, or its folder is gone.

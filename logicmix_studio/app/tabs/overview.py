@@ -181,6 +181,7 @@ def data_accordion(page: Page) -> None:
             pseudo: Whether to add the open pseudo-labels, marked as such (csv-long only).
         """
         path = studio.workspace.temporary / "gradio" / "export" / f"{studio.name}-{kind}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
         report = studio.export(path, kind, proposals=pseudo)
         words = "\n".join(report.lines) or "Nothing is lost."
         return [gr.update(value=str(path), visible=True), gr.update(value=words, visible=True)]
