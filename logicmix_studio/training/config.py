@@ -62,7 +62,7 @@ Settings = QuickSettings | FullSettings
 
 _RELEASED = FullSettings(
     backbone=BackboneSettings(name="resnet101", image_size=448, pooling="mean", should_normalize=False),
-    warm=WarmSettings(should_train_head_first=False),
+    warm=WarmSettings(should_train_head_first=False, should_keep_statistics=False),
     optimizer=OptimizerSettings(backbone_share=1.0, micro_batch=32),
     schedule=ScheduleSettings(min_steps=0, should_repeat_slip=True),
     ema=EmaSettings(has_warmup=False),

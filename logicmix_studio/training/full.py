@@ -138,6 +138,7 @@ class FullRun:
             normalisation=self.normalisation,
             seed=self.config.seed,
             micro_batch=self.position.micro_batch,
+            keeps_statistics=settings.warm.should_keep_statistics and self._is_trained(),
         )
         if checkpoint is not None:
             self.pseudo = restore_checkpoint(checkpoint, self.engine)
@@ -202,6 +203,10 @@ class FullRun:
             return {"map": measure(scores, checked).map}
         return write_outcome(context.folder, data.snapshot, outcome)
 
+    def _is_trained(self) -> bool:
+        """Return whether the backbone has been trained before this run."""
+        return self.settings.backbone.weights == "pretrained" or self.config.init_from is not None
+
     def _train_head_first(self) -> None:
         context, data = self.context, self.data
         features = embed_snapshot(self.config, data.snapshot, self.net, context, until=_WARM * 0.9)
@@ -234,7 +239,7 @@ class FullRun:
 
     def _train_epoch(self, epoch: int) -> LossMeter:
         reporter, plan = self.context.reporter, self.plan
-        self.engine.model.train()
+        self.engine.to_training()
         states = self.data.working_states(self.pseudo)
         total = LossMeter(self.context.device)
         since, meter = time.monotonic(), LossMeter(self.context.device)

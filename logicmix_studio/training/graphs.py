@@ -47,7 +47,7 @@ def record(net: nn.Module, sizes: Iterable[int], side: int, precision: Precision
     found: dict[int, nn.Module] = {}
     try:
         for size in sorted(set(sizes)):
-            shell = _Recorded(net).train()
+            shell = _Recorded(net)
             images = torch.zeros(size, 3, side, side, device=device).contiguous(memory_format=torch.channels_last)
             with precision.autocast():
                 recorded: Any = torch.cuda.make_graphed_callables(shell, (images,))

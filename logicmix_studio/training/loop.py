@@ -90,6 +90,8 @@ class Engine:
     seed: int
     micro_batch: int
     """Images in memory at once."""
+    keeps_statistics: bool = False
+    """Whether batch norm keeps its running statistics."""
     graphs: Graphs = field(default_factory=dict)
     """Recorded networks for whole steps; without one the model is called."""
     halvings: list[int] = field(default_factory=list)
@@ -103,6 +105,14 @@ class Engine:
         self.feed = Feed(self._draw, self.pixels, self.cache_rows, plan.steps_per_epoch, plan.total_steps)
         self._method = make_mixing(self.settings.mixing)
         self._order: tuple[int, list[Tensor]] = (-1, [])
+
+    def to_training(self) -> None:
+        """Bring the network into training mode, all but batch norm whose statistics are kept."""
+        self.model.train()
+        if self.keeps_statistics:
+            for module in self.net.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
 
     def train_step(self, states: Tensor, epoch: int, step: int, meter: LossMeter) -> float:
         """Take one optimiser step.
@@ -211,7 +221,8 @@ class Engine:
             return
         sizes = {len(self.cache_rows) // self.plan.steps_per_epoch, largest}
         side = self.settings.backbone.image_size
-        self.graphs = record(self.net.train(), sizes, side, self.precision, self.device)
+        self.to_training()
+        self.graphs = record(self.net, sizes, side, self.precision, self.device)
 
     def _halve(self) -> None:
         if self.micro_batch == 1:

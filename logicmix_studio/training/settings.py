@@ -103,10 +103,13 @@ class HeadSettings(Group):
 
 @dataclass(frozen=True)
 class WarmSettings(Group):
-    """Where a full run's head starts."""
+    """How a full run keeps what is known before it."""
 
     should_train_head_first: bool = setting(True, source="measured")
     """Train the head on frozen features before everything is trained, where no earlier run is continued."""
+    should_keep_statistics: bool = setting(True, source="measured")
+    """Let the batch norm of a trained backbone keep its running statistics. Those of augmented images and blends, which
+    have less contrast, do not fit the photographs that are scored."""
 
 
 @dataclass(frozen=True)
