@@ -8,7 +8,7 @@ N images, C classes, M cells.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,14 +47,6 @@ def sort_keys(view: CellView, spec: QueueSpec) -> SortKeys:
     return _ORDERS[spec.order](view, spec)
 
 
-def _uncertain(view: CellView, spec: QueueSpec) -> SortKeys:
-    return SortKeys(certainty_ranks()[view.bits])
-
-
-def _confident(view: CellView, spec: QueueSpec) -> SortKeys:
-    return SortKeys(_falling_certainty()[view.bits])
-
-
 def _flipped(view: CellView, spec: QueueSpec) -> SortKeys:
     keys = _falling_certainty()[view.bits]
     if view.previous is not None:
@@ -70,16 +62,13 @@ def _conflicts(view: CellView, spec: QueueSpec) -> SortKeys:
     return SortKeys(keys)
 
 
-def _by_class(view: CellView, spec: QueueSpec) -> SortKeys:
-    return _class_after_class(view, chosen_columns(view, spec) or list(range(view.num_classes)))
-
-
 def _rarest(view: CellView, spec: QueueSpec) -> SortKeys:
     num_positive = np.count_nonzero(view.states == POSITIVE, axis=0)
-    return _class_after_class(view, np.argsort(num_positive, kind="stable").tolist())
+    return _by_class(view, np.argsort(num_positive, kind="stable").tolist())
 
 
-def _class_after_class(view: CellView, columns: list[int]) -> SortKeys:
+def _by_class(view: CellView, columns: Sequence[int]) -> SortKeys:
+    """Sort class after class, the most certain cells of each first."""
     rank = np.zeros((1, view.num_classes), dtype=np.uint16)
     rank[0, columns] = np.arange(len(columns), dtype=np.uint16)
     bits, falling = view.bits.ravel(), _falling_certainty()
@@ -118,9 +107,9 @@ def _falling_certainty() -> Keys:
 _ORDERS: dict[str, Callable[[CellView, QueueSpec], SortKeys]] = {
     "conflicts": _conflicts,
     "flipped": _flipped,
-    "uncertain": _uncertain,
-    "confident": _confident,
-    "class": _by_class,
+    "uncertain": lambda view, spec: SortKeys(certainty_ranks()[view.bits]),
+    "confident": lambda view, spec: SortKeys(_falling_certainty()[view.bits]),
+    "class": lambda view, spec: _by_class(view, chosen_columns(view, spec) or range(view.num_classes)),
     "rarest": _rarest,
     "useful": _useful,
     "random": _random,

@@ -109,15 +109,9 @@ class Comparison:
         if self.pseudo_labels is None:
             return " · ".join([*parts, "pseudo-labels are compared when both runs have finished"])
         total = self.pseudo_labels.drop(columns="class").sum()
-        return " · ".join(
-            [
-                *parts,
-                f"pseudo-labels: {total['same']:,} the same",
-                f"{total['only_first']:,} only in run {self.first}",
-                f"{total['only_second']:,} only in run {self.second}",
-                f"{total['opposite']:,} opposite",
-            ]
-        )
+        parts += [f"pseudo-labels: {total['same']:,} the same", f"{total['only_first']:,} only in run {self.first}"]
+        parts += [f"{total['only_second']:,} only in run {self.second}", f"{total['opposite']:,} opposite"]
+        return " · ".join(parts)
 
 
 class RunComparison:
