@@ -7,7 +7,6 @@ import inspect
 import math
 import operator
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
@@ -38,11 +37,10 @@ def offer(
         methods: Services' methods, as name of the endpoint → ``"service.method"`` of the studio.
         options: Of `gr.api`; without any, an answer does not wait in the queue.
     """
-    found = {function.__name__: partial(lambda function: function, function) for function in functions}
-    # A service is made anew after a reload, so it is looked up at each call.
-    found |= {name: partial(operator.attrgetter(path), studio) for name, path in (methods or {}).items()}
-    for name, find in found.items():
-        gr.api(_endpoint(studio, name, find), api_name=name, **(options or {"queue": False}))
+    targets: dict[str, Callable[..., Any] | str] = {one.__name__: one for one in functions}
+    targets |= methods or {}
+    for name, target in targets.items():
+        gr.api(_endpoint(studio, name, target), api_name=name, **(options or {"queue": False}))
 
 
 def plain(value: Any) -> Any:
@@ -67,6 +65,8 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if value is pd.NA or value is pd.NaT:
+        return None
     if isinstance(value, Path):
         return str(value)
     return plain(value.tolist()) if hasattr(value, "tolist") else value
@@ -149,8 +149,12 @@ def add_api(studio: Studio) -> None:
     offer(studio, decide, undo, redo, pseudo_labels, state)
 
 
-def _endpoint(studio: Studio, name: str, find: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
-    """Return a function that Gradio can describe and call; ``find`` returns what it calls."""
+def _endpoint(studio: Studio, name: str, target: Callable[..., Any] | str) -> Callable[..., Any]:
+    """Return a function that Gradio can describe and call, and that calls the target or the method it names."""
+
+    def find() -> Callable[..., Any]:  # at each call: a service is made anew after a reload
+        return operator.attrgetter(target)(studio) if isinstance(target, str) else target
+
     model = find()
     hints = {**get_type_hints(model), "return": Any}
     has_caller = hints.pop("caller", None) is not None
@@ -188,6 +192,7 @@ def _receipt_facts(receipt: Receipt) -> dict[str, Any]:
 def _decision(studio: Studio, cell: Cell) -> Decision:
     if not 3 <= len(cell) <= 5:
         raise StudioError(f"{cell!r} is no answer", "write [image_id, class_name, state, answer, score]")
-    image_id, class_name, state, answer, score = [*cell, "set", None][:5] if len(cell) == 3 else [*cell, None][:5]
+    image_id, class_name, state, *more = cell
+    answer, score = more[0] if more else "set", more[1] if len(more) > 1 else None
     score = studio.proposed.score_of(image_id, class_name) if score is None else score
     return Decision(str(image_id), str(class_name), state, str(answer), score)

@@ -26,6 +26,8 @@ QUICK: Final[dict[str, Any]] = {**_PRIVATE, "trigger_mode": "always_last"}
 """Of events that are only for the page. One that comes while its like is under way is sent afterwards, not dropped."""
 EACH: Final[dict[str, Any]] = {**_PRIVATE, "trigger_mode": "multiple"}
 """Of events that tell something (``gr.EventData``): each counts."""
+ACTION: Final[dict[str, Any]] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
+"""Options of an event that may say something, or refuse: messages come through the queue."""
 
 
 @dataclass

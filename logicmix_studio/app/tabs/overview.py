@@ -106,14 +106,12 @@ def overview_tab(page: Page) -> None:
         wanted = {name: evt._data[name] for name in ("class_name", "state") if evt._data[name]}
         return page.go("browse", **wanted)
 
-    def follow(step: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        return page.go(step["tab"], **step["filters"])
-
     looks = {"fn": event(look), "inputs": [seen, top], "outputs": [seen, *shown], **QUICK}
     gr.on([page.timer("overview", SECONDS).tick, page.shown["overview"].select, top.change], **looks)
     bars.select(open_class, None, page.way, **EACH)
     for place, button in enumerate(buttons):
-        button.click(lambda found, place=place: follow(found[place]), steps, page.way, **QUICK)
+        follow = event(lambda steps, place=place: page.go(steps[place]["tab"], **steps[place]["filters"]))
+        button.click(follow, steps, page.way, **QUICK)
     put_off = event(lambda found: studio.overview.put_off_step(found[0]["key"]))
     later.click(put_off, steps, None, **QUICK).then(**looks)
     back.click(event(lambda: studio.overview.put_off_step("")), None, None, **QUICK).then(**looks)

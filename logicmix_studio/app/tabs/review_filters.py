@@ -13,8 +13,6 @@ from logicmix_studio.labels import TEST_SPLIT
 from logicmix_studio.review.queue_spec import ORDERS, SCOPES
 from logicmix_studio.studio import Studio
 
-Choices = list[tuple[str, str]]
-
 LABELS: Final = {
     "order": "Order",
     "scope": "Which cells",
@@ -37,7 +35,7 @@ _BANDS: Final = [
 ]  # fmt: skip
 
 
-def choices(studio: Studio, name: str) -> Choices:
+def choices(studio: Studio, name: str) -> list[tuple[str, str]]:
     """Return what a filter offers at present: words and value."""
     if name == "class_name":
         return any_of("All classes", studio.class_names)

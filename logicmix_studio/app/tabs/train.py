@@ -7,11 +7,18 @@ from typing import Any
 import gradio as gr
 
 from logicmix_studio.app.api import offer
-from logicmix_studio.app.page import EACH, QUICK, Page, event
+from logicmix_studio.app.page import ACTION, EACH, QUICK, Page, event
 from logicmix_studio.app.tabs.train_compare import compare_view, preview_view
 from logicmix_studio.app.tabs.train_run import run_view
-from logicmix_studio.app.tabs.train_start import ACTION, start_panel
+from logicmix_studio.errors import StudioError
+from logicmix_studio.training.config import DEFAULT_SEED, RECIPES, describe
+from logicmix_studio.training.fields import Field
+from logicmix_studio.training.settings import GROUP_TITLES
 
+FIRST, WIDEST = "quick", "2wayaug-pl"
+"""The recipe that is offered first, and one that has every setting."""
+FRESH_START = 0
+"""In the place of a run to start from."""
 METHODS = {
     "recipes": "runs.recipes",
     "expected_time": "runs.forecast",
@@ -81,3 +88,109 @@ def train_tab(page: Page) -> None:
     free.click(event(lambda: studio.registry.choose(None)), None, None, **ACTION).then(**looks)
     page.target.change(event(arrive), page.target, [views, chosen, *pair], **QUICK)
     chosen.change(None, chosen, None, js="(run) => lm.address('train', {run})", api_visibility="private")
+
+
+def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
+    """Lay the panel out, then wire it; the run that was started becomes the chosen one."""
+    studio = page.studio
+    readiness = gr.Markdown()
+    recipe = gr.Radio([(RECIPES[FIRST].title, FIRST)], value=FIRST, label="Recipe", elem_classes="lm-cards")
+    init_from = gr.Dropdown([("fresh start", FRESH_START)], value=FRESH_START, label="Start from")
+    forecast = gr.Markdown()
+    measure = gr.Button("Measure the time", visible=False, size="sm")
+    start = gr.Button("Start training", variant="primary")
+    groups: dict[str, gr.Accordion] = {}
+    controls: dict[str, Any] = {}
+    with gr.Accordion("Settings", open=False):
+        find = gr.Textbox(label="Find a setting", max_lines=1)
+        words = "Everything random follows from it; another one shows how much is chance."
+        seed = gr.Number(DEFAULT_SEED, label="seed", precision=0, info=words)
+        for group, title in GROUP_TITLES.items():
+            with gr.Accordion(title, open=False, visible=group in _groups(FIRST)) as groups[group]:
+                for field in describe(WIDEST):
+                    if field.group == group:
+                        controls[field.name] = _control(field)
+        defaults = gr.Button("All defaults", size="sm")
+
+    def overrides(recipe: str, values: tuple[Any, ...]) -> dict[str, Any]:
+        given = dict(zip(controls, values, strict=True))
+        names = [field.name for field in describe(recipe)]
+        return {name: given[name] for name in names if given.get(name) is not None}
+
+    def look(name: str, init: int, *values: Any) -> list[Any]:
+        ready, runs = studio.runs.readiness(), studio.jobs.list()
+        active = [info.run for info in runs if info.is_active]
+        starts = [(info.title, info.run) for info in reversed(runs) if info.status == "finished"]
+        init = init if init in [run for _, run in starts] else FRESH_START
+        times = {one: studio.runs.forecast(one).line for one in RECIPES}
+        cards = [(f"{one.title} · {times[key]}\n{one.words}", key) for key, one in RECIPES.items()]
+        waiting = f" Run {active[0]} is on its way: one run at a time." if active else ""
+        return [
+            ready.words + waiting,
+            gr.update(choices=cards),
+            gr.update(choices=[("fresh start", FRESH_START), *starts], value=init),
+            gr.update(interactive=ready.is_ready and not active),
+            *ask(name, init, *values),
+        ]
+
+    def ask(name: str, init: int, *values: Any, measured: bool = False) -> tuple[str, Any]:
+        try:
+            found = studio.runs.forecast(name, overrides(name, values), init or None, measure=measured)
+        except StudioError as error:
+            return f"⚠ {error.what}", gr.update(visible=False)
+        line = f"**Takes {found.line}.** {found.words}" if found.time else found.words
+        return line, gr.update(visible=found.time is None)
+
+    def begin(name: str, init: int, number: int, *values: Any) -> int:
+        run = studio.runs.start(name, overrides(name, values), init or None, seed=number)
+        gr.Info(f"Run {run} has started.")
+        return run
+
+    def reset(name: str) -> list[Any]:
+        fields = {field.name: field for field in describe(name)}
+        values = dict.fromkeys(controls, gr.update(visible=False))
+        for one, field in fields.items():
+            values[one] = gr.update(value=field.default, info=_info(field), visible=True)
+        return [DEFAULT_SEED, "", *matching(name, "")[: len(groups)], *values.values()]
+
+    def matching(name: str, query: str) -> list[Any]:
+        wanted = query.strip().lower()
+        fits = {one.name for one in describe(name) if wanted in f"{one.name} {one.label} {one.help}".lower()}
+        found = {one.partition(".")[0] for one in fits}
+        shown = [gr.update(visible=group in found, open=bool(wanted) and group in found) for group in groups]
+        return [*shown, *(gr.update(visible=one in fits) for one in controls)]
+
+    asked, told = [recipe, init_from, *controls.values()], [forecast, measure]
+    every = [*groups.values(), *controls.values()]
+    gr.on(
+        [known.change, page.shown["train"].select],
+        event(look), asked, [readiness, recipe, init_from, start, *told], **QUICK,
+    )  # fmt: skip
+    for trigger in (recipe.input, defaults.click):
+        trigger(event(reset), recipe, [seed, find, *every], **QUICK).then(event(ask), asked, told, **QUICK)
+    gr.on([init_from.input, *(one.input for one in controls.values())], event(ask), asked, told, **QUICK)
+    find.change(matching, [recipe, find], every, **QUICK)
+    measuring = event(lambda *values: ask(*values, measured=True))
+    measure.click(measuring, asked, told, show_progress_on=measure, api_visibility="private").then(
+        event(look), asked, [readiness, recipe, init_from, start, *told], **QUICK
+    )
+    start.click(event(begin), [recipe, init_from, seed, *controls.values()], chosen, **ACTION)
+
+
+def _control(field: Field) -> Any:
+    shared: dict[str, Any] = {"label": field.label, "info": _info(field)}
+    if field.type == "bool":
+        return gr.Checkbox(bool(field.default), **shared)
+    if field.choices:
+        return gr.Dropdown([str(choice) for choice in field.choices], value=str(field.default), **shared)
+    if field.type == "str":
+        return gr.Textbox(str(field.default), max_lines=1, **shared)
+    return gr.Number(float(field.default), precision=0 if field.type == "int" else None, **shared)
+
+
+def _info(field: Field) -> str:
+    return f"{field.help} ({field.facts})"
+
+
+def _groups(recipe: str) -> set[str]:
+    return {field.group for field in describe(recipe)}

@@ -8,8 +8,7 @@ import gradio as gr
 import pandas as pd
 
 from logicmix_studio.app.components import custom, safe
-from logicmix_studio.app.page import QUICK, Page, event
-from logicmix_studio.app.tabs.train_start import ACTION
+from logicmix_studio.app.page import ACTION, QUICK, Page, event
 from logicmix_studio.app.theme import STATE_COLOURS
 from logicmix_studio.runs import RunInfo
 from logicmix_studio.runs.curves import CHARTS
