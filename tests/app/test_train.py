@@ -2,15 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import pandas as pd
 import pytest
 from gradio_client import Client
 
-from logicmix_studio.app.api import plain
 from logicmix_studio.app.blocks import build_blocks
 from logicmix_studio.app.tabs.train import METHODS
 from logicmix_studio.runs import Jobs
-from logicmix_studio.runs.compare import RunChange
 from logicmix_studio.studio import Studio
 from logicmix_studio.training.config import describe
 from tests.served import serving
@@ -28,12 +25,6 @@ def client(two_runs: Studio) -> Iterator[Client]:
     """A program at a served studio."""
     with serving(two_runs) as url:
         yield Client(url, verbose=False, httpx_kwargs={"timeout": PATIENCE_S})
-
-
-def test_plain__dataclasses_come_with_what_they_say() -> None:
-    assert plain(RunChange(1, 0, 0, 0, 1, 1, 0, None))["line"] == "+1 pseudo-label in 1 class"
-    assert plain({"a": (1.5, float("nan"))}) == {"a": [1.5, None]}
-    assert plain(pd.DataFrame({"n": [1]})) == [{"n": 1}]
 
 
 def test_a_program_does_what_the_tab_does(client: Client, two_runs: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
