@@ -134,7 +134,7 @@ def add_run(
         splits=np.array(table.splits, dtype=np.str_),
     ).save(folder.snapshot_file)
     logits = truth * 4.0 + generator.normal(scale=8.0 * noise, size=truth.shape)
-    np.save(folder.scores_file, (1 / (1 + np.exp(-logits))).astype(np.float16), allow_pickle=False)
+    np.save(folder.logits_file, logits.astype(np.float16), allow_pickle=False)
     # The same cells in every run, as the trainer holds them out.
     drawn = np.random.default_rng(0).random(truth.shape) < 0.2
     np.save(folder.heldout_file, (table.states != 0) & drawn, allow_pickle=False)

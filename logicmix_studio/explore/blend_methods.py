@@ -18,8 +18,8 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.files import read_json
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, kleene_or
 from logicmix_studio.mixing import CutMix, LogicMix, MixingMethod, MixParams, Mixup, MixUpPME, OrMixup, Output
+from logicmix_studio.review.calibration import calibrate, read_calibration
 from logicmix_studio.training.backbone import MultiLabelNet, create_net, load_into, normalisation_of, prepare_images
-from logicmix_studio.training.calibrate import apply_calibration
 from logicmix_studio.training.run_folder import RunFolder
 
 ReadPixels = Callable[[Sequence[int], int, str], Tensor]
@@ -165,9 +165,9 @@ def score_blend(
     nothing, output = torch.zeros(len(rows), 1, dtype=torch.int8), Output(normalisation=normalisation)
     blend = LogicMix().transform(pixels, nothing, even_blend(len(rows)), output).images
     with torch.inference_mode():
-        raw = torch.sigmoid(net(torch.cat([blend, prepare_images(pixels, normalisation)]))).numpy()
+        logits = net(torch.cat([blend, prepare_images(pixels, normalisation)])).numpy()
     names = ["blend", *(f"image {place}" for place in range(1, len(rows) + 1))]
-    scores = pd.DataFrame(apply_calibration(raw, calibration).T, class_names, names).astype(float).round(4)
+    scores = pd.DataFrame(calibrate(logits, read_calibration(calibration)).T, class_names, names).astype(float).round(4)
     table = labels.merge(scores, "left", left_on="class", right_index=True)
     return BlendScores(run, bool(calibration), table.sort_values("blend", ascending=False, kind="stable"))
 

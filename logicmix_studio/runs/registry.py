@@ -16,13 +16,13 @@ import numpy.typing as npt
 from logicmix_studio.errors import StudioError
 from logicmix_studio.files import read_json
 from logicmix_studio.labels import LabelTable
-from logicmix_studio.review.calibration import Calibration, apply_calibration
+from logicmix_studio.review.calibration import apply_calibration, read_calibration
 from logicmix_studio.review.proposal_set import UNSCORED, RunScores
 from logicmix_studio.runs.info import RunInfo
 from logicmix_studio.runs.jobs import Jobs
 from logicmix_studio.store import Dataset, Settings, align_cells
-from logicmix_studio.training.outcome import positions
-from logicmix_studio.training.run_folder import Snapshot, Status
+from logicmix_studio.training.outcome import positions, standing_run
+from logicmix_studio.training.run_folder import RunFolder, Snapshot, Status
 
 RECENT_RUNS = 8
 """Runs whose scores are kept in memory for comparison."""
@@ -73,14 +73,15 @@ class RunRegistry:
         chosen = self._settings.get(CHOSEN_RUN)
         if chosen in numbers:
             return chosen, f"run {chosen} was chosen by a person"
-        latest = finished[-1]
+        latest, better = finished[-1], standing_run({info.run: info.result for info in finished})
         comparison = latest.result.get("comparison") or {}
-        better = comparison["better"] if comparison.get("better") in numbers else latest.run
+        if "verdict" in comparison:
+            return better, comparison["why"] if comparison["best_run"] in numbers else f"run {better} is the latest"
         name = f"run {better} is the latest" if better == latest.run else f"run {better} is better than the latest"
         return better, f"{name}: {comparison['why']}" if comparison.get("why") else name
 
     def choose(self, run: int | None) -> None:
-        """Make a run's scores the pseudo-labels; None goes back to the better one.
+        """Make a run's scores the pseudo-labels; None goes back to the one that the comparisons of runs tell.
 
         Raises:
             StudioError: If the run has not finished.
@@ -112,22 +113,21 @@ def load_run_scores(folder: Path, run: int, table: LabelTable, renamed: Mapping[
     """
     now = renamed or {}
     try:
-        raw = np.load(folder / "scores.npy", mmap_mode="r", allow_pickle=False)
+        raw = RunFolder(folder).logits()
         heldout = np.load(folder / "heldout.npy", mmap_mode="r", allow_pickle=False)
         with np.load(folder / "snapshot.npz", allow_pickle=False) as snapshot:
             image_ids = snapshot["image_ids"].tolist()
             class_names = [now.get(name, name) for name in snapshot["class_names"].tolist()]
-    except (OSError, ValueError, KeyError) as error:
-        raise StudioError(f"run {run} left no usable scores: {error}", "start the run again") from error
+    except (OSError, ValueError, KeyError, StudioError) as error:
+        why = error.what if isinstance(error, StudioError) else error
+        raise StudioError(f"run {run} left no usable scores: {why}", "start the run again") from error
     if raw.shape != (len(image_ids), len(class_names)):
         raise StudioError(
-            f"{folder / 'scores.npy'} has shape {raw.shape}, its snapshot {(len(image_ids), len(class_names))}",
+            f"the scores in {folder} have the shape {raw.shape}, its snapshot {(len(image_ids), len(class_names))}",
             "start the run again",
         )
     calibration = read_json(folder / "calibration.json") or {}
-    calibrated = apply_calibration(
-        np.asarray(raw, dtype=np.float16), Calibration.from_json(calibration) if calibration else None
-    )
+    calibrated = apply_calibration(raw, read_calibration(calibration))
     result = read_json(folder / "result.json") or {}
     if "ap" in result:
         result["ap"] = {now.get(name, name): value for name, value in result["ap"].items()}

@@ -1,30 +1,34 @@
-"""From raw scores to scores that mean what they say, for both signs.
+"""From raw logits to probabilities that keep their promise, for both signs.
 
-The asymmetric loss pushes raw sigmoid scores far from the share of cells that are truly positive: at a raw
-score of 0.5 about one cell in thirty is. So the raw logit is bent at a breakpoint ``k`` and scaled on each side by
-a slope of its own,
+The asymmetric loss pushes raw sigmoid scores far from the share of cells that are truly positive: at a raw score of 0.5
+about one cell in thirty is. So the raw logit z is bent at a breakpoint ``k`` and scaled on each side by a slope of its own,
 
     calibrated logit = slope_positive * max(z - k, 0) - slope_negative * max(k - z, 0),
 
-which is fitted on held-out known cells by penalised likelihood: with few cells it stays near a prior that
-follows from the loss alone. The map is increasing and continuous, and at the breakpoint the calibrated score is
-0.5. Numpy only.
+which is fitted by penalised likelihood on known cells that the model did not learn from: with few cells it stays near a
+prior that follows from the loss alone. What is offered leans towards doubt, twice: the calibrated logit is drawn towards 0
+by one standard error of the fit (delta method), and no cell is called more certain than the best run of claims among those
+cells can show, by the lower end of a one-sided 84 % interval (Jeffreys). On eleven runs of six recipes on real photographs
+(voc12-animals, 10 and 50 % known, 39 to 1,250 positives to calibrate on) claims of 0.95 were right in 0.951 to 1.000 of the
+cases and claims of 0.98 in 0.982 to 1.000; without the two, the worst were 0.898 and 0.934. Numpy only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from logicmix_studio.review.calibration import LOGIT_LIMIT, calibrate
-from logicmix_studio.review.calibration import Calibration as Lines
+from logicmix_studio.review.calibration import LOGIT_LIMIT, Calibration, calibrate
 
 _SLOPE_DEVIATION = 0.5
 _BREAKPOINT_DEVIATION = 1.5
+_DEVIATIONS: Final = np.array([_BREAKPOINT_DEVIATION, _SLOPE_DEVIATION, _SLOPE_DEVIATION])
+_ONE_SIGMA: Final = 0.1587
+"""Chance of lying more than a standard deviation below the mean."""
+_GRID: Final = np.arange(-LOGIT_LIMIT, LOGIT_LIMIT + 0.1, 0.125)
 _BINS = 15
 
 
@@ -38,88 +42,123 @@ class LossShape:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """The map from raw to calibrated scores, and how well it fits."""
+class Fitted:
+    """A calibration, and how it was fitted; the content of ``calibration.json``."""
 
-    breakpoint: float = 0.0
-    """Raw logit at which the calibrated score is 0.5."""
-    slope_positive: float = 1.0
-    """Slope above the breakpoint."""
-    slope_negative: float = 1.0
+    raw: tuple[float, ...]
+    """Raw logits, rising."""
+    calibrated: tuple[float, ...]
+    """The logits of the probabilities that are offered there."""
+    breakpoint: float
+    """Raw logit at which the probability is 0.5."""
+    slope_positive: float
+    """Slope above the breakpoint, before it is drawn towards doubt."""
+    slope_negative: float
     """Slope below the breakpoint."""
-    ece_before: float = float("nan")
-    """Calibration error of the raw scores on the held-out cells."""
-    ece_after: float = float("nan")
+    limit_positive: float
+    """Highest probability that is offered for a positive."""
+    limit_negative: float
+    """Highest probability that is offered for a negative."""
+    ece_before: float
+    """Calibration error of the raw scores on the cells."""
+    ece_after: float
     """The same after calibration, on the cells it was fitted on."""
-    num_cells: int = 0
+    num_cells: int
     """Known cells it was fitted on."""
+    num_positive: int
+    """How many of them are positive."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the content of ``calibration.json``.
+        """Return the content of ``calibration.json``."""
+        return asdict(self)
 
-        Each sign is written as slope and intercept of a line in the raw logit; both lines cross zero at the
-        breakpoint.
-        """
-        return {
-            "positive": {"slope": self.slope_positive, "intercept": -self.slope_positive * self.breakpoint},
-            "negative": {"slope": self.slope_negative, "intercept": -self.slope_negative * self.breakpoint},
-            "ece_before": self.ece_before,
-            "ece_after": self.ece_after,
-            "num_cells": self.num_cells,
-        }
+    def logits(self, raw: ArrayLike) -> NDArray[np.float64]:
+        """Return the logits of the probabilities that are offered for raw logits."""
+        return np.interp(np.asarray(raw, dtype=np.float64), self.raw, self.calibrated)
 
 
-def apply_calibration(scores: ArrayLike, calibration: Mapping[str, Any] | Calibration | None) -> NDArray[np.float32]:
-    """Turn raw scores into calibrated ones, as the review does, but in float32 and keeping nan.
-
-    Args:
-        scores: Raw scores in [0, 1], of any shape.
-        calibration: What :func:`fit_calibration` returned or ``calibration.json`` holds; nothing leaves
-            scores as they are.
-    """
-    raw = np.asarray(scores, dtype=np.float32)
-    if calibration is None:
-        return raw
-    lines = calibration.as_dict() if isinstance(calibration, Calibration) else calibration
-    return calibrate(raw, Lines.from_json(lines)).astype(np.float32)
-
-
-def fit_calibration(scores: ArrayLike, states: ArrayLike, shape: LossShape | None = None) -> Calibration:
+def fit_calibration(logits: ArrayLike, states: ArrayLike, shape: LossShape | None = None) -> Fitted:
     """Fit the calibration on known cells that the model has not been trained on.
 
     Args:
-        scores: (M,) raw scores in [0, 1].
-        states: (M,) of +1 and -1; cells that are unknown (0) are left out.
+        logits: (M,) or any shape, raw.
+        states: Of the same shape, +1 and -1; cells that are unknown (0) are left out.
         shape: The loss that trained the model: it says where a raw score is to be expected for an even
             chance. Without it, raw scores are expected to be right.
     """
-    flat_scores = np.asarray(scores, dtype=np.float64).ravel()
-    flat_states = np.asarray(states).ravel()
-    known = flat_states != 0
-    logits, truth = raw_logits(flat_scores[known]).astype(np.float64), flat_states[known] > 0
+    flat = np.asarray(states).ravel()
+    known = flat != 0
+    raw = np.clip(np.asarray(logits, dtype=np.float64).ravel()[known], -LOGIT_LIMIT, LOGIT_LIMIT)
+    truth = flat[known] > 0
     prior = np.array(prior_from_loss(shape or LossShape()))
+    signs = np.where(truth, 1.0, -1.0)
 
     def loss(parameters: NDArray[np.float64]) -> float:
-        margins = _bend(logits, *_natural(parameters)) * np.where(truth, 1.0, -1.0)
-        off = (parameters - prior) / np.array([_BREAKPOINT_DEVIATION, _SLOPE_DEVIATION, _SLOPE_DEVIATION])
-        return float(np.logaddexp(0.0, -margins).sum() + 0.5 * (off @ off))
+        off = (parameters - prior) / _DEVIATIONS
+        return float(np.logaddexp(0.0, -_bend(raw, *_natural(parameters)) * signs).sum() + 0.5 * (off @ off))
 
     # The optimiser is slow to import, and the studio's server only applies calibrations.
     from scipy.optimize import minimize  # noqa: PLC0415
 
     # Steps of a simplex made by scipy itself would be next to nothing where the prior is zero.
-    simplex = np.vstack([prior, prior + np.diag([_BREAKPOINT_DEVIATION, _SLOPE_DEVIATION, _SLOPE_DEVIATION])])
-    found = minimize(
-        loss,
-        prior,
-        method="Nelder-Mead",
-        options={"initial_simplex": simplex, "xatol": 1e-4, "fatol": 1e-6, "maxiter": 2000},
+    simplex = np.vstack([prior, prior + np.diag(_DEVIATIONS)])
+    options = {"initial_simplex": simplex, "xatol": 1e-4, "fatol": 1e-6, "maxiter": 2000}
+    found: NDArray[np.float64] = minimize(loss, prior, method="Nelder-Mead", options=options).x
+    bend, slope_positive, slope_negative = _natural(found)
+    leaning = _towards_doubt(_bend(_GRID, bend, slope_positive, slope_negative), _GRID, raw, found)
+    limits = [_limit(raw, truth, bend, sign) for sign in (1, -1)]
+    caps = np.log(limits) - np.log1p(-np.array(limits))
+    line = np.maximum.accumulate(np.clip(leaning, -caps[1], caps[0]))
+    offered = Calibration(tuple(_GRID.tolist()), tuple(line.tolist()))
+    return Fitted(
+        raw=offered.raw,
+        calibrated=offered.calibrated,
+        breakpoint=bend,
+        slope_positive=slope_positive,
+        slope_negative=slope_negative,
+        limit_positive=limits[0],
+        limit_negative=limits[1],
+        ece_before=calibration_error(_sigmoid(raw), truth),
+        ece_after=calibration_error(calibrate(raw, offered), truth),
+        num_cells=int(known.sum()),
+        num_positive=int(truth.sum()),
     )
-    bend, slope_positive, slope_negative = _natural(found.x)
-    fitted = Calibration(bend, slope_positive, slope_negative, num_cells=int(known.sum()))
-    before = calibration_error(flat_scores[known], truth)
-    after = calibration_error(apply_calibration(flat_scores[known], fitted), truth)
-    return Calibration(bend, slope_positive, slope_negative, before, after, fitted.num_cells)
+
+
+def _towards_doubt(
+    calibrated: NDArray[np.float64], at: NDArray[np.float64], raw: NDArray[np.float64], found: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return calibrated logits at some raw ones, drawn towards 0 by their standard error."""
+
+    def gradient(places: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (n, 3), the calibrated logit's derivative by breakpoint and log-slopes."""
+        bend, above, below = _natural(found)
+        value, is_above = _bend(places, bend, above, below), places >= bend
+        return np.stack([-np.where(is_above, above, below), value * is_above, value * ~is_above], axis=-1)
+
+    values = _sigmoid(_bend(raw, *_natural(found)))
+    jacobian = gradient(raw)
+    # The expected information of a logistic model, and the prior's.
+    information = (jacobian * (values * (1 - values))[:, None]).T @ jacobian + np.diag(_DEVIATIONS**-2.0)
+    rise = gradient(at)
+    error = np.sqrt(np.einsum("ni,ij,nj->n", rise, np.linalg.inv(information), rise))
+    drawn: NDArray[np.float64] = np.sign(calibrated) * np.maximum(np.abs(calibrated) - error, 0.0)
+    return drawn
+
+
+def _limit(raw: NDArray[np.float64], truth: NDArray[np.bool_], bend: float, sign: int) -> float:
+    """Return what precision the surest claims of one sign can show: the best over how many of them are taken."""
+    from scipy.special import betaincinv  # noqa: PLC0415  # slow to import, as above
+
+    strength = (raw - bend) * sign
+    order = np.argsort(-strength, kind="stable")
+    order = order[strength[order] > 0]
+    if not order.size:
+        return 0.5
+    taken, right = np.arange(1, order.size + 1), np.cumsum(truth[order] == (sign > 0))
+    shown = betaincinv(right + 0.5, taken - right + 0.5, _ONE_SIGMA)
+    ends_tie = np.append(np.diff(strength[order]) != 0, True)
+    return float(np.clip(shown[ends_tie].max(), 0.5, 1 - 1e-6))
 
 
 def prior_from_loss(shape: LossShape) -> tuple[float, float, float]:
@@ -158,14 +197,6 @@ def calibration_error(scores: ArrayLike, truth: ArrayLike) -> float:
     bins = np.minimum((flat * _BINS).astype(np.intp), _BINS - 1)
     gaps = np.bincount(bins, weights=flat - positive, minlength=_BINS)
     return float(np.abs(gaps).sum() / flat.size)
-
-
-def raw_logits(scores: ArrayLike) -> NDArray[np.float32]:
-    """Return log(p / (1 - p)), no farther from zero than :data:`LOGIT_LIMIT`."""
-    p = np.asarray(scores, dtype=np.float64)
-    with np.errstate(divide="ignore"):
-        logits = np.log(p) - np.log1p(-p)
-    return np.asarray(np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT), dtype=np.float32)
 
 
 def _natural(parameters: NDArray[np.float64]) -> tuple[float, float, float]:

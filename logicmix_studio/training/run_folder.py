@@ -16,9 +16,11 @@ from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.files import plain, read_json, replacing, write_json
+from logicmix_studio.review.calibration import LOGIT_LIMIT
 from logicmix_studio.training.config import RunConfig
 
 Status = Literal["queued", "running", "finished", "failed", "cancelled", "paused", "died"]
@@ -144,8 +146,10 @@ class RunFolder:
     """The weights that made the scores."""
     features_file = _File("features.npy")
     """float16 (N, D)."""
+    logits_file = _File("logits.npy")
+    """float16 (N, C), uncalibrated; nan for images that could not be read."""
     scores_file = _File("scores.npy")
-    """float16 (N, C), uncalibrated probabilities."""
+    """Runs of earlier versions: the same as probabilities, which float16 can't tell apart near 1."""
     heldout_file = _File("heldout.npy")
     """Bool (N, C)."""
     calibration_file = _File("calibration.json")
@@ -193,17 +197,21 @@ class RunFolder:
         else:
             write_json(self.control_file, {"want": want})
 
-    def scores(self) -> NDArray[np.float16]:
-        """Return the uncalibrated scores, (N, C).
+    def logits(self) -> NDArray[np.float16]:
+        """Return the uncalibrated logits, (N, C); nan for images that could not be read.
 
         Raises:
             StudioError: If the run has none yet.
         """
+        is_old = self.scores_file.exists() and not self.logits_file.exists()
+        path = self.scores_file if is_old else self.logits_file
         try:
-            return cast("NDArray[np.float16]", np.load(self.scores_file, allow_pickle=False))
+            found = np.load(path, allow_pickle=False)
         except (OSError, ValueError) as error:
-            hint = "Let the run finish, or start a new one."
-            raise StudioError(f"{self.scores_file} cannot be read: {error}", hint) from error
+            raise StudioError(f"{path} cannot be read: {error}", "Let the run finish, or start a new one.") from error
+        if is_old:
+            found = np.clip(logit(np.clip(found.astype(np.float64), 0, 1)), -LOGIT_LIMIT, LOGIT_LIMIT)
+        return cast("NDArray[np.float16]", found.astype(np.float16))
 
     def result(self) -> dict[str, Any] | None:
         """Return the metrics, once there are any."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import traceback
 from contextlib import nullcontext
@@ -14,6 +13,7 @@ from logicmix_studio.training.config import QuickSettings, RunConfig
 from logicmix_studio.training.control import Control, Stopped
 from logicmix_studio.training.device import allow_tf32, choose_device, wait_for_device
 from logicmix_studio.training.distributed import join_processes, leave_processes
+from logicmix_studio.training.figures import figure_words
 from logicmix_studio.training.full import run_full
 from logicmix_studio.training.quick import run_quick
 from logicmix_studio.training.reporter import Reporter
@@ -45,9 +45,7 @@ def run_here(folder: RunFolder) -> int:
     except Exception as error:  # the outer edge of the process: whatever broke is logged and told
         traceback.print_exc()
         return _end(reporter, "failed", f"{type(error).__name__}: {error}")
-    quality = result["map"]
-    text = "finished" if math.isnan(quality) else f"finished, mAP {quality:.3f} on held-out known cells"
-    return _end(reporter, "finished", text)
+    return _end(reporter, "finished", ", ".join(filter(None, ("finished", figure_words(result)))))
 
 
 def _run(folder: RunFolder, reporter: Reporter, control: Control) -> dict[str, Any]:

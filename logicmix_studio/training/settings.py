@@ -230,6 +230,10 @@ class PseudoSettings(Group):
     """Fill unknown cells of the training images from the averaged model."""
     start_share: float = setting(1 / 3, low=0.0, high=1.0, source="released")
     """Share of the epochs before the first pseudo-labels: epoch E = 20 of 60."""
+    rule: str = setting("logit", choices=("logit", "calibrated"), source="released")
+    """What makes a pseudo-label: a raw logit beyond a bound, or a calibrated probability of at least ``confidence``."""
+    confidence: float = setting(0.95, low=0.5, high=0.9999)
+    """Calibrated probability, for either sign, from which an unknown cell is filled; only for that rule."""
     positive_logit: float = setting(4.0, low=0.0, high=100.0, source="released")
     """A logit above this makes an unknown cell positive; 4 is a probability of 0.982."""
     negative_logit: float = setting(-4.0, low=-100.0, high=0.0, source="released")

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from logicmix_studio.review.calibration import Calibration, Line, apply_calibration
+from logicmix_studio.review.calibration import Calibration, apply_calibration
 from logicmix_studio.review.cells import CellView
 from logicmix_studio.review.evidence import Sample, further_answers, group_claims, prove
 from logicmix_studio.review.proposals import Thresholds, conflict_mask, propose
@@ -112,7 +112,7 @@ def other_figures(view: CellView, repeats: int) -> Iterator[Figure]:
     scores, num_classes = view.scores, view.num_classes
     thresholds = Thresholds.constant(num_classes, 0.9, 0.97)
     yield "propose", best_ms(lambda: propose(scores, view.states, thresholds), repeats), None
-    bend = Calibration(Line(0.7, 0.3), Line(1.4, 0.3))
+    bend = Calibration((-20.0, 0.3, 20.0), (-28.0, 0.0, 14.0))
     yield "calibrate", best_ms(lambda: apply_calibration(scores, bend), repeats), None
     yield "conflicts", best_ms(lambda: conflict_mask(view.states, scores), repeats), None
     is_open = np.ones(int((view.proposals == -1).sum()), dtype=np.bool_)

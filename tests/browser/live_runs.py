@@ -29,7 +29,7 @@ def write_events(folder: RunFolder, epochs: int = 8) -> None:
 def make_live(served: Served, run: int = 2) -> RunFolder:
     """Lay down a run that this very process seems to work on."""
     folder = add_run(served.studio.workspace, served.studio.table, np.asarray(served.studio.states), run=run)
-    for file in (folder.result_file, folder.scores_file):
+    for file in (folder.result_file, folder.logits_file):
         file.unlink()
     write_progress(folder, 0.4)
     write_events(folder, epochs=3)

@@ -97,7 +97,7 @@ def test_a_live_run_moves_is_paused_and_says_what_it_changed(open_page: Callable
     folder.write_state(RunState("paused", "paused", 0.5))
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
     expect(head.locator(".line")).to_contain_text("it can go on where it stopped")
-    shutil.copy(served.studio.jobs.folder(1) / "scores.npy", folder.scores_file)
+    shutil.copy(served.studio.jobs.folder(1) / "logits.npy", folder.logits_file)
     folder.result_file.write_text(json.dumps({"map": 0.9, "seconds": 3.0}))
     folder.write_state(RunState("finished", "finished", 1.0))
     expect(head.locator(".line")).to_have_text("no new pseudo-label")

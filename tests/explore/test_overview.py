@@ -127,7 +127,7 @@ class TestOverTime:
 
     def test_a_run_whose_scores_are_gone_still_is_a_round(self, open_studio: Callable[..., Studio]) -> None:
         studio = open_studio(trial=True, runs=2)
-        (studio.jobs.folder(1) / "scores.npy").unlink()
+        (studio.jobs.folder(1) / "logits.npy").unlink()
         assert studio.overview.rounds()["positives_right"].notna().tolist() == [False, True]
 
     def test_no_round(self, open_studio: Callable[..., Studio]) -> None:

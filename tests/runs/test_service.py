@@ -283,7 +283,7 @@ def test_change__is_said_at_the_labels_of_its_time(two_runs: Studio) -> None:
 
 
 def test_change__of_a_run_whose_scores_are_gone(studio: Studio) -> None:
-    add_run(studio.workspace, studio.table, np.asarray(studio.states), run=2).scores_file.unlink()
+    add_run(studio.workspace, studio.table, np.asarray(studio.states), run=2).logits_file.unlink()
     studio.registry.choose(1)
     studio.refresh()
     assert "can't be read" in studio.runs.table()["changed"].iloc[0]

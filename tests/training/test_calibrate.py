@@ -3,34 +3,29 @@ import pytest
 
 from logicmix_studio.files import read_json, write_json
 from logicmix_studio.review import calibration as review
-from logicmix_studio.training.calibrate import (
-    Calibration,
-    LossShape,
-    apply_calibration,
-    calibration_error,
-    fit_calibration,
-    prior_from_loss,
-    raw_logits,
-)
+from logicmix_studio.training.calibrate import LossShape, calibration_error, fit_calibration, prior_from_loss
 
 ASL = LossShape(0.0, 4.0, 0.05)
 
 
+def sigmoid(logits):
+    return 1 / (1 + np.exp(-logits))
+
+
 def distorted(num_cells, seed=0):
-    """Scores as an asymmetric loss leaves them: the truth's odds, bent at 1.4 with slopes 0.8 and 0.4."""
+    """Logits as an asymmetric loss leaves them: the truth's odds, bent at 1.4 with slopes 0.8 and 0.4."""
     generator = np.random.default_rng(seed)
     logits = generator.normal(-2.0, 3.0, num_cells)
-    truth = generator.random(num_cells) < 1 / (1 + np.exp(-logits))
-    raw = 1.4 + np.where(logits > 0, 0.8 * logits, 0.4 * logits)
-    return 1 / (1 + np.exp(-raw)), np.where(truth, 1, -1)
+    truth = generator.random(num_cells) < sigmoid(logits)
+    return 1.4 + np.where(logits > 0, 0.8 * logits, 0.4 * logits), np.where(truth, 1, -1)
 
 
 def test_fitted_scores_mean_what_they_say_for_both_signs():
-    scores, states = distorted(40_000)
+    logits, states = distorted(40_000)
     fresh, fresh_states = distorted(40_000, seed=1)
-    calibrated = apply_calibration(fresh, fit_calibration(scores, states, ASL))
+    calibrated = sigmoid(fit_calibration(logits, states, ASL).logits(fresh))
 
-    assert calibration_error(fresh, fresh_states > 0) > 0.1
+    assert calibration_error(sigmoid(fresh), fresh_states > 0) > 0.1
     assert calibration_error(calibrated, fresh_states > 0) < 0.01
     sure = calibrated >= 0.95
     absent = calibrated <= 0.05
@@ -47,10 +42,43 @@ def test_fit_finds_the_bend():
     assert fitted.ece_after < fitted.ece_before
 
 
+def test_few_cells_keep_their_promise_over_many_draws():
+    """The mean share of claims at 0.95 that are right must reach 0.95, though each fit sees some 35 positives."""
+    right, claimed = 0, 0
+    for seed in range(40):
+        fresh, fresh_states = distorted(20_000, seed=1000 + seed)
+        offered = sigmoid(fit_calibration(*distorted(120, seed=seed), ASL).logits(fresh))
+        sure = offered >= 0.95
+        right, claimed = right + int((fresh_states[sure] > 0).sum()), claimed + int(sure.sum())
+
+    assert claimed > 1000
+    assert right / claimed >= 0.95
+
+
+def test_where_the_highest_logits_say_no_more_than_others_they_promise_no_more():
+    generator = np.random.default_rng(3)
+    logits = generator.normal(0.0, 6.0, 4000)
+    # Below -3 a cell is absent in 94 % of the cases, however low the logit is.
+    states = np.where(generator.random(4000) < np.where(logits < -3, 0.06, sigmoid(logits)), 1, -1)
+    fitted = fit_calibration(logits, states, ASL)
+
+    assert fitted.limit_negative < 0.96
+    assert sigmoid(fitted.logits(-20.0)) >= 1 - fitted.limit_negative - 1e-9
+    assert fitted.limit_positive > 0.98
+
+
+def test_nothing_is_offered_beyond_what_the_cells_can_show():
+    fitted = fit_calibration(np.full(8, 6.0), np.ones(8), ASL)
+
+    # Eight claims, all right: the lower end of the interval is 0.884.
+    assert fitted.limit_positive == pytest.approx(0.884, abs=0.005)
+    assert fitted.limit_negative == 0.5
+    assert sigmoid(fitted.logits([-20.0, 20.0])).tolist() == pytest.approx([0.5, 0.884], abs=0.05)
+
+
 @pytest.mark.parametrize("states", [[], [1], [-1], [1, -1], [0, 0]])
 def test_few_cells_stay_near_the_prior(states):
-    scores = np.full(len(states), 0.5)
-    fitted = fit_calibration(scores, states, ASL)
+    fitted = fit_calibration(np.zeros(len(states)), states, ASL)
     bend, _, _ = prior_from_loss(ASL)
 
     assert abs(fitted.breakpoint - bend) < 1.5
@@ -70,50 +98,19 @@ def test_prior_of_the_asymmetric_loss_lies_above_an_even_score():
     assert slope_negative > slope_positive
 
 
-def test_apply_is_increasing_and_half_at_the_knot():
-    calibration = Calibration(breakpoint=1.0, slope_positive=2.0, slope_negative=0.5)
-    scores = np.linspace(0, 1, 1001)
-    calibrated = apply_calibration(scores, calibration)
-
-    sigmoid = lambda logit: 1 / (1 + np.exp(-logit))  # noqa: E731
-    assert (np.diff(calibrated) >= 0).all()
-    # Raw logits 1, 2 and 0: at the breakpoint, one above it times 2, one below it times a half.
-    found = apply_calibration([sigmoid(1.0), sigmoid(2.0), sigmoid(0.0)], calibration)
-    np.testing.assert_allclose(found, [0.5, sigmoid(2.0), sigmoid(-0.5)], atol=1e-6)
-
-
-def test_apply_takes_what_is_on_disk(tmp_path):
-    calibration = Calibration(breakpoint=1.0, slope_positive=2.0, slope_negative=0.5)
+def test_the_review_reads_what_was_written(tmp_path):
+    fitted = fit_calibration(*distorted(2000), ASL)
     path = tmp_path / "calibration.json"
+    write_json(path, fitted.as_dict())
+    logits = np.linspace(-25, 25, 201).astype(np.float16)
+    theirs = review.apply_calibration(logits[:, None], review.read_calibration(read_json(path)))
 
-    assert read_json(path) is None
-    write_json(path, calibration.as_dict())
-    scores = np.array([[0.1, 0.9], [0.0, 1.0]])
-
-    np.testing.assert_allclose(apply_calibration(scores, read_json(path)), apply_calibration(scores, calibration))
-
-
-def test_the_review_reads_the_same_scores():
-    calibration = fit_calibration(*distorted(2000), ASL)
-    scores = np.linspace(0, 1, 201, dtype=np.float16)
-    theirs = review.apply_calibration(scores[:, None], review.Calibration.from_json(calibration.as_dict()))
-
-    np.testing.assert_allclose(theirs[:, 0], apply_calibration(scores, calibration), atol=1e-3)
+    np.testing.assert_allclose(theirs[:, 0], sigmoid(fitted.logits(logits)), atol=1e-3)
+    assert (np.diff(theirs[:, 0].astype(float)) >= 0).all()
 
 
 def test_a_fit_from_a_prior_of_zero_moves():
-    fitted = fit_calibration(*distorted(5000), LossShape())
-
-    assert fitted.slope_negative > 1.5
-
-
-def test_apply_without_calibration_and_without_score():
-    np.testing.assert_array_equal(apply_calibration([0.25], None), np.float32([0.25]))
-    assert np.isnan(apply_calibration([np.nan], Calibration())).all()
-
-
-def test_raw_logits_are_bounded():
-    np.testing.assert_allclose(raw_logits([0.0, 0.5, 1.0]), [-20.0, 0.0, 20.0])
+    assert fit_calibration(*distorted(5000), LossShape()).slope_negative > 1.5
 
 
 def test_calibration_error_by_hand():

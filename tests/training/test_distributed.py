@@ -90,4 +90,4 @@ def test_two_processes_give_the_same_pseudo_labels_as_one(make_run, run_context,
     assert torch.equal(first["pseudo"]["states"], second["pseudo"]["states"])
     for name, tensor in first["model"].items():
         torch.testing.assert_close(tensor, second["model"][name], rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(one.scores().astype(np.float32), two.scores().astype(np.float32), atol=2e-3)
+    np.testing.assert_allclose(one.logits().astype(np.float32), two.logits().astype(np.float32), atol=2e-3)

@@ -11,7 +11,7 @@ from logicmix_studio.training.control import Stopped
 from logicmix_studio.training.distributed import ProcessGroup
 from logicmix_studio.training.full import run_full
 from logicmix_studio.training.loop import Engine, cell_losses
-from logicmix_studio.training.metrics import Difference, measure
+from logicmix_studio.training.metrics import Interval, measure
 from logicmix_studio.training.run_folder import read_events
 
 
@@ -40,8 +40,8 @@ def test_a_run_writes_every_file_of_the_contract(make_run, run_context, snapshot
     folder = make_run("2wayaug-pl")
     result = run(folder, run_context)
 
-    assert folder.scores().shape == snapshot.states.shape
-    assert np.isfinite(folder.scores()).all()
+    assert folder.logits().shape == snapshot.states.shape
+    assert np.isfinite(folder.logits()).all()
     assert np.load(folder.features_file).shape == (40, 512)
     assert np.load(folder.heldout_file).dtype == bool
     assert folder.model_file.is_file()
@@ -86,7 +86,7 @@ def test_resume_ends_with_the_same_bits_as_a_run_without_a_break(make_run, run_c
     ours, theirs = load_checkpoint(whole.checkpoint_file), load_checkpoint(broken.checkpoint_file)
     for group, tensors in ours.groups.items():
         assert all(torch.equal(tensor, theirs.groups[group][name]) for name, tensor in tensors.items()), group
-    np.testing.assert_array_equal(whole.scores(), broken.scores())
+    np.testing.assert_array_equal(whole.logits(), broken.logits())
     assert result["best_epoch"] == whole.result()["best_epoch"]
 
 
@@ -143,7 +143,7 @@ def test_the_last_epoch_is_kept_unless_an_earlier_one_is_better_beyond_doubt(mak
     # The weights hardly change, so what falls is noise: it ends nothing and chooses nothing.
     assert (result["epochs"], result["best_epoch"]) == (6, 6)
 
-    monkeypatch.setattr("logicmix_studio.training.full.difference", lambda *_: Difference(0.2, 0.1, 0.3))
+    monkeypatch.setattr("logicmix_studio.training.full.difference", lambda *_: Interval(0.2, 0.1, 0.3))
     monkeypatch.setattr("logicmix_studio.training.full.measure", falling_metrics())
     doubtless = run(make_run("2wayaug-pl", number=2, overrides=overrides), run_context)
 
@@ -177,7 +177,7 @@ def test_starting_from_an_earlier_run_with_a_new_class(make_run, run_context, sn
     second = make_run("2wayaug-pl", number=2, of=grown, init_from=1, overrides={"schedule.epochs": 1})
     result = run(second, run_context)
 
-    assert second.scores().shape == (40, 4)
+    assert second.logits().shape == (40, 4)
     assert result["comparison"]["best_run"] == 1
     assert not [event for event in events_of(second, "stage") if "head first" in event["text"]]
 
@@ -186,7 +186,7 @@ def test_bfloat16_runs_on_the_cpu(make_run, run_context):
     folder = make_run("2wayaug-pl", overrides={"compute.precision": "bfloat16", "schedule.epochs": 1})
 
     assert run(folder, run_context)["precision"] == "bfloat16"
-    assert np.isfinite(folder.scores()).all()
+    assert np.isfinite(folder.logits()).all()
 
 
 def test_a_loss_that_is_no_number_is_told(make_run, run_context, monkeypatch):

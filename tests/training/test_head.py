@@ -29,10 +29,10 @@ def test_learns_from_known_cells():
     fit = fit_head(data, HeadSettings(learning_rate=0.05, weight_decay=0.0), seed=0)
 
     assert measure(scores_of(fit, data.features), truth).map > 0.95
-    assert np.isfinite(fit.fair_scores).all()
+    assert np.isfinite(fit.fair_logits).all()
 
 
-def test_fair_scores_come_from_heads_that_did_not_learn_from_the_cell():
+def test_fair_logits_come_from_heads_that_did_not_learn_from_the_cell():
     data, _ = learnable()
     row, column = np.argwhere(data.states != 0)[0]
     turned = data.states.copy()
@@ -44,8 +44,8 @@ def test_fair_scores_come_from_heads_that_did_not_learn_from_the_cell():
     same_fold = (data.folds == fold) & (data.states != 0)
     other_fold = (data.folds[:, column] != fold) & (data.states[:, column] != 0)
 
-    np.testing.assert_array_equal(first.fair_scores[same_fold], second.fair_scores[same_fold])
-    assert (first.fair_scores[other_fold, column] != second.fair_scores[other_fold, column]).any()
+    np.testing.assert_array_equal(first.fair_logits[same_fold], second.fair_scores[same_fold])
+    assert (first.fair_logits[other_fold, column] != second.fair_scores[other_fold, column]).any()
 
 
 def test_same_seed_same_head():

@@ -18,7 +18,7 @@ def test_a_round_writes_every_file_of_the_contract(make_run, run_context, snapsh
     folder = make_run()
     result = run(folder, run_context)
 
-    scores, heldout = folder.scores(), np.load(folder.heldout_file)
+    scores, heldout = folder.logits(), np.load(folder.heldout_file)
     assert scores.shape == snapshot.states.shape
     assert scores.dtype == np.float16
     assert np.load(folder.features_file).shape[0] == 40
@@ -36,7 +36,7 @@ def test_it_learns_the_colours(make_run, run_context, snapshot):
     folder = make_run()
     run(folder, run_context)
     train = snapshot.splits != "test"
-    scores = folder.scores().astype(float)
+    scores = folder.logits().astype(float)
     known = snapshot.states != 0
 
     positive = scores[train[:, None] & known & (snapshot.states > 0)]
@@ -49,7 +49,7 @@ def test_same_seed_same_scores(make_run, run_context):
     run(first, run_context)
     run(second, run_context)
 
-    np.testing.assert_array_equal(first.scores(), second.scores())
+    np.testing.assert_array_equal(first.logits(), second.logits())
     assert second.result()["num_embedded"] == 0
 
 
@@ -60,7 +60,7 @@ def test_the_test_split_changes_nothing(make_run, run_context, snapshot):
     run(first, run_context)
     run(second, run_context)
 
-    np.testing.assert_array_equal(first.scores(), second.scores())
+    np.testing.assert_array_equal(first.logits(), second.logits())
 
 
 def test_new_images_and_a_new_class_between_rounds(make_run, run_context, snapshot, tmp_path, paint):
@@ -76,7 +76,7 @@ def test_new_images_and_a_new_class_between_rounds(make_run, run_context, snapsh
     second = make_run(number=2, of=grown, init_from=1)
     result = run(second, run_context)
 
-    assert second.scores().shape == (50, 4)
+    assert second.logits().shape == (50, 4)
     assert result["num_embedded"] == 10
     assert result["comparison"]["best_run"] == 1
     messages = [event.get("text", "") for event in read_events(second.events_file)[0]]
@@ -99,8 +99,8 @@ def test_an_image_that_vanished_has_no_scores(make_run, run_context, snapshot, t
     folder = make_run()
     run(folder, run_context)
 
-    assert np.isnan(folder.scores()[0]).all()
-    assert np.isfinite(folder.scores()[1:]).all()
+    assert np.isnan(folder.logits()[0]).all()
+    assert np.isfinite(folder.logits()[1:]).all()
     warnings = [event for event in read_events(folder.events_file)[0] if event.get("level") == "warning"]
     assert snapshot.paths[0] in warnings[0]["text"]
 
