@@ -92,7 +92,9 @@ def run_training(dataset: Path, workspace: Path | None, plan: TrainingPlan) -> d
         info = studio.jobs.info(run)
     if info.status in ("failed", "died"):
         raise StudioError(f"run {run} {info.status}: {info.message}", f"see {studio.jobs.folder(run) / 'log.txt'}")
-    return _run_json(info)
+    studio.refresh()
+    current, why = studio.proposed.choice()
+    return {**_run_json(info), "current_run": current, "current_run_reason": why}
 
 
 def describe_run(run: Mapping[str, Any]) -> str:
@@ -100,7 +102,8 @@ def describe_run(run: Mapping[str, Any]) -> str:
     message = ". ".join(line.rstrip(".") for line in str(run["message"]).splitlines())
     said = message if message.startswith(run["status"]) else ": ".join(filter(None, (run["status"], message)))
     head = f"run {run['run']} ({run['recipe']}): {said}"
-    return "\n".join([head, *(f"  ! {warning}" for warning in run["warnings"])])
+    lines = [head, *(f"  ! {warning}" for warning in run["warnings"])]
+    return "\n".join([*lines, *_chosen(run)])
 
 
 def print_recipe(recipe: str, as_json: bool) -> None:
@@ -165,7 +168,7 @@ def describe_status(status: Mapping[str, Any]) -> str:
         where = f"open at {server['url'] or 'no address yet'} (process {server['pid']})"
     known = f"known: {status['known_proportion']:.2%} of the cells; {decisions} in the journal"
     runs = map(describe_run, status["runs"])
-    return "\n".join([known, *runs, f"pseudo-labels: {status['current_run_reason']}", where])
+    return "\n".join([known, *runs, *_chosen(status), where])
 
 
 def stop_server(dataset: Path, workspace: Path | None) -> str:
@@ -190,8 +193,12 @@ def _counts(states: npt.NDArray[np.int8]) -> dict[str, int]:
     return {STATE_NAMES[state]: int((states == state).sum()) for state in (POSITIVE, NEGATIVE, UNKNOWN)}
 
 
+def _chosen(told: Mapping[str, Any]) -> list[str]:
+    return [f"pseudo-labels: {told['current_run_reason']}"] if "current_run_reason" in told else []
+
+
 def _run_json(info: RunInfo) -> dict[str, Any]:
-    names = ("run", "recipe", "status", "message", "map", "fraction", "warnings")
+    names = ("run", "recipe", "status", "message", "map", "measured", "fraction", "warnings")
     return {name: getattr(info, name) for name in names}
 
 

@@ -17,9 +17,11 @@ from logicmix_studio.review.proposals import changes, conflict_mask, propose
 from logicmix_studio.runs.info import number_of, run_number
 from logicmix_studio.runs.jobs import Jobs
 from logicmix_studio.runs.registry import load_snapshot, snapshot_states
-from logicmix_studio.store import Dataset
+from logicmix_studio.store import Dataset, align_cells
 from logicmix_studio.training.fields import value_words
-from logicmix_studio.training.metrics import measure
+from logicmix_studio.training.figures import Match, Place, match
+from logicmix_studio.training.heldout import TEST_SPLIT
+from logicmix_studio.training.metrics import average_precisions
 from logicmix_studio.training.run_folder import RunFolder
 from logicmix_studio.training.settings import setting_words
 from logicmix_studio.words import counted
@@ -93,7 +95,10 @@ class Comparison:
     precision: pd.DataFrame
     """``class, first, second, difference`` of the average precision, the largest difference first."""
     map: tuple[float | None, float | None]
-    """Over all classes, on the cells that both runs held out."""
+    """Over all classes; on the cells of the first match where both runs have finished, else each on its own."""
+    matches: tuple[Match, ...]
+    """How the second run does against the first on the cells that neither was trained on: those of split test, where some
+    are known, then the held-out ones. Empty unless both runs have finished."""
     pseudo_labels: pd.DataFrame | None
     """``class, same, only_first, only_second, opposite``; None unless both runs have finished."""
     examples: tuple[Disagreement, ...]
@@ -102,8 +107,12 @@ class Comparison:
     @property
     def words(self) -> str:
         """How they differ over all, in words."""
-        one, other = self.map
-        parts = [] if one is None or other is None else [f"mAP {one:.3f} → {other:.3f} ({other - one:+.3f})"]
+        parts = []
+        for found in self.matches:
+            parts.append(found.words(self.second, self.first))
+            if found.map is not None and found.other_map is not None:
+                on = f"{found.num_images:,} images, {found.num_positive:,} positive"
+                parts[-1] = f"mAP {found.other_map:.3f} → {found.map:.3f}: {parts[-1]} of {on}"
         if self.settings.empty:
             parts.append("the same recipe, settings and labels")
         if self.pseudo_labels is None:
@@ -146,7 +155,7 @@ class RunComparison:
         """Return how two runs differ: settings, average precision of each class, pseudo-labels at today's labels."""
         one, other = self._jobs.info(first), self._jobs.info(second)
         is_finished = one.status == other.status == "finished"
-        results = self._shared_results(first, second) if is_finished else (one.result, other.result)
+        results, matches = self._matched(first, second) if is_finished else ([one.result, other.result], ())
         pseudo_labels, examples = self._pseudo_labels(first, second) if is_finished else (None, ())
         return Comparison(
             first=first,
@@ -154,6 +163,7 @@ class RunComparison:
             settings=self._settings(first, second),
             precision=precision_difference(self._dataset.class_names, *results),
             map=(number_of(results[0], "map"), number_of(results[1], "map")),
+            matches=matches,
             pseudo_labels=pseudo_labels,
             examples=examples,
         )
@@ -161,15 +171,46 @@ class RunComparison:
     def _states(self, run: int) -> npt.NDArray[np.int8]:
         return snapshot_states(self._jobs.folder(run), self._dataset)
 
-    def _shared_results(self, first: int, second: int) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        """Measure both runs on the same cells: held out by the later one, and not trained on by the earlier one."""
-        early, late = min(first, second), max(first, second)
-        early_trained = (self._states(early) != 0) & ~self._proposed.scores_of(early).heldout
-        cells = self._proposed.scores_of(late).heldout & ~early_trained
-        states = np.where(cells, self._states(late), 0).astype(np.int8)
-        names = self._dataset.class_names
-        one, other = (measure(self._proposed.scores_of(run).scores, states).as_dict(names) for run in (first, second))
-        return one, other
+    def _matched(self, first: int, second: int) -> tuple[list[dict[str, Any]], tuple[Match, ...]]:
+        """Measure both runs on cells that neither was trained on: of split test, and those that the later one held out.
+
+        Returns:
+            mAP and average precisions of the first run and of the second, on the cells of the first match; all matches.
+        """
+        early, late = (self._proposed.scores_of(run) for run in sorted((first, second)))
+        is_test = self._is_test(first) & self._is_test(second)
+        trained = (self._states(early.run) != 0) & ~early.heldout & ~self._is_test(early.run)
+        known = self._states(late.run)
+        cells: dict[Place, npt.NDArray[np.bool_]] = {
+            "test": is_test,
+            "held-out": late.heldout & ~trained & ~self._is_test(late.run),
+        }
+        one, other, names = self._logits(first), self._logits(second), self._dataset.class_names
+        is_scored = ~np.isnan(one) & ~np.isnan(other)
+        states = {place: np.where(mask & is_scored, known, 0).astype(np.int8) for place, mask in cells.items()}
+        if not states["test"].any():
+            del states["test"]
+        matches = tuple(match(other, one, some, place) for place, some in states.items())
+        shown = next(iter(states.values())) * (matches[0].map is not None)
+        results = [
+            {"map": value, "ap": dict(zip(names, average_precisions(logits, shown).tolist(), strict=True))}
+            for value, logits in ((matches[0].other_map, one), (matches[0].map, other))
+        ]
+        return results, matches
+
+    def _logits(self, run: int) -> npt.NDArray[np.float32]:
+        """Return what a run made of today's images and classes, uncalibrated, (N, C); nan where it knew neither."""
+        dataset, folder = self._dataset, RunFolder(self._jobs.folder(run))
+        snapshot = load_snapshot(folder.snapshot_file)
+        names = [dataset.renamed.get(name, name) for name in snapshot.class_names.tolist()]
+        logits = folder.logits().astype(np.float32)
+        return align_cells(logits, snapshot.image_ids.tolist(), names, dataset.table, fill=np.nan)
+
+    def _is_test(self, run: int) -> npt.NDArray[np.bool_]:
+        """Return which of today's images were of split test when a run began, (N, 1)."""
+        snapshot = load_snapshot(RunFolder(self._jobs.folder(run)).snapshot_file)
+        tested = snapshot.image_ids[snapshot.splits == TEST_SPLIT]
+        return np.isin(self._dataset.table.image_ids, tested)[:, None]
 
     def _settings(self, first: int, second: int) -> pd.DataFrame:
         one, other = self._flat_config(first), self._flat_config(second)

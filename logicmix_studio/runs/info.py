@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from logicmix_studio.training.figures import Figure, figure_words, main_figure
 from logicmix_studio.training.run_folder import Status
 from logicmix_studio.words import duration, size
 
@@ -57,10 +58,19 @@ class RunInfo:
     """Metrics, once it has finished."""
 
     @property
+    def figure(self) -> Figure | None:
+        """Its mAP with what it was measured on: images of split test, else held-out known cells; None until it has finished."""
+        return main_figure(self.result)
+
+    @property
     def map(self) -> float | None:
-        """Mean average precision on held-out known cells, where it could be measured."""
-        value = self.result.get("map")
-        return float(value) if value is not None else None
+        """The mAP of its figure, where it could be measured."""
+        return self.figure.map if self.figure else None
+
+    @property
+    def measured(self) -> str:
+        """All that is known of its mAP, in words; empty until it has finished."""
+        return figure_words(self.result)
 
     @property
     def is_active(self) -> bool:

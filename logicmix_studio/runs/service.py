@@ -27,6 +27,7 @@ from logicmix_studio.store import Dataset
 from logicmix_studio.training.config import DEFAULT_SEED, RECIPES, FullSettings, RunConfig, describe
 from logicmix_studio.training.feature_cache import count_cached, feature_folders
 from logicmix_studio.training.fields import value_words
+from logicmix_studio.training.figures import figures_of
 from logicmix_studio.training.run_folder import RunFolder
 from logicmix_studio.training.settings import setting_words
 from logicmix_studio.words import counted, duration, size
@@ -170,8 +171,8 @@ class RunService:
         """Return the runs, the newest first.
 
         Returns:
-            ``run, name, recipe, state, mAP, time, started, changed``; in words but for ``run`` and ``mAP``. A star
-            before the name is a person's, ◐ marks the run whose scores make the pseudo-labels. What the latest
+            ``run, name, recipe, state, mAP, measured on, time, started, changed``; in words but for ``run`` and ``mAP``. A
+            star before the name is a person's, ◐ marks the run whose scores make the pseudo-labels. What the latest
             `RECENT_RUNS` changed is told.
         """
         current, _ = self._registry.choice()
@@ -182,13 +183,14 @@ class RunService:
                 "recipe": RECIPES[info.recipe].title if info.recipe in RECIPES else info.recipe,
                 "state": STATUS_WORDS[info.status],
                 "mAP": None if info.map is None else round(info.map, 3),
+                "measured on": info.figure.short if info.figure else "",
                 "time": duration(info.result["seconds"]) if "seconds" in info.result else "",
                 "started": time.strftime("%d %b %H:%M", time.localtime(info.created)),
                 "changed": self.change_line(info) if place < RECENT_RUNS else "",
             }
             for place, info in enumerate(reversed(self._jobs.list()))
         ]
-        columns = ["run", "name", "recipe", "state", "mAP", "time", "started", "changed"]
+        columns = ["run", "name", "recipe", "state", "mAP", "measured on", "time", "started", "changed"]
         return pd.DataFrame(rows, columns=columns)
 
     def report(self, run: int) -> RunReport:
@@ -228,8 +230,7 @@ class RunService:
         if info.status != "finished":
             return []
         result = info.result
-        cells = f"{result['num_cells']:,}" if result.get("num_cells") else "the"
-        facts = [("–" if info.map is None else f"{info.map:.3f}", f"mAP on {cells} held-out known cells")]
+        facts = [(figure.number, figure.about) for figure in figures_of(result)]
         try:
             change = self.change(info)
         except StudioError:

@@ -155,7 +155,7 @@ def main_figure(result: Mapping[str, Any]) -> Figure | None:
 
 def figure_words(result: Mapping[str, Any]) -> str:
     """Return all that a ``result.json`` tells of the mAP in words; empty without any."""
-    return ". ".join(figure.words for figure in figures_of(result))
+    return " · ".join(figure.words for figure in figures_of(result))
 
 
 def lacking(missing_positives: int, cells: str) -> str:

@@ -171,7 +171,7 @@ def _compare(earlier: RunFolder, run: int, snapshot: Snapshot, outcome: Outcome)
     if found.verdict == "worse":
         words += f": run {number} stays"
     elif found.verdict == "unclear":
-        words += f", but {more}" if more else f": run {number} stays; choose run {run} by hand in Train"
+        words += f": run {run} is taken, {more}" if more else f": run {number} stays; choose run {run} by hand in Train"
     is_taken = found.verdict == "better" or bool(more and found.verdict == "unclear")
     return {
         **found.as_dict(),

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from logicmix_studio import __version__
+from logicmix_studio.cli.commands import describe_run
 from logicmix_studio.cli.main import main
 from logicmix_studio.store import WorkspaceLock, locate_workspace
 from logicmix_studio.training.run_folder import RunFolder
@@ -134,6 +135,25 @@ def test_status_counts(run, dataset):
     assert sum(status["classes"]["circle"][key] for key in ("positive", "negative", "unknown")) == 24
     assert status["current_run"] == 1
     assert status["server"] is None
+
+
+def test_status_tells_what_a_run_was_measured_on_and_why_its_scores_are_shown(run, dataset):
+    folder = RunFolder(locate_workspace(dataset).runs / "0001")
+    figure = {"map": 0.43, "map_low": 0.38, "map_high": 0.47, "num_cells": 482, "num_positive": 39}
+    folder.result_file.write_text(json.dumps({**figure, "num_measured_images": 301}))
+    found = json.loads(run("status", dataset, "--json")[1])["runs"][0]
+    assert found["map"] == 0.43
+    assert found["measured"] == "mAP 0.43 (0.38 to 0.47) on 482 held-out cells of 301 images, 39 positive"
+    assert "pseudo-labels: run 1 is the latest" in run("status", dataset)[1]
+
+
+def test_train_ends_with_what_came_of_it_and_which_run_is_taken():
+    told = {"run": 3, "recipe": "quick", "status": "finished", "message": "finished, mAP 0.43 (0.38 to 0.47) on …"}
+    why = "run 3 can't be told from run 2 on 482 shared held-out cells (+0.012, −0.020 to +0.041): run 2 stays"
+    assert describe_run({**told, "warnings": [], "current_run_reason": why}).splitlines() == [
+        "run 3 (quick): finished, mAP 0.43 (0.38 to 0.47) on …",
+        f"pseudo-labels: {why}",
+    ]
 
 
 def test_status_tells_what_a_run_warned_of(run, dataset):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from logicmix_studio.runs.compare import RunChange, RunComparison, precision_difference
 from logicmix_studio.runs.registry import snapshot_states
 from logicmix_studio.studio import Studio
-from logicmix_studio.training.metrics import measure
+from logicmix_studio.training.figures import match
+from logicmix_studio.training.metrics import average_precisions
 from logicmix_studio.training.run_folder import RunFolder, RunState
 from tests.workspaces import add_run
 
@@ -67,18 +69,50 @@ def test_precision_by_the_largest_difference() -> None:
     assert np.isnan(table.iloc[2, 1:].to_numpy(dtype=float)).all()
 
 
+def many(open_studio: Callable[..., Studio], **options: Any) -> Studio:
+    return open_studio("many", runs=2, num_images=400, known_proportion=0.8, **options)
+
+
 def test_both_runs_are_measured_on_the_same_held_out_cells(open_studio: Callable[..., Studio]) -> None:
-    studio = open_studio("many", runs=2, num_images=200, known_proportion=0.5)
+    studio = many(open_studio)
     # The first run had trained on some cells that the second holds out: they do not count.
     heldout_file = folder(studio, 1).heldout_file
     fewer = np.load(heldout_file)
     fewer[::2] = False
     np.save(heldout_file, fewer)
-    states = np.where(fewer, studio.table.states, 0).astype(np.int8)
-    scores = [studio.proposed.scores(run) for run in (1, 2)]
-    expected = tuple(measure(one.scores, states).map for one in scores if one is not None)
-    assert studio.runs.compare(1, 2).map == expected
-    assert studio.runs.compare(2, 1).map == expected[::-1]
+    states = np.where(fewer & ~studio.table.is_test[:, None], studio.table.states, 0).astype(np.int8)
+    logits = [folder(studio, run).logits().astype(np.float32) for run in (1, 2)]
+    compared = studio.runs.compare(1, 2)
+    found = compared.matches[-1]
+    assert found == match(logits[1], logits[0], states)
+    assert studio.runs.compare(2, 1).matches[-1] == match(logits[0], logits[1], states)
+    words = f"run 2 can't be told from run 1 on {found.num_cells:,} shared held-out cells ("
+    assert words in compared.words
+    assert f" of {found.num_images:,} images, {found.num_positive:,} positive" in compared.words
+
+
+def test_images_of_split_test_come_first(open_studio: Callable[..., Studio]) -> None:
+    studio = many(open_studio)
+    is_test = studio.table.is_test
+    assert is_test.any()
+    states = np.where(is_test[:, None], studio.table.states, 0).astype(np.int8)
+    logits = [folder(studio, run).logits().astype(np.float32) for run in (1, 2)]
+    found = studio.runs.compare(1, 2)
+    assert [one.place for one in found.matches] == ["test", "held-out"]
+    assert found.matches[0] == match(logits[1], logits[0], states, "test")
+    assert found.map == (found.matches[0].other_map, found.matches[0].map)
+    assert found.words.index("shared test cells") < found.words.index("shared held-out cells")
+    table = found.precision.set_index("class")
+    measured = average_precisions(logits[0], states)
+    assert table.loc[list(studio.class_names), "first"].to_numpy() == pytest.approx(measured, nan_ok=True)
+
+
+def test_few_shared_positives_make_no_figure(two_runs: Studio) -> None:
+    compared = two_runs.runs.compare(1, 2)
+    assert compared.map == (None, None)
+    assert "run 2 can't be told from run 1: " in compared.words
+    assert "more known positives are needed among the shared held-out cells" in compared.words
+    assert compared.precision["difference"].isna().all()
 
 
 def test_pseudo_labels(two_runs: Studio) -> None:
@@ -104,6 +138,7 @@ def test_with_an_unfinished_run(studio: Studio) -> None:
     assert comparison.pseudo_labels is None
     assert comparison.examples == ()
     assert comparison.map[1] is None
+    assert comparison.matches == ()
 
 
 def test_states_of_a_snapshot_follow_a_class_that_was_renamed(studio: Studio) -> None:

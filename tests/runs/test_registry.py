@@ -61,6 +61,37 @@ def test_the_better_of_two_makes_the_pseudo_labels_and_it_is_said_why(registry, 
     assert registry.choice() == (1, "run 1 is better than the latest: mAP 0.7 against 0.6")
 
 
+def unclear(run: int, standing: int, taken: int) -> dict[str, object]:
+    why = f"run {run} can't be told from run {standing} on 482 shared held-out cells (+0.012, −0.020 to +0.041): …"
+    return {"verdict": "unclear", "best_run": standing, "better": taken, "why": why}
+
+
+def test_where_it_cannot_be_told_the_earlier_run_stays_and_it_is_said_why(registry, workspace):
+    add_finished(workspace, 2, unclear(2, 1, 1))
+    add_finished(workspace, 3, told := unclear(3, 1, 1))
+    registry.refresh()
+    assert registry.choice() == (1, told["why"])
+    registry.choose(3)
+    assert registry.choice() == (3, "run 3 was chosen by a person")
+
+
+def test_a_run_that_knows_more_is_taken_and_it_is_said_why(registry, workspace):
+    add_finished(workspace, 2, told := unclear(2, 1, 2))
+    registry.refresh()
+    assert registry.choice() == (2, told["why"])
+
+
+def test_a_run_stands_alone_when_the_one_it_was_compared_with_is_gone(registry, workspace):
+    add_finished(workspace, 2, unclear(2, 1, 1))
+    add_finished(workspace, 3, unclear(3, 2, 3))
+    registry.refresh()
+    assert registry.choice(without=1) == (
+        3,
+        "run 3 can't be told from run 2 on 482 shared held-out cells (+0.012, −0.020 to +0.041): …",
+    )
+    assert registry.choice(without=2) == (3, "run 3 is the latest")
+
+
 def test_a_persons_choice_wins_until_it_is_taken_back(registry, workspace):
     add_finished(workspace, 2)
     registry.refresh()

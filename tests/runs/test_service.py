@@ -210,10 +210,32 @@ def test_facts_of_a_finished_run(studio: Studio) -> None:
     facts = {words: number for number, words in studio.runs.facts(1)}
     change = studio.runs.change(studio.jobs.info(1))
     assert change is not None
-    assert facts["mAP on the held-out known cells"] == "0.680"
+    assert facts["mAP on held-out cells"] == "0.680"
     assert facts["pseudo-labels: present"] == str(change.positive)
     assert facts["time"] == "4 s"
     assert facts["on disk"].endswith("kB")
+
+
+def test_what_a_run_was_measured_on_is_said(studio: Studio) -> None:
+    held: dict[str, Any] = {"map": 0.65, "map_low": 0.55, "map_high": 0.75, "num_cells": 482, "num_positive": 39}
+    held |= {"num_measured_images": 301, "num_without_positive": 7}
+    test = {**held, "map": 0.43, "map_low": 0.38, "map_high": 0.47, "num_cells": 19_200, "num_positive": 1310}
+    file = folder(studio, 1).result_file
+    file.write_text(json.dumps({**held, "seconds": 3.0, "test": {**test, "num_measured_images": 960}}))
+    words = "on 19,200 cells of 960 test images, 1,310 positive; 7 classes have none"
+    assert studio.runs.facts(1)[:2] == [
+        ("0.43", f"mAP (0.38 to 0.47) {words}"),
+        ("0.65", "mAP (0.55 to 0.75) on 482 held-out cells of 301 images, 39 positive; 7 classes have none"),
+    ]
+    row = studio.runs.table().iloc[0]
+    assert (row["mAP"], row["measured on"]) == (0.43, "0.38 to 0.47 · 19,200 test cells, 1,310 positive")
+    info = studio.jobs.info(1)
+    assert info.map == 0.43
+    assert info.measured.startswith(f"mAP 0.43 (0.38 to 0.47) {words} · mAP 0.65")
+    file.write_text(json.dumps({**held, "map": None, "num_positive": 3, "missing_positives": 7}))
+    needed = "7 more known positives are needed among the held-out cells"
+    assert studio.runs.facts(1)[0] == ("–", f"no mAP yet: {needed}")
+    assert studio.runs.table().iloc[0]["measured on"] == needed
 
 
 def test_precision_by_class(studio: Studio) -> None:

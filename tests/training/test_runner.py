@@ -3,6 +3,7 @@ import signal
 
 import pytest
 
+from logicmix_studio.training.figures import figure_words
 from logicmix_studio.training.run_folder import RunState, read_events
 from logicmix_studio.training.runner import run_here
 
@@ -22,7 +23,8 @@ def test_a_quick_round_end_to_end(make_run):
     assert run_here(folder) == 0
     state = folder.state()
     assert (state.status, state.fraction) == ("finished", 1.0)
-    assert "held-out known cells" in state.message
+    assert state.message == f"finished, {figure_words(folder.result())}"
+    assert state.message.endswith("more known positives are needed among the held-out cells")
     events = [event["event"] for event in read_events(folder.events_file)[0]]
     assert events[0] == "stage"
     assert "start" in events
