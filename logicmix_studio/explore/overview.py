@@ -155,7 +155,8 @@ class OverviewService:
     def rounds(self) -> pd.DataFrame:
         """Return one row a run, oldest first.
 
-        ``map`` was measured on the cells of ``map_place``, test or held-out, as ``measured`` says in words. ``known`` is
+        ``map`` is of the cells of ``map_place``, test or held-out; ``measured`` tells their number and the interval, or what
+        is missing. ``known`` is
         the share of known cells when it began, ``answers`` the cells that people settled from then to the
         next run, ``accepted`` and ``rejected`` its pseudo-labels that people looked at (not drawn at random, so no
         estimate of precision), ``positives_right`` and ``negatives_right`` the true precision of what it claims of
@@ -181,7 +182,7 @@ class OverviewService:
                 "known": self._points[max(0, at - 1)][1] / num_cells,
                 "map": np.nan if info.map is None else info.map,
                 "map_place": info.figure.place if info.figure else "",
-                "measured": info.measured,
+                "measured": info.figure.short if info.figure else "",
                 "answers": count,
                 "accepted": answered[info.run, "accept"],
                 "rejected": answered[info.run, "reject"],

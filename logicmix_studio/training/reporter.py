@@ -118,6 +118,6 @@ class Reporter:
 
 
 def _epoch_words(values: Mapping[str, Any]) -> str:
-    numbers = {"loss": values.get("loss_original"), "mAP": values.get("map")}
+    numbers = {"loss": values.get("loss_original"), "held-out mAP": values.get("map")}
     known = [f"{name} {value:.4g}" for name, value in numbers.items() if value is not None and not math.isnan(value)]
     return f"epoch {values['epoch']} of {values['epochs']}: {', '.join(known) or 'nothing measured'}"

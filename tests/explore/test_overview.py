@@ -118,7 +118,7 @@ class TestOverTime:
         assert rounds["run"].tolist() == [1, 2]
         assert rounds["map"].tolist() == pytest.approx([0.68, 0.76])
         assert rounds["map_place"].tolist() == ["held-out"] * 2
-        assert rounds["measured"].tolist() == ["mAP 0.680 on held-out cells", "mAP 0.760 on held-out cells"]
+        assert rounds["measured"].tolist() == ["held-out cells"] * 2
         assert rounds["answers"].tolist() == [0, 1]
         assert rounds["accepted"].tolist() == [0, 1]
         assert rounds["is_current"].tolist() == [False, True]

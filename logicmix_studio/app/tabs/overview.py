@@ -25,8 +25,9 @@ RUNNERS_UP: Final = 3
 SIZES: Final = (12, 20, 40)
 """How many classes the table of classes together may hold."""
 RIGHT: Final = {"positives_right": "“yes” that are right", "negatives_right": "“no” that are right"}
-MEASURES: Final = {"known": "known", "map": "mAP", **RIGHT}
-COLOURS: Final = dict(zip(MEASURES.values(), ("#5c6ada", "#b7791f", "#17998b", "#8595ae"), strict=True))
+PLACES: Final = {"test": "mAP, test", "held-out": "mAP, held-out"}
+MEASURES: Final = {"known": "known", **PLACES, **RIGHT}
+COLOURS: Final = dict(zip(MEASURES.values(), ("#5c6ada", "#b7791f", "#d3a35c", "#17998b", "#8595ae"), strict=True))
 NOTHING: Final = Step("", "Nothing is left to do", "", "", "overview")
 RECENT_CHANGES: Final = 5
 RELOAD: Final = "() => setTimeout(() => location.reload(), 1500)"
@@ -276,7 +277,9 @@ def rounds_plot(rounds: pd.DataFrame) -> pd.DataFrame:
     """Return the measures of finished runs as ``round``, ``share`` and ``measure``, one row a point."""
     if rounds.empty:
         return pd.DataFrame({"round": [], "share": [], "measure": []})
-    done = rounds[rounds["status"] == "finished"].rename(columns=MEASURES)
+    done = rounds[rounds["status"] == "finished"]
+    maps = {place: done["map"].where(done["map_place"] == place) for place in PLACES}
+    done = done.assign(**maps).rename(columns=MEASURES)
     done["round"] = done["run"].map(f"{{:0{len(str(done['run'].max()))}d}}".format)
     return done.melt("round", list(MEASURES.values()), "measure", "share").dropna(subset="share")
 
@@ -290,6 +293,7 @@ def rounds_table(rounds: pd.DataFrame) -> pd.DataFrame:
             "Began": f"{one.time:%Y-%m-%d %H:%M}",
             "Known": percent(one.known),
             "mAP": "–" if np.isnan(one.map) else f"{one.map:.3f}",
+            "Measured on": one.measured or "–",
             "Answers after it": f"{one.answers:,}",
             "Accepted": _share(one.accepted, one.accepted + one.rejected),
             "True “yes”": _share(one.positives_right),

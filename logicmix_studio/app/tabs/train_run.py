@@ -110,8 +110,7 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
     def announce(every: list[list[Any]], told: list[int]) -> list[int]:
         ended = [run for run, status, *_ in every if run in told and status not in ("queued", "running")]
         for run in ended:
-            info = studio.jobs.info(run)
-            gr.Info(f"Run {run}: {STATUS_WORDS[info.status]}. {studio.runs.change_line(info)}")
+            gr.Info(end_words(studio, studio.jobs.info(run)))
         return [run for run, status, *_ in every if status in ("queued", "running")]
 
     rest = [pause, cancel, resume, use, delete, sure, precision, settings, about, log_box, *plots.values()]
@@ -149,6 +148,15 @@ def with_bars(table: pd.DataFrame) -> Any:
     """Return average precisions as bars."""
     bars = table.style.bar(subset=["average precision"], vmin=0, vmax=1, color="#5c6ada66", height=70)
     return bars.format({"average precision": "{:.3f}"}, na_rep="too few known cells")
+
+
+def end_words(studio: Studio, info: RunInfo) -> str:
+    """Return what is said when a run has ended: what it changed, how good it is, and which run's scores are shown now."""
+    words = [f"Run {info.run}: {STATUS_WORDS[info.status]}", studio.runs.change_line(info), info.measured]
+    if info.status == "finished":
+        current, why = studio.registry.choice()
+        words.append(f"The pseudo-labels come from run {current}: {why}")
+    return ". ".join(filter(None, words))
 
 
 def head_value(studio: Studio, info: RunInfo) -> dict[str, Any]:
