@@ -44,8 +44,8 @@ def test_fair_logits_come_from_heads_that_did_not_learn_from_the_cell():
     same_fold = (data.folds == fold) & (data.states != 0)
     other_fold = (data.folds[:, column] != fold) & (data.states[:, column] != 0)
 
-    np.testing.assert_array_equal(first.fair_logits[same_fold], second.fair_scores[same_fold])
-    assert (first.fair_logits[other_fold, column] != second.fair_scores[other_fold, column]).any()
+    np.testing.assert_array_equal(first.fair_logits[same_fold], second.fair_logits[same_fold])
+    assert (first.fair_logits[other_fold, column] != second.fair_logits[other_fold, column]).any()
 
 
 def test_same_seed_same_head():
