@@ -249,8 +249,10 @@ class RunService:
         return [*facts, (size(self._jobs.size(run)), "on disk")]
 
     def precision(self, run: int) -> pd.DataFrame:
-        """Return a run's ``class, average precision``, the best first; nan where it could not be measured."""
-        values, renamed = self._jobs.info(run).result.get("ap") or {}, self._dataset.renamed
+        """Return a run's ``class, average precision`` on the cells of its figure, the best first; nan where there is none."""
+        info, renamed = self._jobs.info(run), self._dataset.renamed
+        block = info.result["test"] if info.figure and info.figure.place == "test" else info.result
+        values = block.get("ap") or {}
         names = [renamed.get(name, name) for name in values]
         table = pd.DataFrame({"class": names, "average precision": list(values.values())})
         table["average precision"] = table["average precision"].astype(np.float64)

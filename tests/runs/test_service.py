@@ -244,6 +244,9 @@ def test_precision_by_class(studio: Studio) -> None:
     table = studio.runs.precision(1)
     assert table["class"].tolist() == ["circle", "square", "ring"]
     assert np.isnan(table["average precision"].iloc[2])
+    test = {"map": 0.4, "ap": {"square": 0.5, "circle": 0.25}}
+    file.write_text(json.dumps({"map": 0.5, "ap": {"square": 0.25, "circle": 0.75}, "test": test}))
+    assert studio.runs.precision(1)["average precision"].tolist() == [0.5, 0.25]
 
 
 # changing ---------------------------------------------------------------------

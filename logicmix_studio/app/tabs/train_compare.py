@@ -54,11 +54,12 @@ def compare_view(page: Page, tab: gr.Tab, pair: list[gr.Dropdown], known: gr.JSO
         named = None if found.pseudo_labels is None else found.pseudo_labels.rename(columns=only)
         tones = [(one, EARLIER), (other, LATER)]
         colours = {f"run {run}{line}": tone for run, each in tones for line, tone in zip(LINES, each, strict=True)}
+        label = "Average precision by class" + "".join(f", shared {one.place} cells" for one in found.matches[:1])
         shown = {chart: studio.runs.overlay(one, other, chart) for chart in COMPARED}
         return {
             words: found.words,
             **{plots[chart]: drawn(frame, axis, colours) for chart, (frame, axis) in shown.items()},
-            precision: gr.update(value=_coloured(found.precision.rename(columns=titles)), visible=True),
+            precision: gr.update(value=_coloured(found.precision.rename(columns=titles)), visible=True, label=label),
             settings: gr.update(value=found.settings.rename(columns=titles), visible=not found.settings.empty),
             pseudo: gr.update(value=named, visible=named is not None),
             examples: {"cells": [_example(studio, cell) for cell in found.examples]},

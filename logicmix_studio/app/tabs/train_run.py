@@ -91,7 +91,7 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
         parts |= {delete: not info.is_active, sure: False, about: True, log_box: True}
         return {
             **{part: gr.update(visible=is_visible) for part, is_visible in parts.items()},
-            precision: gr.update(value=with_bars(measured), visible=not measured.empty),
+            precision: gr.update(value=with_bars(measured), visible=not measured.empty, label=_precision_label(info)),
             settings: gr.update(value=different, visible=True),
             **{name: info.name, note: info.note, star: info.star, log: studio.runs.log(info.run)},
         }
@@ -157,6 +157,10 @@ def end_words(studio: Studio, info: RunInfo) -> str:
         current, why = studio.registry.choice()
         words.append(f"The pseudo-labels come from run {current}: {why}")
     return ". ".join(filter(None, words))
+
+
+def _precision_label(info: RunInfo) -> str:
+    return "Average precision by class" + (f", {info.figure.place} cells" if info.figure else "")
 
 
 def head_value(studio: Studio, info: RunInfo) -> dict[str, Any]:
