@@ -110,8 +110,9 @@ class LaunchedStudio:
         return run
 
     def wait_for_run(self, run: int, seconds: float) -> None:
-        """Wait until a run has finished and the studio has taken its scores."""
+        """Wait until a run has finished and, chosen by hand, makes the pseudo-labels."""
         wait_until(lambda: self._has_ended(run), seconds, f"run {run} did not end in {seconds:.0f} s")
+        self.ask("choose_run", run=run)
         labels = lambda: [one["run"] for one in self.ask("pseudo_labels", limit=1)]  # noqa: E731
         wait_until(lambda: labels() == [run], START_SECONDS, f"run {run} was not taken")
 
