@@ -19,6 +19,8 @@ from logicmix_studio.runs.registry import snapshot_states
 from logicmix_studio.store import Dataset, Source
 from logicmix_studio.words import counted
 
+ENOUGH_FOR_THOROUGH: Final = 1_000
+"""Known positives from which the recipe "thorough" was measured to pay (docs/performance.md)."""
 MOST_NAMED: Final = 5
 """Classes that are named where there are many."""
 SOURCE_WORDS: Final = {Source.IMPORTED: "imported", Source.HUMAN: "by people", Source.ACCEPTED: "accepted"}
@@ -45,6 +47,11 @@ class Readiness:
         return bool(self.positive and self.negative)
 
     @property
+    def recommended(self) -> str:
+        """The recipe to take, by its title."""
+        return "thorough" if self.positive >= ENOUGH_FOR_THOROUGH else "fast"
+
+    @property
     def words(self) -> str:
         """What there is and what is missing, in words."""
         if not self.images:
@@ -64,6 +71,11 @@ class Readiness:
         if self.since_last is not None:
             new = counted(self.since_last, "answer") if self.since_last else "Nothing new"
             lines.append(f"{new} since the last run.")
+        if self.recommended == "fast":
+            lines.append(
+                f"Take the recipe fast: with fewer than {ENOUGH_FOR_THOROUGH:,} known positives, thorough was no better "
+                "where it was measured."
+            )
         return " ".join(lines)
 
 

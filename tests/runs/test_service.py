@@ -108,10 +108,12 @@ def test_readiness(studio: Studio) -> None:
     assert readiness.positive == int((states == 1).sum())
     assert readiness.is_ready
     assert readiness.since_last == 0
-    assert readiness.words.endswith("Nothing new since the last run.")
+    assert "Nothing new since the last run." in readiness.words
+    assert readiness.recommended == "fast"
+    assert "Take the recipe fast" in readiness.words
     row, column = np.argwhere(states == 0)[0]
     studio.decide(studio.image_ids[row], studio.class_names[column], 1)
-    assert studio.runs.readiness().words.endswith(" 1 answer since the last run.")
+    assert " 1 answer since the last run." in studio.runs.readiness().words
 
 
 def test_readiness__nothing_known(open_studio: Callable[..., Studio]) -> None:
