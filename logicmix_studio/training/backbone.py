@@ -32,7 +32,7 @@ class MultiLabelNet(nn.Module):
     """A backbone, mean and maximum of its feature map, and one linear unit a class.
 
     Args:
-        backbone: Gives a (B, D, H, W) map or (B, T, D) tokens.
+        backbone: Gives a map, (B, D, H, W) or (B, H, W, D), or (B, T, D) tokens.
         num_features: D.
         num_classes: C.
         pooling: ``mean_max`` or ``mean``.
@@ -42,6 +42,7 @@ class MultiLabelNet(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.pooling = pooling
+        self.num_features = num_features
         self.feature_size = num_features * (2 if pooling == "mean_max" else 1)
         self.head = nn.Linear(self.feature_size, num_classes)
         nn.init.zeros_(self.head.bias)
@@ -49,6 +50,8 @@ class MultiLabelNet(nn.Module):
     def features(self, images: Tensor) -> Tensor:
         """Return pooled features, (B, feature_size), of normalised images (B, 3, H, W)."""
         features: Tensor = self.backbone(images)
+        if features.ndim == 4 and self._is_channels_last(features):
+            features = features.permute(0, 3, 1, 2)
         flat = features.flatten(2) if features.ndim == 4 else self._patches(features).transpose(1, 2)
         pooled = flat.mean(-1)
         return torch.cat([pooled, flat.amax(-1)], 1) if self.pooling == "mean_max" else pooled
@@ -57,6 +60,9 @@ class MultiLabelNet(nn.Module):
         """Return logits, (B, C), of normalised images (B, 3, H, W)."""
         logits: Tensor = self.head(self.features(images))
         return logits
+
+    def _is_channels_last(self, features: Tensor) -> bool:
+        return getattr(self.backbone, "output_fmt", "") == "NHWC" or features.shape[1] != self.num_features
 
     def _patches(self, tokens: Tensor) -> Tensor:
         if tokens.ndim == 2:
@@ -74,7 +80,8 @@ def create_net(settings: BackboneSettings, num_classes: int, seed: int) -> Multi
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone = _create_backbone(settings)
-        num_features = int(cast("Any", backbone).num_features)
+        # Some networks end in a layer of their own that is wider or narrower than their feature map.
+        num_features = int(getattr(backbone, "head_hidden_size", None) or cast("Any", backbone).num_features)
         return MultiLabelNet(backbone, num_features, num_classes, settings.pooling)
 
 

@@ -44,6 +44,41 @@ def test_maps_and_tokens_are_pooled(name):
     assert (features[:, mean.shape[1] :] >= mean - 1e-6).all()
 
 
+@pytest.mark.parametrize(
+    ("name", "is_last"),
+    [
+        ("resnet10t", False),
+        ("test_efficientnet", False),
+        ("convnext_atto", False),
+        ("mobilenetv3_small_050", False),
+        ("swin_s3_tiny_224", True),
+        ("test_mambaout", True),
+    ],
+)
+def test_each_family_is_pooled_over_its_places(name, is_last):
+    settings = BackboneSettings(name=name, weights="random", image_size=64, pooling="mean")
+    net = create_net(settings, 4, seed=0).eval()
+
+    with torch.inference_mode():
+        images = torch.randn(2, 3, 64, 64)
+        maps = net.backbone(images)
+        features = net.features(images)
+        assert net(images).shape == (2, 4)
+    assert maps.ndim == 4
+    torch.testing.assert_close(features, maps.mean((1, 2) if is_last else (2, 3)), rtol=1e-4, atol=1e-5)
+
+
+def test_tokens_are_pooled_without_their_prefix():
+    settings = BackboneSettings(name="vit_tiny_patch16_224", weights="random", image_size=32, pooling="mean")
+    net = create_net(settings, 4, seed=0).eval()
+
+    with torch.inference_mode():
+        images = torch.randn(2, 3, 32, 32)
+        tokens = net.backbone(images)
+        torch.testing.assert_close(net.features(images), tokens[:, 1:].mean(1), rtol=1e-4, atol=1e-5)
+    assert tokens.shape[1] == 1 + 4
+
+
 def test_missing_weights_name_the_command(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
