@@ -22,6 +22,8 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 _TIMED_STEPS = 3
 _TOLERANCE = 0.05
 _GAIN_NEEDED = 0.95
+_BFLOAT16_SINCE = (8, 0)
+"""Compute capability of the first GPUs (Ampere) with bfloat16 in hardware."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ def choose_precision(name: str, model: nn.Module, device: torch.device, example:
     if name != "auto":
         return Precision(_named(name), device.type)
     if device.type == "cuda":
-        return Precision("bfloat16" if torch.cuda.is_bf16_supported() else "float16", "cuda")
+        # is_bf16_supported() asks the first GPU, and says yes also where bfloat16 is only emulated.
+        has_bfloat16 = torch.cuda.get_device_capability(device) >= _BFLOAT16_SINCE
+        return Precision("bfloat16" if has_bfloat16 else "float16", "cuda")
     if device.type == "cpu":
         return try_precisions(model, example())
     return Precision("float32", device.type)

@@ -56,6 +56,19 @@ def test_the_trial_refuses_what_disagrees(monkeypatch):
     assert try_precisions(Wrong(), torch.randn(4, 3, 8, 8)).name == "float32"
 
 
+@pytest.mark.parametrize(
+    ("capability", "name"), [((7, 5), "float16"), ((7, 0), "float16"), ((8, 0), "bfloat16"), ((9, 0), "bfloat16")]
+)
+def test_auto_asks_the_chosen_gpu_for_its_hardware(monkeypatch, capability, name):
+    found = {torch.device("cuda:1"): capability}
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda device: found[device])
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda *_: True)
+    precision = choose_precision("auto", small_net(), torch.device("cuda:1"), lambda: pytest.fail("no trial"))
+
+    assert precision == Precision(name, "cuda")
+    assert precision.needs_scaler == (name == "float16")
+
+
 def test_a_named_precision_is_taken():
     precision = choose_precision("bfloat16", small_net(), torch.device("cpu"), lambda: pytest.fail("no trial"))
 
