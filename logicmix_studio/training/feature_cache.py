@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,13 +48,10 @@ class FeatureCache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._where: dict[str, tuple[int, int]] = {}
-        self._num_shards = 0
-        for index in sorted(folder.glob("*.json")) if folder.is_dir() else []:
-            number = int(index.stem)
-            self._num_shards = max(self._num_shards, number + 1)
+        self._where: dict[str, tuple[str, int]] = {}
+        for index in folder.glob("*.json"):
             keys: list[str] = json.loads(index.read_text(encoding="utf-8"))["keys"]
-            self._where.update({key: (number, row) for row, key in enumerate(keys)})
+            self._where.update({key: (index.stem, row) for row, key in enumerate(keys)})
 
     @staticmethod
     def key(image: ImageFile) -> str:
@@ -65,28 +63,30 @@ class FeatureCache:
         return [place for place, image in enumerate(images) if image.stamp and self.key(image) not in self._where]
 
     def add(self, images: Sequence[ImageFile], values: NDArray[np.float16]) -> None:
-        """Keep features, (n, D); the index is written last, so that a kill leaves no half shard in use."""
+        """Keep features, (n, D), in a shard of a name of its own, as another run may write beside this one.
+
+        The index is written last, so that a kill leaves no half shard in use.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        number = self._num_shards
+        shard = uuid.uuid4().hex
         keys = [self.key(image) for image in images]
-        save_array(self.folder / f"{number:06d}.npy", values)
-        write_json(self.folder / f"{number:06d}.json", {"keys": keys})
-        self._num_shards += 1
-        self._where.update({key: (number, row) for row, key in enumerate(keys)})
+        save_array(self.folder / f"{shard}.npy", values)
+        write_json(self.folder / f"{shard}.json", {"keys": keys})
+        self._where.update({key: (shard, row) for row, key in enumerate(keys)})
 
     def gather(self, images: Sequence[ImageFile], feature_size: int) -> Features:
         """Return the features of these images; those without a row are unreadable."""
         values = np.zeros((len(images), feature_size), dtype=np.float16)
         is_readable = np.zeros(len(images), dtype=bool)
-        by_shard: dict[int, list[tuple[int, int]]] = {}
+        by_shard: dict[str, list[tuple[int, int]]] = {}
         for place, image in enumerate(images):
             found = self._where.get(self.key(image))
             if found is not None:
                 by_shard.setdefault(found[0], []).append((place, found[1]))
-        for number, pairs in by_shard.items():
+        for shard, pairs in by_shard.items():
             places, rows = np.array(pairs).T
-            shard = np.load(self.folder / f"{number:06d}.npy", mmap_mode="r", allow_pickle=False)
-            values[places] = shard[rows]
+            held = np.load(self.folder / f"{shard}.npy", mmap_mode="r", allow_pickle=False)
+            values[places] = held[rows]
             is_readable[places] = True
         return Features(values, is_readable, 0)
 

@@ -40,3 +40,17 @@ def test_count__another_network_size_or_normalisation_is_another_folder(tmp_path
         keep(tmp_path, other, "0" * 16, ["a"])
 
     assert count_cached(tmp_path, SETTINGS, {"a"}) == 0
+
+
+def test_two_runs_may_write_at_the_same_time(tmp_path):
+    first, second = FeatureCache(tmp_path), FeatureCache(tmp_path)
+    files = [ImageFile(name, tmp_path / name, "1 1") for name in "abcd"]
+    first.add(files[:1], np.full((1, 2), 1, np.float16))
+    second.add(files[1:3], np.full((2, 2), 2, np.float16))
+    first.add(files[3:], np.full((1, 2), 3, np.float16))
+
+    assert first.gather([files[0], files[3]], 2).values[:, 0].tolist() == [1, 3]
+    assert second.gather(files[1:3], 2).values[:, 0].tolist() == [2, 2]
+    together = FeatureCache(tmp_path).gather(files, 2)
+    assert together.values[:, 0].tolist() == [1, 2, 2, 3]
+    assert together.is_readable.all()
