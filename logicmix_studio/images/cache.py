@@ -124,7 +124,8 @@ def build_cache(
 
     Rows belong to image ids, so images may be added, left out and reordered from one call to the next. The
     work may be stopped at any moment and goes on from there. Where the disk is short, the images that do not
-    fit are decoded whenever they are wanted, and `PixelCache.warning` says how much is needed.
+    fit are decoded whenever they are wanted, and `PixelCache.warning` says how much is needed. One process builds at a
+    time; another one that has something to do waits for it.
 
     Args:
         directory: Folder of the cache; made where missing.
@@ -139,22 +140,34 @@ def build_cache(
         The cache, whose row i is `entries[i]`.
 
     Raises:
-        StudioError: If the rule is unknown, or another process is building the same cache.
+        StudioError: If the rule is unknown.
     """
     if rule not in RESIZE_RULES:
         raise StudioError(f"unknown resize rule {rule!r}", f"Use one of {', '.join(RESIZE_RULES)}.")
     directory.mkdir(parents=True, exist_ok=True)
     name = f"pixels-{size}-{rule}"
-    with lock_cache(directory / f"{name}.lock"):
-        files = CacheFiles(directory, name, size)
+    files = CacheFiles(directory, name, size)
+    stats = _stat_all(entries, workers)
+    ids = [entry.image_id for entry in entries]
+
+    def look() -> tuple[CacheIndex, NDArray[np.int64], NDArray[np.int64]]:
         index = CacheIndex.load(directory / f"{name}.npz")
-        stats = _stat_all(entries, workers)
-        rows = index.rows_of([entry.image_id for entry in entries])
-        missing = np.flatnonzero(~index.matches(rows, *stats))
+        rows = index.rows_of(ids)
+        return index, rows, np.flatnonzero(~index.matches(rows, *stats))
+
+    def on_wait() -> None:
+        if progress is not None:
+            progress(0, len(entries), "waiting for another run that is resizing images")
+
+    _, rows, missing = look()
+    if not len(missing):  # nothing to do: nobody has to be waited for
+        return PixelCache(entries, size, rule, files, rows)
+    with lock_cache(directory / f"{name}.lock", on_wait):
+        index, rows, missing = look()
         room = _room(directory, files, index, rows[missing], keep_free)
         todo = missing[:room]
         rows[missing[room:]] = -1
-        rows[todo] = index.claim([entries[i].image_id for i in todo], rows[todo])
+        rows[todo] = index.claim([ids[i] for i in todo], rows[todo])
         builder = _Builder(entries, rows, files, index)
         builder.run(todo, stats, rule, workers, progress)
     warnings = [_shortage(directory, name, len(missing) - room, files.row_bytes), *builder.warnings()]

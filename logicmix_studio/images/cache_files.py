@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -12,13 +13,13 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from logicmix_studio.errors import StudioError
 from logicmix_studio.files import replacing, take_lock
 
 SHARD_BYTES: Final = 2 << 30
 """Largest size of one file of pixels."""
 
 _CHANNELS: Final = 3
+_LOOK_EVERY_S: Final = 0.2
 
 
 class CacheFiles:
@@ -170,17 +171,15 @@ class CacheIndex:
 
 
 @contextmanager
-def lock_cache(path: Path) -> Iterator[None]:
+def lock_cache(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     """Hold the right to build one cache; it ends with the process.
 
-    Raises:
-        StudioError: If another process holds it.
+    Args:
+        path: The lock's file.
+        on_wait: Called again and again while another process holds it; may raise to stop.
     """
-    lock = take_lock(path)
-    if lock is None:
-        raise StudioError(
-            f"another process is building the image cache {path.with_suffix('').name}",
-            "Wait until the other run has prepared its images, then start again.",
-        )
+    while (lock := take_lock(path)) is None:
+        on_wait()
+        time.sleep(_LOOK_EVERY_S)
     with lock:
         yield

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 import torch
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.files import take_lock
 from logicmix_studio.images import cache as cache_module
 from logicmix_studio.images.cache import CacheEntry, build_cache
-from logicmix_studio.images.cache_files import CacheFiles, CacheIndex, lock_cache
+from logicmix_studio.images.cache_files import CacheFiles, CacheIndex
 from logicmix_studio.images.pixels import load_pixels
 
 pytestmark = pytest.mark.filterwarnings("ignore:The image decoding:DeprecationWarning")
@@ -155,13 +157,33 @@ def test_damaged_index_is_made_anew(entries, directory) -> None:
     assert torch.equal(build_cache(directory, entries, SIZE).rows(range(5)), expected(entries))
 
 
-def test_only_one_builder(entries, directory) -> None:
+def test_one_builder_at_a_time__another_waits_and_may_be_stopped(entries, directory, decoded) -> None:
+    said = []
+
+    def waiting(done: int, total: int, message: str) -> None:
+        said.append(message)
+        if len(said) == 2:
+            raise KeyboardInterrupt
+
     directory.mkdir()
-    with (
-        lock_cache(directory / f"pixels-{SIZE}-squash.lock"),
-        pytest.raises(StudioError, match="another process is building"),
-    ):
-        build_cache(directory, entries, SIZE)
+    lock = take_lock(directory / f"pixels-{SIZE}-squash.lock")
+    with pytest.raises(KeyboardInterrupt):
+        build_cache(directory, entries, SIZE, progress=waiting)
+    assert said == ["waiting for another run that is resizing images"] * 2
+    assert not decoded
+
+    with ThreadPoolExecutor(1) as pool:
+        cache = pool.submit(build_cache, directory, entries, SIZE)
+        lock.release()
+        assert torch.equal(cache.result(10).rows(range(5)), expected(entries))
+
+
+def test_a_filled_cache_is_opened_while_another_builds(entries, directory, decoded) -> None:
+    build_cache(directory, entries, SIZE)
+    decoded.clear()
+    with take_lock(directory / f"pixels-{SIZE}-squash.lock"):
+        assert torch.equal(build_cache(directory, entries[::-1], SIZE).rows(range(5)), expected(entries[::-1]))
+    assert not decoded
 
 
 def test_unknown_rule(entries, directory) -> None:
