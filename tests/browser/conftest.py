@@ -37,7 +37,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 HOW_TO_GET_ONE = "no Chromium found: install it (apt-get install chromium) or name one with CHROME=/path/to/chrome"
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000
 """How long a page may take to show something; the processor is shared with a server, a database and a trainer."""
 
 

@@ -13,7 +13,7 @@ from tests.browser.conftest import Served
 
 pytestmark = pytest.mark.browser
 
-ARRIVAL_MS = 60_000
+ARRIVAL_MS = 120_000
 """A page that has just been opened still fills its tabs."""
 CARD = "#review-audit .stream[data-state=card]"
 
