@@ -13,7 +13,8 @@ from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 
 from logicmix_studio.environment import prepare_environment
-from logicmix_studio.files import read_json
+from logicmix_studio.errors import StudioError
+from logicmix_studio.training.config import QuickSettings
 from logicmix_studio.training.memory import keep_memory
 from logicmix_studio.training.run_folder import RunFolder
 
@@ -47,15 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--devices", type=int, default=None, help="processes that train together, one a GPU")
     options = parser.parse_args(arguments)
     folder = RunFolder(options.run_folder.resolve())
-    devices = options.devices or _devices(folder)
+    devices = _devices(folder, options.devices)
+    is_launcher = devices > 1 and "WORLD_SIZE" not in os.environ
     prepare_process(os.environ, _num_cores(), int(os.environ.get("LOCAL_WORLD_SIZE", devices)))
     os.nice(max(0, NICENESS - os.nice(0)))
     keep_memory()
-    if devices > 1 and "WORLD_SIZE" not in os.environ:
-        os.execv(sys.executable, _torchrun(folder, devices))  # noqa: S606  # our own interpreter
     # Late on purpose: torch reads the environment prepared above when it is imported.
-    from logicmix_studio.training.runner import run_here  # noqa: PLC0415
+    from logicmix_studio.training.runner import can_start, run_here  # noqa: PLC0415
 
+    if is_launcher:
+        if not can_start(folder, devices):
+            return 1
+        os.execv(sys.executable, _torchrun(folder, devices))  # noqa: S606  # our own interpreter
     return run_here(folder)
 
 
@@ -66,10 +70,13 @@ def _num_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _devices(folder: RunFolder) -> int:
-    """Return how many processes the run's configuration asks for; a broken one is told of later."""
-    content = read_json(folder.config_file) or {}
-    return int(content.get("settings", {}).get("compute", {}).get("devices", 1))
+def _devices(folder: RunFolder, wanted: int | None) -> int:
+    """Return how many processes train together: ``wanted`` or what the configuration asks for; one for ``quick``."""
+    try:
+        settings = folder.config().settings
+    except StudioError:
+        return 1  # the run itself tells of it
+    return 1 if isinstance(settings, QuickSettings) else wanted or settings.compute.devices
 
 
 def _torchrun(folder: RunFolder, devices: int) -> list[str]:

@@ -21,6 +21,7 @@ from logicmix_studio.training.loop import Engine
 from logicmix_studio.training.optimizer import load_optimizer, optimizer_tensors
 
 _META = "position"
+_NEEDED = ("model", "average", "pseudo")
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
     """Read a checkpoint, or return nothing where there is none.
 
     Raises:
-        StudioError: If the file is damaged.
+        StudioError: If the file is damaged, or lacks what a version of another time did not write.
     """
     if not path.is_file():
         return None
@@ -84,6 +85,8 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
             for name in file.keys():  # noqa: SIM118  # not a mapping
                 group, member = name.split("/", 1)
                 groups.setdefault(group, {})[member] = file.get_tensor(name)
+        if missing := [group for group in _NEEDED if group not in groups]:
+            raise ValueError(f"another version wrote it, without {', '.join(missing)}")
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise StudioError(f"{path} cannot be read: {error}", "Delete it to train from the start.") from error
     return Checkpoint(position, groups)

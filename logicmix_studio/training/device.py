@@ -13,6 +13,7 @@ from torch import Tensor
 from logicmix_studio.errors import StudioError
 from logicmix_studio.training.control import Control
 from logicmix_studio.training.device_lock import DeviceLock
+from logicmix_studio.training.distributed import ProcessGroup
 from logicmix_studio.training.reporter import Reporter
 
 T = TypeVar("T")
@@ -29,24 +30,19 @@ _OUT_OF_MEMORY: Final = (
 """What torch, cuBLAS and cuDNN say where memory has run out; a convolution without workspace finds no algorithm."""
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, num_processes: int = 1) -> torch.device:
     """Return the device that the settings ask for.
 
     Args:
-        name: ``auto`` takes the first of CUDA, MPS and CPU that is there. Of processes that train together
-        each
-            takes a GPU of its own.
+        name: ``auto`` takes the first of CUDA, MPS and CPU that is there.
+        num_processes: How many train together on this machine, each of them on a GPU of its own.
 
     Raises:
-        StudioError: If there is no such device on this machine.
+        StudioError: If there is no such device on this machine, or not one for each process.
     """
-    own = int(os.environ.get("LOCAL_RANK", "0"))
-    if name == "cuda":
-        name = f"cuda:{own}"
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda", own)
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        is_mps = torch.backends.mps.is_available()
+        name = "cuda" if torch.cuda.is_available() else "mps" if is_mps else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -54,12 +50,21 @@ def choose_device(name: str) -> torch.device:
     is_there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not is_there.get(device.type, False):
         raise StudioError(f"this machine has no device {name!r}", "Use auto or cpu.")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise StudioError(
-            f"this machine has {torch.cuda.device_count()} GPUs, {name} is not among them",
-            "They are counted from 0.",
-        )
-    return device
+    num_gpus = torch.cuda.device_count() if device.type == "cuda" else 1
+    if device.type == "cuda" and (device.index or 0) >= num_gpus:
+        raise StudioError(f"this machine has {num_gpus} GPUs, {name} is not among them", "They are counted from 0.")
+    if num_processes > 1 and device.type != "cpu":
+        if device.index is not None:
+            raise StudioError(
+                f"compute.device {name} is one GPU, compute.devices asks for {num_processes}",
+                "Use cuda or auto, so that each process takes a GPU of its own, or one device.",
+            )
+        if num_processes > num_gpus:
+            raise StudioError(
+                f"compute.devices asks for {num_processes} GPUs, this machine has {num_gpus}",
+                f"Ask for {num_gpus} at most.",
+            )
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if name == "cuda" else device
 
 
 def scoring_batch(wanted: int, device: torch.device) -> int:
@@ -100,18 +105,25 @@ def allow_tf32(is_allowed: bool) -> None:
     torch.backends.cudnn.allow_tf32 = is_allowed
 
 
-def wait_for_device(device: torch.device, holder: str, reporter: Reporter, control: Control) -> DeviceLock:
-    """Return the device's lock; wait as ``queued`` while another run holds it.
+def wait_for_device(
+    device: torch.device, holder: str, reporter: Reporter, control: Control, processes: ProcessGroup
+) -> DeviceLock:
+    """Return the device's lock; wait as ``queued`` while another run holds it, or that of another process.
 
     Raises:
         Stopped: If somebody asked for it meanwhile.
     """
     lock = DeviceLock(str(device))
-    if lock.acquire(holder):
-        return lock
-    reporter.message(f"waiting for {lock.holder()} to leave {device}")
-    while not lock.acquire(holder):
-        reporter.state("queued", f"waiting for {lock.holder()} to leave {device}")
-        control.check()
+    # Processes on the CPU share one device, whose lock the first one takes for all.
+    needs_lock = processes.is_first or device.type != "cpu"
+    is_told = False
+    while processes.most(int(needs_lock and not lock.acquire(holder))):
+        busy = f"{lock.holder()} to leave {device}" if not lock.is_held else "other runs to leave the other GPUs"
+        lock.release()  # else two runs could wait for each other's GPUs
+        if not is_told:
+            reporter.message(f"waiting for {busy}")
+        is_told = True
+        reporter.state("queued", f"waiting for {busy}")
+        processes.agree(control.want())
         time.sleep(_LOOK_EVERY_S)
     return lock

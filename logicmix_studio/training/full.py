@@ -43,7 +43,7 @@ from logicmix_studio.training.precision import Precision, choose_precision
 from logicmix_studio.training.pseudo_labels import count_pseudo, pseudo_states
 from logicmix_studio.training.quick import embed_snapshot, prepare_net, train_on_features
 from logicmix_studio.training.run_context import RunContext
-from logicmix_studio.training.run_folder import Snapshot, Want
+from logicmix_studio.training.run_folder import Snapshot
 from logicmix_studio.training.schedule import make_plan
 from logicmix_studio.training.scoring import Scored, score_images
 from logicmix_studio.training.selection import is_over, judge_epoch
@@ -63,13 +63,13 @@ def run_full(config: RunConfig, snapshot: Snapshot, context: RunContext, process
         StudioError: If there is nothing to learn from, or images, weights or memory are missing.
         Stopped: If somebody asked for it; a checkpoint has been written.
     """
-    if not processes.is_first:
-        processes.barrier()  # the first process fills the caches, the others find them filled
-    data = load_data(config, snapshot, context, until=_PREPARED)
-    run = FullRun(config, data, context, processes)
-    run.prepare_net()
-    if processes.is_first:
-        processes.barrier()
+
+    def prepare() -> FullRun:
+        run = FullRun(config, load_data(config, snapshot, context, until=_PREPARED), context, processes)
+        run.prepare_net()
+        return run
+
+    run = processes.in_turn(prepare)
     run.prepare_engine()
     try:
         run.train()
@@ -99,11 +99,12 @@ class FullRun:
         self._saved = time.monotonic()
 
     def prepare_net(self) -> None:
-        """Make the network, with a trained head where the run begins; the processes do not talk yet."""
+        """Make the network; where the run begins the first process trains its head, which the engine shares out."""
         context, settings = self.context, self.settings
         self._resumed = self._checkpoint()
         self.net = prepare_net(self.config, self.data.snapshot, context)
-        if self._resumed is None and self.config.init_from is None and settings.warm.should_train_head_first:
+        is_fresh = self._resumed is None and self.config.init_from is None
+        if is_fresh and settings.warm.should_train_head_first and self.processes.is_first:
             self._train_head_first()
 
     def prepare_engine(self) -> None:
@@ -120,12 +121,13 @@ class FullRun:
             settings.optimizer.weight_decay,
             settings.optimizer.backbone_share,
         )
+        model = self.processes.wrap(self.net, context.device)  # all take over the first one's weights
         average = WeightAverage(self.net, settings.ema.decay, settings.ema.has_warmup)
         scaler = torch.amp.GradScaler(context.device.type, enabled=precision.needs_scaler)
         self.engine = Engine(
             settings=settings,
             plan=self.plan,
-            model=self.processes.wrap(self.net, context.device),
+            model=model,
             net=self.net,
             optimizer=optimizer,
             average=average,
@@ -145,6 +147,9 @@ class FullRun:
             best = checkpoint.groups.get("best", {})
             self.best = {name: tensor.to(context.device) for name, tensor in best.items()}
             self.logits = {name: tensor.numpy() for name, tensor in checkpoint.groups.get("logits", {}).items()}
+            if "best" not in self.logits:  # earlier versions kept none: the best is looked for from here on
+                self.best = {}
+                self.position = dataclasses.replace(self.position, best_value=None, best_epoch=0, epochs_without_gain=0)
             context.reporter.message(f"going on after epoch {self.position.epoch}, step {self.position.step}")
         self.position = dataclasses.replace(self.position, precision=precision.name)
         if settings.compute.has_graphs:
@@ -314,7 +319,7 @@ class FullRun:
 
     def _keeps_earlier(self) -> bool:
         """Return whether the best epoch is kept and not the last one."""
-        if self.position.best_epoch >= self.position.epoch:
+        if self.position.best_epoch >= self.position.epoch or not self.best:
             return False
         if self.settings.selection.keeps == "best":
             return True
@@ -323,10 +328,12 @@ class FullRun:
 
     def _score(self, rows: NDArray[np.int64], *, has_features: bool = False) -> Scored:
         """Score images with the averaged weights; each process takes its share of the rows."""
+        size = scoring_batch(self.settings.compute.scoring_batch, self.context.device)
+        everywhere = len(rows) // self.processes.size  # images that each process has at least
 
         def progress(done: int, total: int) -> None:
-            if self.processes.size == 1:
-                self.context.control.check()
+            if done <= math.ceil(everywhere / size) * size:  # a batch that every process has
+                self.processes.agree(self.context.control.want())
 
         mine = self.processes.rows(len(rows))
         try:
@@ -337,7 +344,7 @@ class FullRun:
                     rows[mine],
                     precision=self.engine.precision,
                     normalisation=self.normalisation,
-                    batch_size=scoring_batch(self.settings.compute.scoring_batch, self.context.device),
+                    batch_size=size,
                     has_features=has_features,
                     progress=progress,
                 )
@@ -355,10 +362,11 @@ class FullRun:
         return self.processes.join(whole, self.context.device).astype(values.dtype)
 
     def _leave_if_asked(self) -> None:
-        want: Want | None = self.processes.agree(self.context.control.want(), self.context.device)
-        if want is not None:
+        try:
+            self.processes.agree(self.context.control.want())
+        except Stopped:
             self._save()
-            raise Stopped(want)
+            raise
 
     def _tell_step(self, done: int, rate: float, meter: LossMeter, seconds: float) -> None:
         original, mixed = meter.means()

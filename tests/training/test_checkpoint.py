@@ -12,7 +12,8 @@ def test_comes_back_bit_by_bit(tmp_path):
     position = Position(epoch=3, step=2, best_value=0.1 + 0.2, best_epoch=2, precision="float32")
 
     assert load_checkpoint(path) is None
-    save_checkpoint(path, Checkpoint(position, {"model": {"a.b": values}, "pseudo": {"c": torch.ones(2).char()}}))
+    groups = {"model": {"a.b": values}, "average": {"a.b": values.clone()}, "pseudo": {"c": torch.ones(2).char()}}
+    save_checkpoint(path, Checkpoint(position, groups))
     loaded = load_checkpoint(path)
 
     assert loaded.position == position
@@ -26,6 +27,15 @@ def test_a_damaged_file_is_told(tmp_path):
 
     with pytest.raises(StudioError, match="cannot be read"):
         load_checkpoint(path)
+
+
+def test_a_checkpoint_of_another_version_is_refused_in_words(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(path, Checkpoint(Position(), {"model": {"a.b": torch.ones(1)}}))
+
+    with pytest.raises(StudioError, match="another version wrote it, without average, pseudo") as caught:
+        load_checkpoint(path)
+    assert "train from the start" in caught.value.hint
 
 
 def test_an_optimiser_goes_on_from_its_tensors():

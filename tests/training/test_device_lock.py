@@ -58,6 +58,7 @@ def test_waiting_is_told_and_can_be_cancelled(tmp_path, make_run, run_context, m
 
     from logicmix_studio.training.control import Stopped
     from logicmix_studio.training.device import wait_for_device
+    from logicmix_studio.training.distributed import ProcessGroup
 
     monkeypatch.setenv("LOGICMIX_LOCKS", str(tmp_path / "locks"))
     folder = make_run()
@@ -68,7 +69,7 @@ def test_waiting_is_told_and_can_be_cancelled(tmp_path, make_run, run_context, m
         monkeypatch.setattr(context.control, "want", lambda: next(looks))
         monkeypatch.setattr(time, "sleep", lambda seconds: None)
         with pytest.raises(Stopped):
-            wait_for_device(torch.device("cpu"), "run 1", context.reporter, context.control)
+            wait_for_device(torch.device("cpu"), "run 1", context.reporter, context.control, ProcessGroup())
 
     assert folder.state().status == "queued"
     assert folder.state().message == "waiting for run 3 in elsewhere to leave cpu"

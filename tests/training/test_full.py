@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.training.checkpoint import load_checkpoint
+from logicmix_studio.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from logicmix_studio.training.control import Stopped
 from logicmix_studio.training.distributed import ProcessGroup
 from logicmix_studio.training.full import run_full
@@ -113,6 +113,18 @@ def test_a_checkpoint_of_other_labels_is_not_used(make_run, run_context, snapsho
 
     assert any("training from the start" in event["text"] for event in events_of(folder, "message"))
     assert [event["epoch"] for event in events_of(folder, "epoch")] == [1, 1]
+
+
+@pytest.mark.parametrize("keeps", ["last", "best"])
+def test_a_checkpoint_without_the_logits_of_its_best_epoch_goes_on(make_run, run_context, keeps):
+    folder = make_run("2wayaug-pl", overrides={"selection.keeps": keeps, "schedule.epochs": 2})
+    run(folder, run_context)
+    checkpoint = load_checkpoint(folder.checkpoint_file)
+    groups = {name: group for name, group in checkpoint.groups.items() if name not in ("best", "logits")}
+    position = dataclasses.replace(checkpoint.position, best_epoch=1)
+    save_checkpoint(folder.checkpoint_file, Checkpoint(position, groups))
+
+    assert run(folder, run_context)["best_epoch"] == 2
 
 
 def test_early_stopping_does_not_fire_before_pseudo_labels(make_run, run_context, monkeypatch):

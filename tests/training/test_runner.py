@@ -3,6 +3,7 @@ import signal
 
 import pytest
 
+from logicmix_studio.training.__main__ import main
 from logicmix_studio.training.figures import figure_words
 from logicmix_studio.training.run_folder import RunState, read_events
 from logicmix_studio.training.runner import run_here
@@ -11,6 +12,8 @@ from logicmix_studio.training.runner import run_here
 @pytest.fixture(autouse=True)
 def own_process(monkeypatch, tmp_path):
     monkeypatch.setenv("LOGICMIX_LOCKS", str(tmp_path / "locks"))
+    for name in ("prepare_process", "keep_memory", "os.nice"):  # which would change the tests' own process
+        monkeypatch.setattr(f"logicmix_studio.training.__main__.{name}", lambda *_: 0)
     kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
     for number, handler in kept.items():
@@ -77,3 +80,22 @@ def test_a_run_by_itself_keeps_its_cache_in_its_folder(make_run, tmp_path):
 
     assert run_here(alone) == 0
     assert (alone.path / "cache" / "features").is_dir()
+
+
+def test_a_quick_run_leaves_the_other_devices_alone(make_run):
+    folder = make_run(overrides={"compute.devices": 3})
+
+    assert main([str(folder.path)]) == 0
+    said = [event["text"] for event in read_events(folder.events_file)[0] if event["event"] == "message"]
+    assert "a fast run works on one device, not on the 3 that were asked for" in said
+
+
+def test_more_devices_than_gpus_are_refused_before_anything_starts(make_run, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("os.execv", lambda *_: pytest.fail("nothing may start"))
+    folder = make_run("2wayaug-pl", overrides={"compute.device": "auto", "compute.devices": 4})
+
+    assert main([str(folder.path)]) == 1
+    assert folder.state().status == "failed"
+    assert "asks for 4 GPUs, this machine has 2" in folder.state().message
