@@ -8,7 +8,7 @@ import gradio as gr
 
 from logicmix_studio.app.api import add_api
 from logicmix_studio.app.components import custom, safe
-from logicmix_studio.app.page import QUICK, TAB_TITLES, Page, person
+from logicmix_studio.app.page import QUICK, TAB_TITLES, TICK, Page, person
 from logicmix_studio.app.tabs.blend import blend_tab
 from logicmix_studio.app.tabs.browse import browse_tab
 from logicmix_studio.app.tabs.label import label_tab
@@ -71,7 +71,7 @@ def wire_header(page: Page, blocks: gr.Blocks, line: gr.HTML) -> None:
         tab = asked.pop("tab", None)
         return page.go(tab, **asked) if tab in TAB_TITLES else (gr.skip(), gr.skip())
 
-    gr.on([timer.tick, blocks.load], look, None, line, **QUICK)
+    gr.on([timer.tick, blocks.load], look, None, line, **TICK)
     blocks.load(arrive, None, page.way, **QUICK)
 
 

@@ -21,11 +21,16 @@ P = ParamSpec("P")
 R = TypeVar("R")
 TAB_TITLES = {name: name.title() for name in ("overview", "browse", "blend", "review", "label", "train")}
 """The tabs in their order, by the name that addresses use."""
-_PRIVATE: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-QUICK: Final[dict[str, Any]] = {**_PRIVATE, "trigger_mode": "always_last"}
-"""Of events that are only for the page. One that comes while its like is under way is sent afterwards, not dropped."""
-EACH: Final[dict[str, Any]] = {**_PRIVATE, "trigger_mode": "multiple"}
-"""Of events that tell something (``gr.EventData``): each counts."""
+QUICK: Final[dict[str, Any]] = {
+    "queue": False,
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "trigger_mode": "multiple",
+}
+"""Of events that are only for the page. Each counts, also while its like is under way: by default Gradio drops it then, and
+with ``always_last`` events that share a function kept calling each other."""
+TICK: Final[dict[str, Any]] = {**QUICK, "trigger_mode": "once"}
+"""Of timers: a tick that comes while the last one is under way is left out."""
 ACTION: Final[dict[str, Any]] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
 """Options of an event that may say something, or refuse: messages come through the queue."""
 

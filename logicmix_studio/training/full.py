@@ -37,7 +37,7 @@ from logicmix_studio.training.ema import WeightAverage
 from logicmix_studio.training.feed import DevicePixels
 from logicmix_studio.training.loop import Engine, LossMeter, memory_mb
 from logicmix_studio.training.metrics import Metrics, difference, measure
-from logicmix_studio.training.optimizer import make_optimizer
+from logicmix_studio.training.optimizer import backbone_share, make_optimizer
 from logicmix_studio.training.outcome import Outcome, write_outcome
 from logicmix_studio.training.precision import Precision, choose_precision
 from logicmix_studio.training.pseudo_labels import count_pseudo, pseudo_states
@@ -119,7 +119,7 @@ class FullRun:
             self.net,
             settings.optimizer.learning_rate,
             settings.optimizer.weight_decay,
-            settings.optimizer.backbone_share,
+            backbone_share(settings.optimizer.backbone_share, int((self.data.known > 0).sum())),
         )
         model = self.processes.wrap(self.net, context.device)  # all take over the first one's weights
         average = WeightAverage(self.net, settings.ema.decay, settings.ema.has_warmup)

@@ -177,8 +177,9 @@ class OptimizerSettings(Group):
 
     learning_rate: float = setting(2e-4, low=1e-8, high=1.0, source="released")
     """Peak learning rate."""
-    backbone_share: float = setting(0.1, low=0.0, high=1.0, source="measured")
-    """Learning rate of the backbone as a share of the head's, so that a trained backbone keeps what it knows."""
+    backbone_share: float = setting(0.0, low=0.0, high=1.0, source="measured")
+    """Learning rate of the backbone as a share of the head's, so that a trained backbone keeps what it knows. 0: by the
+    number of known positives, from 0.1 up to 300 to 1 from 1,000 on."""
     weight_decay: float = setting(1e-4, low=0.0, high=1.0, source="released")
     """Weight decay on matrices; biases and other vectors have none."""
     batch_size: int = setting(128, low=1, high=65_536, source="released")

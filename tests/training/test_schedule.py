@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from logicmix_studio.training.config import FullSettings
+from logicmix_studio.training.optimizer import backbone_share, make_optimizer
 from logicmix_studio.training.schedule import make_plan, one_cycle, set_rate
 from logicmix_studio.training.settings import (
     OptimizerSettings,
@@ -64,3 +65,20 @@ def test_set_rate_sets_every_group():
     assert rate == pytest.approx(2e-4 / 25)
     assert [group["lr"] for group in optimizer.param_groups] == [rate, rate]
     assert [group["betas"] for group in optimizer.param_groups] == [(0.95, 0.999)] * 2
+
+
+def test_the_backbones_share_grows_with_the_known_positives():
+    assert [backbone_share(0.0, count) for count in (0, 300, 1000, 9000)] == pytest.approx([0.1, 0.1, 1.0, 1.0])
+    assert 0.3 < backbone_share(0.0, 550) < 0.7
+    assert backbone_share(0.25, 9000) == 0.25
+
+
+def test_the_backbone_gets_its_share_of_the_rate():
+    net = torch.nn.ModuleDict({"backbone": torch.nn.Linear(2, 2), "head": torch.nn.Linear(2, 2)})
+    optimizer = make_optimizer(net, 1e-3, 1e-4, backbone_share=0.1)
+    plan = make_plan(FullSettings(), 5011)
+    rate = set_rate(optimizer, plan, 100)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+
+    assert rates[id(net["head"].weight)] == rates[id(net["head"].bias)] == rate
+    assert rates[id(net["backbone"].weight)] == rates[id(net["backbone"].bias)] == pytest.approx(0.1 * rate)

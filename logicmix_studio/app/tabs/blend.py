@@ -10,7 +10,7 @@ import gradio as gr
 
 from logicmix_studio.app.components import custom, image_grid, tile, tiles
 from logicmix_studio.app.media import thumb_url
-from logicmix_studio.app.page import EACH, QUICK, Page, event, person, server_function
+from logicmix_studio.app.page import QUICK, Page, event, person, server_function
 from logicmix_studio.app.tabs.blend_panels import blend_api, blend_panels
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.blend_labels import verdict
@@ -177,12 +177,12 @@ def blend_tab(page: Page) -> None:
     follow(previous.click(draw, [backward, *controls], shown, **QUICK))
     follow(gr.on(changes, draw, [stay, *controls], shown, **QUICK))
     follow(gr.on(arrivals, arrive, [page.target, came, *controls], arrived, **QUICK))
-    follow(found.select(toggle, [blend, pseudo, *search], every, **EACH))
+    follow(found.select(toggle, [blend, pseudo, *search], every, **QUICK))
     follow(take_out.click(remove, [position, blend, pseudo, *search], every, **QUICK))
     follow(clear.click(start_anew, [pseudo, *search], every, **QUICK))
     mode.change(switch, [mode, blend, *search], [*drawing, builder, found], **QUICK)
     gr.on([text.input, of_class.input, state.input, start.submit], find, [blend, *search], found, **QUICK)
-    sources.select(point, None, [position, one_source, browse, take_out], **EACH)
+    sources.select(point, None, [position, one_source, browse, take_out], **QUICK)
     browse.click(look, [position, blend], page.way, **QUICK)
     blend_api(page.studio)
 

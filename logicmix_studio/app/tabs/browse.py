@@ -214,7 +214,7 @@ def browse_tab(page: Page) -> None:
     gr.on([path.submit, *(part.input for part in filters)], search, [view, *filters], parts, **IN_TURN)
     page.target.change(arrive, [view, page.target], parts, **IN_TURN).then(find_similar, view, similar, **QUIET)
     looked(look, [view, page.target], parts, **IN_TURN)
-    page.timer("browse", LOOK_S).tick(follow, view, parts, **IN_TURN)
+    page.timer("browse", LOOK_S).tick(follow, view, parts, **{**IN_TURN, "trigger_mode": "once"})
     clear.click(lambda at: arrive(at, {"tab": "browse", "at": at.get("target")}), view, parts, **IN_TURN)
     anew.click(lambda at: show(at, seq=None), view, parts, **IN_TURN)
     before.click(lambda at: show(at, start=at["start"] - PAGE, selected=[]), view, parts, **IN_TURN)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from logicmix_studio.app.api import offer
 from logicmix_studio.app.components import custom, safe
-from logicmix_studio.app.page import EACH, QUICK, Page, event, person
+from logicmix_studio.app.page import QUICK, TICK, Page, event, person
 from logicmix_studio.explore.next_step import Step
 from logicmix_studio.explore.overview import OverviewService, Rate
 from logicmix_studio.formats import WRITE_FORMATS
@@ -108,8 +108,9 @@ def overview_tab(page: Page) -> None:
         return page.go("browse", **wanted)
 
     looks = {"fn": event(look), "inputs": [seen, top], "outputs": [seen, *shown], **QUICK}
-    gr.on([page.timer("overview", SECONDS).tick, page.shown["overview"].select, top.change], **looks)
-    bars.select(open_class, None, page.way, **EACH)
+    gr.on([page.shown["overview"].select, top.change], **looks)
+    page.timer("overview", SECONDS).tick(**{**looks, **TICK})
+    bars.select(open_class, None, page.way, **QUICK)
     for place, button in enumerate(buttons):
         follow = event(lambda steps, place=place: page.go(steps[place]["tab"], **steps[place]["filters"]))
         button.click(follow, steps, page.way, **QUICK)

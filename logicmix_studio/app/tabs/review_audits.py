@@ -9,7 +9,7 @@ import gradio as gr
 import pandas as pd
 
 from logicmix_studio.app.components import safe
-from logicmix_studio.app.page import EACH, QUICK, Page, event, person, server_function
+from logicmix_studio.app.page import QUICK, Page, event, person, server_function
 from logicmix_studio.app.tabs.review_api import audits_api
 from logicmix_studio.app.tabs.review_stream import card_facts, reversal_facts, reversals, review_stream, stream_value
 from logicmix_studio.errors import StudioError
@@ -163,7 +163,7 @@ def audits_part(page: Page, tab: gr.Tab) -> None:
     gr.on([tab.select, page.shown["review"].select, *(box.input for box in asked)], **again)
     above.release(event(move), [above, sign, names], None, **QUICK).then(**again)
     start.click(event(begin), [count, *asked], entered, **QUICK)
-    audits.select(pick, None, chosen, **EACH).then(**again)
+    audits.select(pick, None, chosen, **QUICK).then(**again)
     go.click(event(go_on), chosen, entered, **QUICK)
     give_up.click(event(end), chosen, None, **QUICK).then(**again)
     gr.on([stop.click, stream.select], leave, None, [home, answering], **QUICK).then(**again)

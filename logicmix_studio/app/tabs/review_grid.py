@@ -10,7 +10,7 @@ import gradio as gr
 
 from logicmix_studio.app.components import image_grid, tile, tiles
 from logicmix_studio.app.media import media_url
-from logicmix_studio.app.page import EACH, QUICK, Page, event, person
+from logicmix_studio.app.page import QUICK, Page, event, person
 from logicmix_studio.app.tabs.review_filters import arrival, filled, filter_row, is_arriving, is_meant, then_address
 from logicmix_studio.app.tabs.review_stream import reversal_words
 from logicmix_studio.labels import POSITIVE
@@ -122,7 +122,7 @@ def grid_part(page: Page, tab: gr.Tab) -> None:
     looked = tab.select(look, [window, page.target, came, *boxes], outputs, **quick)
     then_address(looked, "grid", NAMES, boxes)
     page.target.change(arrive, [window, page.target], [came, *boxes, *outputs[2:]], **quick)
-    then_address(grid.submit(submit, place, outputs, js=WINDOW, **EACH), "grid", NAMES, boxes)
+    then_address(grid.submit(submit, place, outputs, js=WINDOW, **QUICK), "grid", NAMES, boxes)
     later.click(leave, [window, passed, grid, *boxes], outputs, **quick)
     again.click(undo, place, outputs, **quick)
     back.click(come_back, passed, [grid, passed], **QUICK)

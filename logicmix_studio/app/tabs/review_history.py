@@ -8,7 +8,7 @@ from typing import Any, Final
 import gradio as gr
 import pandas as pd
 
-from logicmix_studio.app.page import EACH, QUICK, Page, any_of, event, person
+from logicmix_studio.app.page import QUICK, Page, any_of, event, person
 from logicmix_studio.app.tabs.review_filters import arrival, is_arriving, is_meant, then_address
 from logicmix_studio.app.tabs.review_stream import reversal_words
 from logicmix_studio.review.history import HistoryFilter
@@ -87,7 +87,7 @@ def history_part(page: Page, tab: gr.Tab) -> None:
     looked = tab.select(event(look), [page.target, came, *wanted], [*offers, lines], **QUICK)
     then_address(looked, "history", NAMES, offers)
     page.target.change(event(arrive), page.target, [came, *offers, lines], **QUICK)
-    lines.select(event(choose), None, [chosen, detail, cells, revert], **EACH)
+    lines.select(event(choose), None, [chosen, detail, cells, revert], **QUICK)
     revert.click(event(take_back), [chosen, *wanted], [lines, revert], **QUICK)
     show.click(event(show_past), moment, [counts, changes], **QUICK)
 

@@ -12,7 +12,7 @@ import gradio as gr
 
 from logicmix_studio.app.components import custom
 from logicmix_studio.app.media import media_url
-from logicmix_studio.app.page import EACH, QUICK, Page, event, person, server_function
+from logicmix_studio.app.page import QUICK, TICK, Page, event, person, server_function
 from logicmix_studio.app.tabs.review_filters import (
     DEFAULTS,
     arrival,
@@ -89,8 +89,8 @@ def stream_part(page: Page, tab: gr.Tab, origin: str) -> None:
     gr.on([box.input for box in boxes], show, boxes, stream, **QUICK)
     page.target.change(arrive, page.target, [came, *boxes, stream], **QUICK)
     gr.on(looked_at, renew, [page.target, came, *boxes], [*boxes, stream], **QUICK)
-    page.timer("review", RUN_SECONDS).tick(look, None, run, **QUICK)
-    stream.select(event(follow), boxes, page.way, **EACH)
+    page.timer("review", RUN_SECONDS).tick(look, None, run, **TICK)
+    stream.select(event(follow), boxes, page.way, **QUICK)
 
 
 def review_stream(

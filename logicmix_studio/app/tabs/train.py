@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from logicmix_studio.app.api import offer
-from logicmix_studio.app.page import ACTION, EACH, QUICK, Page, event
+from logicmix_studio.app.page import ACTION, QUICK, Page, event
 from logicmix_studio.app.tabs.train_compare import compare_view, preview_view
 from logicmix_studio.app.tabs.train_run import run_view
 from logicmix_studio.errors import StudioError
@@ -84,7 +84,7 @@ def train_tab(page: Page) -> None:
 
     looks = {"fn": event(look), "inputs": None, "outputs": [why, free, table], **QUICK}
     gr.on([known.change, page.shown["train"].select], **looks)
-    table.select(pick, None, [views, chosen], **EACH)
+    table.select(pick, None, [views, chosen], **QUICK)
     free.click(event(lambda: studio.registry.choose(None)), None, None, **ACTION).then(**looks)
     page.target.change(event(arrive), page.target, [views, chosen, *pair], **QUICK)
     chosen.change(None, chosen, None, js="(run) => lm.address('train', {run})", api_visibility="private")

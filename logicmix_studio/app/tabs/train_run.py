@@ -8,7 +8,7 @@ import gradio as gr
 import pandas as pd
 
 from logicmix_studio.app.components import custom, safe
-from logicmix_studio.app.page import ACTION, QUICK, Page, event
+from logicmix_studio.app.page import ACTION, QUICK, TICK, Page, event
 from logicmix_studio.app.theme import STATE_COLOURS
 from logicmix_studio.runs import RunInfo
 from logicmix_studio.runs.curves import CHARTS
@@ -116,7 +116,8 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
     rest = [pause, cancel, resume, use, delete, sure, precision, settings, about, log_box, *plots.values()]
     outputs = [seen, known, chosen, head, name, note, star, log, *rest]
     shows = {"fn": event(look), "inputs": [chosen, seen], "outputs": outputs, **QUICK}
-    gr.on([page.timer("train", SECONDS).tick, page.shown["train"].select, chosen.change], **shows)
+    gr.on([page.shown["train"].select, chosen.change], **shows)
+    page.timer("train", SECONDS).tick(**{**shows, **TICK})
     known.change(event(announce), [known, active], active, **ACTION)
     for button, action in ((pause, "pause"), (cancel, "cancel"), (resume, "resume")):
         act = event(lambda run, action=action: getattr(studio.jobs, action)(int(run)) and None)
