@@ -28,7 +28,7 @@ CHANGES = {"new": "New", "withdrawn": "Withdrawn", "flipped": "Flipped"}
 def compare_view(page: Page, tab: gr.Tab, pair: list[gr.Dropdown], known: gr.JSON) -> Callable[..., list[Any]]:
     """Lay out the comparison of a pair of runs, then wire it; return what fills their choice."""
     studio = page.studio
-    words = gr.Markdown()
+    words = gr.Markdown("Two different runs are needed.")
     with gr.Row():
         plots = {chart: line_plot(chart) for chart in COMPARED}
     with gr.Row():
@@ -45,7 +45,9 @@ def compare_view(page: Page, tab: gr.Tab, pair: list[gr.Dropdown], known: gr.JSO
         return [gr.update(choices=names, value=value) for value in chosen[:2]]
 
     def compare(one: int | None, other: int | None) -> dict[Any, Any]:
-        if one is None or other is None or one == other:
+        if one is None or other is None:
+            return {words: gr.skip()}  # the second of the two is on its way
+        if one == other:
             hidden = dict.fromkeys(tables, gr.update(visible="hidden"))
             return {words: "Two different runs are needed.", **hidden, examples: {}}
         found = studio.runs.compare(one, other)
@@ -67,7 +69,9 @@ def compare_view(page: Page, tab: gr.Tab, pair: list[gr.Dropdown], known: gr.JSO
 
     tables = [*plots.values(), precision, settings, pseudo]
     gr.on([known.change, tab.select], event(choices), pair, pair, **QUICK)
-    gr.on([tab.select, *(one.change for one in pair)], event(compare), pair, [words, *tables, examples], **QUICK)
+    # In turn: an answer about the pair before must not come after that about the pair that is chosen.
+    in_turn = {**QUICK, "queue": True, "concurrency_id": "compare"}
+    gr.on([tab.select, *(one.change for one in pair)], event(compare), pair, [words, *tables, examples], **in_turn)
     return choices
 
 
