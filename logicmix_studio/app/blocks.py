@@ -38,10 +38,10 @@ def build_blocks(studio: Studio) -> gr.Blocks:
     ) as blocks:
         add_api(studio)  # before the tabs: a handler there that is called the same gets the number
         line = header(studio)
-        # Not a State: its change is never told by events that go without the queue.
-        target = gr.JSON({}, visible="hidden")
+        # No States: their change is never told by events that go without the queue.
+        targets = {name: gr.JSON({}, visible="hidden") for name in TAB_TITLES}
         with gr.Tabs(selected="overview") as tabs:
-            page = Page(studio, tabs, target)
+            page = Page(studio, tabs, targets)
             for name, title in TAB_TITLES.items():
                 with gr.Tab(title, id=name, elem_id=f"tab-{name}") as tab:
                     page.shown[name] = tab
@@ -66,10 +66,10 @@ def wire_header(page: Page, blocks: gr.Blocks, line: gr.HTML) -> None:
     def look(request: gr.Request) -> dict[str, Any]:
         return header_value(studio, person(studio, request))
 
-    def arrive(request: gr.Request) -> tuple[Any, Any]:
+    def arrive(request: gr.Request) -> dict[Any, Any]:
         asked = dict(request.query_params)
         tab = asked.pop("tab", None)
-        return page.go(tab, **asked) if tab in TAB_TITLES else (gr.skip(), gr.skip())
+        return page.go(tab, **asked) if tab in TAB_TITLES else {page.tabs: gr.skip()}
 
     gr.on([timer.tick, blocks.load], look, None, line, **TICK)
     blocks.load(arrive, None, page.way, **QUICK)

@@ -41,8 +41,9 @@ class Page:
 
     studio: Studio
     tabs: gr.Tabs
-    target: gr.JSON
-    """Where somebody wants to go: ``{"tab": name, ...filters}``; a tab listens to its change."""
+    targets: dict[str, gr.JSON]
+    """Where somebody wants to go in a tab: ``{"at": time, ...filters}``; the tab listens to its change. One for each tab:
+    Gradio lets those who listen to one component answer one after another."""
     shown: dict[str, gr.Tab] = field(default_factory=dict)
     """The tabs by name; a tab's ``select`` event is the moment at which it is looked at."""
     timers: dict[str, list[gr.Timer]] = field(default_factory=lambda: defaultdict(list))
@@ -56,12 +57,11 @@ class Page:
     @property
     def way(self) -> list[Any]:
         """The outputs of an event that leads to another tab; see :meth:`go`."""
-        return [self.tabs, self.target]
+        return [self.tabs, *self.targets.values()]
 
-    @staticmethod
-    def go(tab: str, **filters: Any) -> tuple[Any, dict[str, Any]]:
-        """Return the values of :attr:`way` that lead to a tab, with filters such as ``class_name``, ``state``."""
-        return gr.Tabs(selected=tab), {"tab": tab, **filters, "at": time.time()}
+    def go(self, tab: str, **filters: Any) -> dict[Any, Any]:
+        """Return those of :attr:`way` that lead to a tab, with filters such as ``class_name``, ``state``."""
+        return {self.tabs: gr.Tabs(selected=tab), self.targets[tab]: {**filters, "at": time.time()}}
 
     def wire_timers(self) -> None:
         """Switch each timer on and off with its tab; call it once, after all tabs are laid out."""

@@ -156,7 +156,7 @@ def blend_tab(page: Page) -> None:
         request: gr.Request, target: dict[str, Any], last: float, now: str, made: Any, *values: Any
     ) -> list[Any]:
         """Show what the address names; else the blend that was there, with today's labels; else a first one."""
-        asked = target if target.get("tab") == "blend" and target["at"] != last else {}
+        asked = target if target.get("at", last) != last else {}
         numbers = [_number(asked.get(name), old) for name, old in zip(NUMBERS, values, strict=False)]
         mixing, filled = dict(zip(NUMBERS[2:], numbers[2:], strict=True)), values[-1]
         if asked.get("images"):
@@ -170,13 +170,13 @@ def blend_tab(page: Page) -> None:
 
     typed = [box.input for box in (skip, least, most, pseudo)]
     changes = [seed.submit, sample.submit, probability.release, *typed]
-    arrivals = [page.shown["blend"].select, page.target.change]
+    arrivals = [page.shown["blend"].select, page.targets["blend"].change]
     arrived = [came, tabs, least, most, probability, *shown]
     every = [*shown, found]
     follow(following.click(draw, [forward, *controls], shown, **QUICK))
     follow(previous.click(draw, [backward, *controls], shown, **QUICK))
     follow(gr.on(changes, draw, [stay, *controls], shown, **QUICK))
-    follow(gr.on(arrivals, arrive, [page.target, came, *controls], arrived, **QUICK))
+    follow(gr.on(arrivals, arrive, [page.targets["blend"], came, *controls], arrived, **QUICK))
     follow(found.select(toggle, [blend, pseudo, *search], every, **QUICK))
     follow(take_out.click(remove, [position, blend, pseudo, *search], every, **QUICK))
     follow(clear.click(start_anew, [pseudo, *search], every, **QUICK))

@@ -128,8 +128,6 @@ def browse_tab(page: Page) -> None:
 
     @event
     def arrive(at: dict[str, Any], target: dict[str, Any]) -> Shown:
-        if target.get("tab") != "browse":
-            return nothing
         values = [target.get(name, plain) for name, plain in DEFAULTS.items()]
         shown = search({**at, "target": target.get("at")}, *values)
         if target.get("image"):
@@ -138,8 +136,7 @@ def browse_tab(page: Page) -> None:
 
     @event
     def look(at: dict[str, Any], target: dict[str, Any]) -> Shown:
-        is_arriving = target.get("tab") == "browse" and target.get("at") != at.get("target")
-        return nothing if is_arriving else show(at, seq=None)
+        return nothing if target.get("at") != at.get("target") else show(at, seq=None)  # `arrive` shows it
 
     def follow(at: dict[str, Any]) -> Shown:
         return show(at) if at and at["seen"] != studio.proposed.version else nothing
@@ -212,10 +209,12 @@ def browse_tab(page: Page) -> None:
 
     looked, similar = page.shown["browse"].select, [alike_words, alike]
     gr.on([path.submit, *(part.input for part in filters)], search, [view, *filters], parts, **IN_TURN)
-    page.target.change(arrive, [view, page.target], parts, **IN_TURN).then(find_similar, view, similar, **QUIET)
-    looked(look, [view, page.target], parts, **IN_TURN)
+    page.targets["browse"].change(arrive, [view, page.targets["browse"]], parts, **IN_TURN).then(
+        find_similar, view, similar, **QUIET
+    )
+    looked(look, [view, page.targets["browse"]], parts, **IN_TURN)
     page.timer("browse", LOOK_S).tick(follow, view, parts, **{**IN_TURN, "trigger_mode": "once"})
-    clear.click(lambda at: arrive(at, {"tab": "browse", "at": at.get("target")}), view, parts, **IN_TURN)
+    clear.click(lambda at: arrive(at, {"at": at.get("target")}), view, parts, **IN_TURN)
     anew.click(lambda at: show(at, seq=None), view, parts, **IN_TURN)
     before.click(lambda at: show(at, start=at["start"] - PAGE, selected=[]), view, parts, **IN_TURN)
     after.click(lambda at: show(at, start=at["start"] + PAGE, selected=[]), view, parts, **IN_TURN)

@@ -61,8 +61,6 @@ def label_tab(page: Page) -> None:
 
     @event
     def arrive(value: dict[str, Any], target: dict[str, Any]) -> tuple[Any, ...]:
-        if target.get("tab") != "label":
-            return (gr.skip(),) * len(parts)
         names = page.studio.class_names
         order, name, shown = (target.get(key) for key in ("order", "class_name", "suggestions"))
         order, shown = order if order in ORDERS else ORDERS[0], shown if shown in SUGGESTIONS else "shown"
@@ -75,7 +73,7 @@ def label_tab(page: Page) -> None:
     def look(value: dict[str, Any], *given: Any) -> tuple[Any, ...]:
         *values, target, described = given
         names = list(page.studio.class_names)
-        is_coming = target.get("tab") == "label" and target["at"] != value.get("came")  # `arrive` shows it
+        is_coming = target.get("at") != value.get("came")  # `arrive` shows it
         shown = (gr.skip(),) * len(parts) if is_coming else show(value, *values)
         return *shown, gr.Dropdown(names), gr.Dropdown(names), meaning_of(described)
 
@@ -90,9 +88,9 @@ def label_tab(page: Page) -> None:
         gr.Info(f"Saved what {class_name} means.")
 
     address: dict[str, Any] = {"fn": None, "inputs": filters, "js": ADDRESS}
-    page.target.change(arrive, [photograph, page.target], parts, **QUICK).then(**address)
+    page.targets["label"].change(arrive, [photograph, page.targets["label"]], parts, **QUICK).then(**address)
     looked, shown = [*parts, described, pinned, meaning], page.shown["label"]
-    shown.select(look, [*parts, page.target, described], looked, **QUICK).then(**address)
+    shown.select(look, [*parts, page.targets["label"], described], looked, **QUICK).then(**address)
     moved = [order.input, alike.input, nothing_known.input, suggestions.input, threshold.release]
     gr.on(moved, show, parts, parts, **QUICK).then(**address)
     shown.select(None, None, pinned, js=f"() => lm.remember({key}) ?? []")

@@ -103,7 +103,7 @@ def overview_tab(page: Page) -> None:
         studio.overview.set_goal(percent / 100)
         return pace_words(studio.overview.speed())
 
-    def open_class(evt: gr.EventData) -> tuple[Any, dict[str, Any]]:
+    def open_class(evt: gr.EventData) -> dict[Any, Any]:
         wanted = {name: evt._data[name] for name in ("class_name", "state") if evt._data[name]}
         return page.go("browse", **wanted)
 

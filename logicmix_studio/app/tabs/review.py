@@ -36,10 +36,8 @@ def review_tab(page: Page) -> None:
     views["audits"].select(None, js="() => lm.address('review', { screen: 'audits' })", **QUICK)
 
     def arrive(target: dict[str, Any]) -> Any:
-        if target.get("tab") != "review":
-            return gr.skip()
         screen = target.get("screen", "stream")
         return gr.Tabs(selected=screen if screen in PARTS else "stream")
 
-    page.target.change(event(arrive), page.target, screens, **QUICK)
+    page.targets["review"].change(event(arrive), page.targets["review"], screens, **QUICK)
     page.shown["review"].select(None, js="() => lm.address('review')", **QUICK)

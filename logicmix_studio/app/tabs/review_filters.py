@@ -52,8 +52,8 @@ def choices(studio: Studio, name: str) -> list[tuple[str, str]]:
 
 
 def is_meant(target: Mapping[str, Any], screen: str) -> bool:
-    """Return whether a target leads to a view of Review."""
-    return target.get("tab") == "review" and target.get("screen", "stream") == screen
+    """Return whether a target of Review leads to a view."""
+    return bool(target) and target.get("screen", "stream") == screen
 
 
 def is_arriving(target: Mapping[str, Any], screen: str, came: float) -> bool:

@@ -119,9 +119,9 @@ def grid_part(page: Page, tab: gr.Tab) -> None:
     place, quick = [window, passed, *boxes], {"js": WINDOW, **QUICK}
     begun = gr.on([box.input for box in boxes], begin, [window, *boxes], outputs, **quick)
     then_address(begun, "grid", NAMES, boxes)
-    looked = tab.select(look, [window, page.target, came, *boxes], outputs, **quick)
+    looked = tab.select(look, [window, page.targets["review"], came, *boxes], outputs, **quick)
     then_address(looked, "grid", NAMES, boxes)
-    page.target.change(arrive, [window, page.target], [came, *boxes, *outputs[2:]], **quick)
+    page.targets["review"].change(arrive, [window, page.targets["review"]], [came, *boxes, *outputs[2:]], **quick)
     then_address(grid.submit(submit, place, outputs, js=WINDOW, **QUICK), "grid", NAMES, boxes)
     later.click(leave, [window, passed, grid, *boxes], outputs, **quick)
     again.click(undo, place, outputs, **quick)

@@ -73,7 +73,7 @@ def stream_part(page: Page, tab: gr.Tab, origin: str) -> None:
     def look() -> int:
         return studio.proposed.choice()[0] or 0
 
-    def follow(event_data: gr.EventData, *values: str) -> tuple[Any, Any]:
+    def follow(event_data: gr.EventData, *values: str) -> dict[Any, Any]:
         step = event_data._data
         if step["action"] == "next_class":
             classes = studio.class_names
@@ -87,8 +87,8 @@ def stream_part(page: Page, tab: gr.Tab, origin: str) -> None:
     run = gr.Number(look(), visible="hidden")  # updates of the filters themselves would close their lists
     came, looked_at = arrival(), [page.shown["review"].select, tab.select, run.change]
     gr.on([box.input for box in boxes], show, boxes, stream, **QUICK)
-    page.target.change(arrive, page.target, [came, *boxes, stream], **QUICK)
-    gr.on(looked_at, renew, [page.target, came, *boxes], [*boxes, stream], **QUICK)
+    page.targets["review"].change(arrive, page.targets["review"], [came, *boxes, stream], **QUICK)
+    gr.on(looked_at, renew, [page.targets["review"], came, *boxes], [*boxes, stream], **QUICK)
     page.timer("review", RUN_SECONDS).tick(look, None, run, **TICK)
     stream.select(event(follow), boxes, page.way, **QUICK)
 

@@ -8,7 +8,6 @@ import gradio as gr
 
 from logicmix_studio.app.api import offer
 from logicmix_studio.app.page import ACTION, QUICK, Page, event
-from logicmix_studio.app.tabs.review_filters import arrival
 from logicmix_studio.app.tabs.train_compare import compare_view, preview_view
 from logicmix_studio.app.tabs.train_run import run_view
 from logicmix_studio.errors import StudioError
@@ -71,14 +70,12 @@ def train_tab(page: Page) -> None:
         is_chosen = studio.settings.get("chosen_run") == current is not None
         return [words, gr.update(visible=is_chosen), gr.update(value=rows, visible=not rows.empty)]
 
-    def arrive(target: dict[str, Any], last: float) -> list[Any]:
-        if target.get("tab") != "train" or target["at"] == last:
-            return [gr.skip()] * 5
+    def arrive(target: dict[str, Any]) -> list[Any]:
         asked = [int(run) for run in str(target.get("compare", "")).split(",") if run.isdigit()]
         both = choices(*asked) if len(asked) == 2 else [gr.skip(), gr.skip()]
         view = target.get("view", "compare" if len(asked) == 2 else "run")
         run = str(target.get("run", ""))
-        return [target["at"], gr.Tabs(selected=view), int(run) if run.isdigit() else gr.skip(), *both]
+        return [gr.Tabs(selected=view), int(run) if run.isdigit() else gr.skip(), *both]
 
     def pick(picked: gr.SelectData) -> tuple[Any, int]:
         return gr.Tabs(selected="run"), int(picked.row_value[0])
@@ -87,8 +84,7 @@ def train_tab(page: Page) -> None:
     gr.on([known.change, page.shown["train"].select], **looks)
     table.select(pick, None, [views, chosen], **QUICK)
     free.click(event(lambda: studio.registry.choose(None)), None, None, **ACTION).then(**looks)
-    came = arrival()
-    page.target.change(event(arrive), [page.target, came], [came, views, chosen, *pair], **QUICK)
+    page.targets["train"].change(event(arrive), page.targets["train"], [views, chosen, *pair], **QUICK)
     chosen.change(None, chosen, None, js="(run) => lm.address('train', {run})", api_visibility="private")
 
 
