@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -39,18 +40,23 @@ class TrainingData:
     known: NDArray[np.int8]
     """(T, C) states that are trained on: what is known and not held out."""
 
-    @property
+    @cached_property
     def checked(self) -> NDArray[np.int8]:
         """(N, C) states of the held-out cells of readable images; 0 elsewhere."""
         return np.where(self.heldout & self.is_readable[:, None], self.snapshot.states, 0).astype(np.int8)
 
-    @property
-    def choosing(self) -> NDArray[np.bool_]:
-        """(N, C) the half of all cells that may choose an epoch; the other half reports where an earlier one was chosen."""
+    @cached_property
+    def choosing(self) -> NDArray[np.int8]:
+        """(N, C) the half of the held-out cells that may choose an epoch; if an earlier one is chosen, the others report."""
         names, ids = self.snapshot.class_names.tolist(), self.snapshot.image_ids.tolist()
-        return np.asarray(cell_folds(ids, names, 2) == 0)
+        return np.where(cell_folds(ids, names, 2) == 0, self.checked, 0).astype(np.int8)
 
-    @property
+    @cached_property
+    def checked_rows(self) -> NDArray[np.int64]:
+        """Images with held-out cells."""
+        return np.flatnonzero((self.checked != 0).any(axis=1))
+
+    @cached_property
     def rows_to_score(self) -> NDArray[np.int64]:
         """Training images with a cell that a pseudo-label could fill."""
         return np.asarray(self.rows[(self.known == 0).any(axis=1)])

@@ -44,6 +44,7 @@ class DevicePixels:
             for start in range(0, len(cache), _LOAD_ROWS):
                 rows = np.arange(start, min(start + _LOAD_ROWS, len(cache)))
                 resident[start : start + len(rows)].copy_(self._read(rows), non_blocking=True)
+            torch.cuda.synchronize(device)  # the feed reads them on another stream
             self.resident = resident
 
     def rows(self, indices: NDArray[np.int64] | Tensor) -> Tensor:

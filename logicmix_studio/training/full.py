@@ -91,7 +91,6 @@ class FullRun:
         """Averaged weights of the best epoch so far."""
         self.logits: dict[str, NDArray[np.float32]] = {}
         """Of the images with held-out cells, in the best epoch so far and in the last one."""
-        self.checked_rows = np.flatnonzero((data.checked != 0).any(axis=1))
         optimizer = self.settings.optimizer
         self.position = Position(micro_batch=micro_batch(optimizer.micro_batch, optimizer.batch_size, context.device))
         self._resumed: Checkpoint | None = None
@@ -181,7 +180,7 @@ class FullRun:
         if is_earlier:
             self.engine.average.load(self.best)
         # Cells that chose the epoch would praise it.
-        checked = np.where(data.choosing, 0, data.checked).astype(np.int8) if is_earlier else data.checked
+        checked = data.checked - data.choosing if is_earlier else data.checked
         everything = np.flatnonzero(data.is_readable)
         scored = self._score(everything, has_features=True)
         num_images, num_classes = data.snapshot.states.shape
@@ -199,13 +198,10 @@ class FullRun:
             "micro_batch": self.engine.micro_batch,
             "num_pseudo": [int((self.pseudo > 0).sum()), int((self.pseudo < 0).sum())],
         }
-        if self.processes.is_first:
-            save_net(
-                context.folder.model_file, self.engine.average.state, self.settings.backbone, self.config.class_names
-            )
-        outcome = Outcome(logits, features, data.heldout, checked, fit_calibration(logits, checked), facts)
         if not self.processes.is_first:
-            return {"map": measure(expit(logits), checked).map}
+            return {}
+        save_net(context.folder.model_file, self.engine.average.state, self.settings.backbone, self.config.class_names)
+        outcome = Outcome(logits, features, data.heldout, checked, fit_calibration(logits, checked), facts)
         return write_outcome(context.folder, data.snapshot, outcome)
 
     def _is_trained(self) -> bool:
@@ -268,11 +264,12 @@ class FullRun:
         data, epoch = self.data, self.position.epoch + 1
         has_pseudo = 0 < self.plan.first_pseudo_epoch <= epoch
         self.processes.share(self.engine.average.state)
-        rows = np.union1d(self.checked_rows, data.rows_to_score) if has_pseudo else self.checked_rows
+        checked = data.checked_rows
+        rows = np.union1d(checked, data.rows_to_score) if has_pseudo else checked
         logits = np.full(data.snapshot.states.shape, np.nan, dtype=np.float32)
         logits[rows] = self._score(rows).logits
-        scores = expit(np.nan_to_num(logits).astype(np.float64))
-        metrics = measure(scores, data.checked)
+        scores = expit(logits[checked].astype(np.float64))
+        metrics = measure(scores, data.checked[checked])
         original, mixed = meter.means()
         self.context.reporter.event(
             "epoch",
@@ -288,7 +285,7 @@ class FullRun:
         )
         if has_pseudo:
             self._renew_pseudo(logits)
-        self._remember(epoch, measure(scores, np.where(data.choosing, data.checked, 0)), logits[self.checked_rows])
+        self._remember(epoch, measure(scores, data.choosing[checked]), logits[checked])
         self.position = dataclasses.replace(self.position, epoch=epoch, step=0)
         self._save_now_and_then()
 
@@ -323,7 +320,7 @@ class FullRun:
             return False
         if self.settings.selection.keeps == "best":
             return True
-        states = np.where(self.data.choosing, self.data.checked, 0)[self.checked_rows]
+        states = self.data.choosing[self.data.checked_rows]
         return difference(self.logits["best"], self.logits["last"], states).verdict > 0
 
     def _score(self, rows: NDArray[np.int64], *, has_features: bool = False) -> Scored:
