@@ -21,24 +21,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from bench_training import NUM_CLASSES
+from bench_training import make_engine as engine_of
 from per_sample import random_states
 from torch import Tensor
 
 from logicmix_studio.images.augment import augment
-from logicmix_studio.training.backbone import create_net, normalisation_of
 from logicmix_studio.training.checkpoint import Position, restore_checkpoint, take_checkpoint
 from logicmix_studio.training.config import FullSettings, RunConfig
 from logicmix_studio.training.device import allow_tf32
-from logicmix_studio.training.distributed import ProcessGroup
-from logicmix_studio.training.ema import WeightAverage
-from logicmix_studio.training.feed import DevicePixels
 from logicmix_studio.training.loop import Engine, LossMeter
-from logicmix_studio.training.optimizer import make_optimizer
 from logicmix_studio.training.precision import Precision
-from logicmix_studio.training.schedule import make_plan
 from logicmix_studio.training.scoring import score_images
 
-NUM_CLASSES = 20
 WARM_STEPS, STEPS = 12, 60
 
 
@@ -77,26 +72,8 @@ def make_engine(options: argparse.Namespace, device: str, precision: str = "bflo
         },
     ).settings
     assert isinstance(settings, FullSettings)
-    place = torch.device(device)
-    net = create_net(settings.backbone, NUM_CLASSES, seed=0).to(place).to(memory_format=torch.channels_last).train()
-    working = Precision(precision, place.type)  # type: ignore[arg-type]  # one of the three names
-    return Engine(
-        settings=settings,
-        plan=make_plan(settings, options.images),
-        model=net,
-        net=net,
-        optimizer=make_optimizer(net, 1e-4, 1e-4),
-        average=WeightAverage(net, 0.999, has_warmup=True),
-        scaler=torch.amp.GradScaler(place.type, enabled=working.needs_scaler),
-        precision=working,
-        device=place,
-        processes=ProcessGroup(),
-        pixels=DevicePixels(options.pixels, place),
-        cache_rows=torch.arange(options.images),
-        normalisation=normalisation_of(settings.backbone),
-        seed=0,
-        micro_batch=settings.optimizer.micro_batch or options.batch,
-    )
+    chosen = argparse.Namespace(**{**vars(options), "device": device, "precision": precision})
+    return engine_of(settings, np.zeros((options.images, NUM_CLASSES), np.int8), options.pixels, chosen)
 
 
 def timed(step: Callable[[int], object], batch: int, steps: int = STEPS) -> float:

@@ -9,6 +9,7 @@ import pytest
 
 from logicmix_studio.review.cells import CellView
 from logicmix_studio.review.proposals import Thresholds, propose
+from logicmix_studio.studio import Studio
 
 MakeView = Callable[..., CellView]
 
@@ -48,3 +49,11 @@ def make_view() -> MakeView:
 def view(make_view: MakeView) -> CellView:
     """Return a view of 40 images and 5 classes."""
     return make_view()
+
+
+@pytest.fixture
+def big(open_studio: Callable[..., Studio]) -> Studio:
+    """Return a studio on 600 images of two classes, whose complete labels are known."""
+    return open_studio(
+        num_images=600, class_names=("circle", "square"), known_proportion=0.2, side=16, draw_every=600, trial=True
+    )
