@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
 from logicmix_studio.store import Ledger, load_table, locate_workspace, read_journal
 from logicmix_studio.studio import Studio
@@ -191,6 +191,38 @@ def test_empty__says_what_comes_next_and_leads_there(stream: Callable[..., Page]
     page.get_by_role("button", name="Clear the filters").click()
     page.locator(CARD).wait_for()
     assert "unsure" not in page.url
+
+
+def test_refill__does_not_ask_again_what_was_answered_while_it_was_read(
+    open_page: Callable[..., Page], serve_studio: Callable[..., Served]
+) -> None:
+    served = serve_studio(num_images=12, class_names=("circle",), known_proportion=0.5)
+    page = open_page(served.url, "?tab=review&scope=open", until=CARD)
+    held: dict[str, Route] = {}
+    read: list[APIResponse] = []
+
+    def hold(route: Route) -> None:
+        name = route.request.post_data_json["fn_name"]
+        if name in held or name not in ("answer", "next_cards"):
+            return route.continue_()
+        if name == "next_cards":  # the queue is read before the answer is written, and arrives after it
+            read.append(route.fetch())
+        held[name] = route
+
+    page.route("**/component_server/", hold)
+    left = int(page.locator("#review-stream .left").inner_text())
+    seen = [cell_on_screen(page)]
+    page.keyboard.press("y")
+    while len(held) < 2:
+        page.evaluate("() => new Promise(requestAnimationFrame)")  # lets the handler run
+    held["answer"].continue_()
+    wait_saved(page)
+    held["next_cards"].fulfill(response=read[0])
+    for _ in range(left - 1):
+        seen.append(cell_on_screen(page))
+        page.keyboard.press("y")
+    expect(page.locator("#review-stream .stream")).to_have_attribute("data-state", "empty")
+    assert len(set(seen)) == len(seen) == left
 
 
 def test_run__new_scores_keep_the_card_and_renew_the_rest(stream: Callable[..., Page], reviewed: Served) -> None:

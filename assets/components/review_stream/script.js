@@ -29,9 +29,11 @@ async function refill(again = false) {
   isLoading = true;
   if (!cards.length) draw();
   const mine = generation;
+  // what is on its way counts as had: the server would ask for it once more
+  const have = [...cards, ...box.unsent()].flatMap((one) => one.cell ?? []);
   let reply;
   try {
-    reply = lm.checked(await server.next_cards({ filters: props.value.filters, want: BATCH, have: cards.map((card) => card.cell), holder, again }));
+    reply = lm.checked(await server.next_cards({ filters: props.value.filters, want: BATCH, have, holder, again }));
   } catch (error) {
     if (mine !== generation) return;
     isLoading = false;
@@ -39,13 +41,11 @@ async function refill(again = false) {
     return cards.length ? null : draw();
   }
   if (mine !== generation) return;
-  const unsent = box.unsent();
-  const closed = new Set([...cards, ...unsent].map((one) => one.cell));
   const wasEmpty = !cards.length;
   cards = cards.filter((card, place) => place === 0 || !reply.lost.includes(card.cell));
-  cards.push(...reply.cards.filter((card) => !closed.has(card.cell)));
+  cards.push(...reply.cards.filter(({ cell }) => !cards.some((card) => card.cell === cell)));
   ({ run, empty } = reply);
-  total = Math.max(cards.length, reply.total - unsent.filter((content) => content.counts).length);
+  total = Math.max(cards.length, reply.total - box.unsent().filter((content) => content.counts).length);
   [isLoading, hasEnded] = [false, !reply.cards.length];
   if (wasEmpty) draw();
   drawFigures();
