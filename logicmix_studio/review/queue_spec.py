@@ -25,7 +25,7 @@ CHANGES: Final = ("", "new", "withdrawn", "flipped", "conflict")
 
 SCOPES: Final = {
     "": "All that wait",
-    "proposals": "Pseudo-labels only",
+    "proposals": "Pseudo-labels",
     "open": "All unknown",
     "new": "New since the last run",
     "withdrawn": "Withdrawn by the last run",

@@ -48,9 +48,10 @@ def train_tab(page: Page) -> None:
         with gr.Column(scale=2, min_width=330):
             start_panel(page, chosen, known)
         with gr.Column(scale=5, min_width=560):
-            why = gr.Markdown()
-            free = gr.Button("Let the studio choose", size="sm", visible=False)
-            widths = [f"{width}px" for width in (60, 130, 110, 100, 75, 210, 80, 120, 280)]
+            with gr.Row():
+                why = gr.Markdown()
+                free = gr.Button("Let the studio choose", size="sm", visible=False, scale=0, min_width=190)
+            widths = [f"{width}px" for width in (44, 88, 80, 84, 66, 172, 62, 94, 136)]
             table = gr.Dataframe(label="Runs", interactive=False, max_height=240, wrap=True, column_widths=widths)
             with gr.Tabs(selected="run") as views:
                 with gr.Tab("This run", id="run"):

@@ -67,13 +67,16 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
         curves = studio.runs.curves(shown.run)
         now = {
             "every": every,
-            "run": [shown.run, shown.status, shown.name, shown.note, shown.star, current],
+            "run": [shown.run, shown.status, current],
+            "words": [shown.run, shown.name, shown.note, shown.star],
             "line": [shown.standing, shown.fraction, len(shown.warnings)],
             "offset": curves.offset,
         }
         is_other = now["run"] != before.get("run")
-        if is_other or now["line"] != before.get("line"):
+        if any(now[part] != before.get(part) for part in ("run", "words", "line")):
             changes[head] = head_value(studio, shown)
+        if now["words"] != before.get("words"):  # else somebody may just be writing
+            changes |= {name: shown.name, note: shown.note, star: shown.star}
         if is_other or now["offset"] != before.get("offset"):
             for chart, plot in plots.items():
                 changes[plot] = drawn(curves.frame(chart), curves.axis(chart), LINE_COLOURS)
@@ -93,7 +96,7 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
             **{part: gr.update(visible=is_visible) for part, is_visible in parts.items()},
             precision: gr.update(value=with_bars(measured), visible=not measured.empty, label=_precision_label(info)),
             settings: gr.update(value=different, visible=True),
-            **{name: info.name, note: info.note, star: info.star, log: studio.runs.log(info.run)},
+            log: studio.runs.log(info.run),
         }
 
     def annotate(run: float, new_name: str, new_note: str, has_star: bool) -> None:
