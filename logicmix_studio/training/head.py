@@ -2,7 +2,7 @@
 
 The first head learns from every training cell. Where held-out cells are few, further heads each leave out
 one part of the training cells; together they give a score to every known cell from a head that never saw
-it, which is what the number of epochs is chosen by and the scores are calibrated on.
+it. The cells of the first part choose the number of epochs, the others calibrate the scores.
 """
 
 from __future__ import annotations
@@ -41,8 +41,10 @@ class HeadData:
     """(N, D)."""
     states: NDArray[np.int8]
     """(N, C) cells to learn from; 0 elsewhere."""
-    checked: NDArray[np.int8]
-    """(N, C) cells to choose the epoch by: held-out ones and, with folds, training cells."""
+    heldout: NDArray[np.int8]
+    """(N, C) cells that no head learns from."""
+    choosing: NDArray[np.int8]
+    """(N, C) cells to choose the epoch by: some held-out ones or, with folds, some training cells."""
     folds: NDArray[np.int64]
     """(N, C) which fold leaves a training cell out, in [0, F)."""
     num_folds: int
@@ -84,7 +86,6 @@ def fit_head(data: HeadData, settings: HeadSettings, seed: int, on_check: OnChec
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(1, epochs * steps))
     generator = torch.Generator().manual_seed(seed)
-    heldout = np.where(data.states == 0, data.checked, 0).astype(np.int8)
     best: tuple[float, int, Tensor, Tensor] | None = None
     for epoch in range(1, epochs + 1):
         losses = []
@@ -107,13 +108,13 @@ def fit_head(data: HeadData, settings: HeadSettings, seed: int, on_check: OnChec
         if epoch % max(1, epochs // NUM_CHECKS) and epoch != epochs:
             continue
         fair = _fair_logits(features, weight, bias, data)
-        metrics = measure(expit(fair), data.checked)
+        metrics = measure(expit(fair), data.choosing)
         value = -metrics.loss if np.isnan(metrics.map) else metrics.map
         if best is None or not value < best[0]:
             best = (value, epoch, weight.detach().clone(), bias.detach().clone())
         if on_check is not None:
             loss_now = float(torch.stack(losses).mean()) if losses else float("nan")
-            on_check(epoch, epochs, loss_now, measure(expit(fair), heldout))
+            on_check(epoch, epochs, loss_now, measure(expit(fair), data.heldout))
     assert best is not None
     _, best_epoch, weight, bias = best
     fair = _fair_logits(features, weight, bias, data)

@@ -73,7 +73,7 @@ def run_quick(config: RunConfig, snapshot: Snapshot, context: RunContext) -> dic
     }
     head = settings.head
     shape = LossShape(head.gamma_positive, head.gamma_negative, head.shift)
-    checked = np.where(heldout, snapshot.states, 0).astype(np.int8)
+    checked = np.where(heldout, known, 0).astype(np.int8)
     calibration = fit_calibration(fit.fair_logits, known, shape)
     return write_outcome(
         context.folder, snapshot, Outcome(logits, features.values, heldout, checked, calibration, facts)
@@ -146,7 +146,8 @@ def train_on_features(
         is_told: Whether the checks are events of the run.
 
     Returns:
-        The head, and the cells (N, C) whose ``fair_logits`` may be calibrated on; 0 elsewhere.
+        The head, and the cells (N, C) whose ``fair_logits`` may be calibrated on and reported: they neither trained nor
+        chose it; 0 elsewhere.
 
     Raises:
         StudioError: If no cell is known to learn from.
@@ -159,10 +160,10 @@ def train_on_features(
         raise StudioError("no cell is known to learn from", "Label some cells, then train.")
     checked = np.where(heldout & features.is_readable[:, None], snapshot.states, 0).astype(np.int8)
     num_folds = NUM_FOLDS if (checked > 0).sum() < ENOUGH_HELDOUT_POSITIVES else 0
-    if num_folds:
-        checked = np.where(states != 0, states, checked)
     names, ids = snapshot.class_names.tolist(), snapshot.image_ids.tolist()
-    folds = cell_folds(ids, names, max(1, num_folds))
+    folds = cell_folds(ids, names, num_folds or 2)
+    choosing = np.where(folds == 0, states if num_folds else checked, 0).astype(np.int8)
+    known = checked + states if num_folds else checked
 
     def on_check(epoch: int, epochs: int, loss: float, metrics: Metrics) -> None:
         context.control.check()
@@ -174,5 +175,5 @@ def train_on_features(
             "epoch", epoch=epoch, epochs=epochs, loss_original=loss, loss_mixed=None, map=metrics.map, ap=ap
         )
 
-    data = HeadData(features.values, states, checked, folds, num_folds)
-    return fit_head(data, settings, seed, on_check), checked
+    data = HeadData(features.values, states, checked, choosing, folds, num_folds)
+    return fit_head(data, settings, seed, on_check), known - choosing

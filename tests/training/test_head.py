@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -15,9 +17,9 @@ def learnable(num_images=300, num_folds=4, seed=0):
     is_known = generator.random(truth.shape) < 0.6
     is_heldout = generator.random(truth.shape) < 0.3
     states = np.where(is_known & ~is_heldout, truth, 0).astype(np.int8)
-    checked = np.where(is_known, truth, 0).astype(np.int8)
+    known = np.where(is_known, truth, 0).astype(np.int8)
     folds = generator.integers(0, max(1, num_folds), truth.shape)
-    return HeadData(features, states, checked, folds, num_folds), truth
+    return HeadData(features, states, known - states, known, folds, num_folds), truth
 
 
 def scores_of(fit, features):
@@ -37,7 +39,7 @@ def test_fair_logits_come_from_heads_that_did_not_learn_from_the_cell():
     row, column = np.argwhere(data.states != 0)[0]
     turned = data.states.copy()
     turned[row, column] *= -1
-    other = HeadData(data.features, turned, data.checked, data.folds, data.num_folds)
+    other = dataclasses.replace(data, states=turned)
     settings = HeadSettings(epochs=5, learning_rate=0.05, weight_decay=0.0)
     first, second = fit_head(data, settings, seed=0), fit_head(other, settings, seed=0)
     fold = data.folds[row, column]
@@ -75,8 +77,7 @@ def test_checks_are_told_as_the_result_will_be_measured():
     data, _ = learnable()
     told = {}
     fit = fit_head(data, HeadSettings(epochs=6), seed=0, on_check=lambda *check: told.update({check[0]: check[3]}))
-    heldout = np.where(data.states == 0, data.checked, 0).astype(np.int8)
-    result = measure(scores_of(fit, data.features), heldout)
+    result = measure(scores_of(fit, data.features), data.heldout)
 
-    assert told[fit.best_epoch].num_cells == result.num_cells == np.count_nonzero(heldout)
+    assert told[fit.best_epoch].num_cells == result.num_cells == np.count_nonzero(data.heldout)
     assert told[fit.best_epoch].map == pytest.approx(result.map, abs=1e-4)

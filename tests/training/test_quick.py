@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.training import quick
 from logicmix_studio.training.control import Stopped
+from logicmix_studio.training.feature_cache import Features
 from logicmix_studio.training.heldout import choose_heldout
 from logicmix_studio.training.quick import run_quick
 from logicmix_studio.training.run_folder import read_events
@@ -30,6 +32,32 @@ def test_a_round_writes_every_file_of_the_contract(make_run, run_context, snapsh
     events, _ = read_events(folder.events_file)
     assert {"stage", "epoch"} <= {event["event"] for event in events}
     assert set([event for event in events if event["event"] == "epoch"][-1]["ap"]) == {"red", "green", "blue"}
+
+
+@pytest.mark.parametrize("enough", [1, 400], ids=["half the held-out cells choose", "a fold chooses"])
+def test_cells_that_choose_the_epoch_neither_report_nor_calibrate(run_context, make_run, snapshot, monkeypatch, enough):
+    seen = {}
+
+    def spy(data, *_):
+        seen["data"] = data
+
+    monkeypatch.setattr(quick, "ENOUGH_HELDOUT_POSITIVES", enough)
+    monkeypatch.setattr(quick, "fit_head", spy)
+    folder = make_run("quick")
+    values = np.zeros((len(snapshot.states), 2), np.float16)
+    features = Features(values, np.ones(len(values), bool), 0)
+    heldout = choose_heldout(snapshot, 0.5)
+    _, reporting = quick.train_on_features(
+        snapshot, features, heldout, folder.config().settings.head, 1, run_context(folder)
+    )
+    choosing = seen["data"].choosing != 0
+
+    assert choosing.any()
+    assert reporting.any()
+    assert not (choosing & (reporting != 0)).any()
+    assert (choosing & heldout).any() == (enough == 1)
+    if enough == 400:
+        assert (reporting != 0)[heldout & (snapshot.states != 0)].all()
 
 
 def test_it_learns_the_colours(make_run, run_context, snapshot):
