@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.formats import NO_LABELS
 from logicmix_studio.importing import ImportOptions, import_dataset, store_tables
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.store import Dataset, Decision, Ledger, load_table, locate_workspace, save_table
@@ -170,6 +171,7 @@ def test_again_reports_what_is_new_and_gone_and_keeps_answers(photos: Path) -> N
             "New photographs: 1.",
             "New classes: fox.",
             "Imported labels that changed: 1.",
+            "Imported labels that are gone: 4.",
             "Photographs that are gone: 1; the journal keeps their answers.",
             "Classes that are gone: cat.",
         )
@@ -210,6 +212,40 @@ def test_again_keeps_the_truth_of_the_demo(photos: Path) -> None:
         assert studio.info["demo"]
         assert studio.complete is not None
         assert studio.complete.tolist() == [[1, 1], [-1, 1], [0, 0]]
+
+
+def test_again_counts_decisions_that_are_not_kept_and_export_says_so(photos: Path, tmp_path: Path) -> None:
+    with Studio.open(photos, who="ada") as studio:
+        studio.decide(studio.image_ids[0], "dog", -1)
+        studio.decide(studio.image_ids[1], "cat", -1)
+        studio.decide(studio.image_ids[2], "cat", -1)
+        studio.decide(studio.image_ids[2], "cat", 0)
+        (photos / "b.png").unlink()
+        (photos / "labels.csv").write_text("image,cat\na.png,0\nc.png,1\n")
+        told = "Decisions about images or classes that are gone: 2; the journal keeps them."
+        assert told in studio.import_again().notes
+        assert told in studio.export(tmp_path / "labels.csv").lines
+        with pytest.raises(StudioError, match="that are gone: 2"):
+            studio.export(tmp_path / "strict.csv", strict=True)
+
+
+def test_an_export_in_the_folder_is_no_label_file(photos: Path) -> None:
+    (photos / "labels.csv").unlink()
+    with Studio.open(photos, options=ImportOptions(classes="dog,cat")) as studio:
+        studio.decide(studio.image_ids[0], "dog", -1)
+        studio.export(photos / "labels.csv")
+        studio.export(photos / "labels.csv", "csv-wide")
+        studio.import_again()
+        assert studio.table.states.tolist() == [[0, 0]] * 3
+        assert studio.workspace.exports_file.read_text() == "labels.csv\n"
+
+
+def test_no_labels_and_chosen_columns_are_remembered(photos: Path) -> None:
+    with Studio.open(photos, options=ImportOptions(labels=NO_LABELS, classes="fox")) as studio:
+        assert studio.import_again().table.class_names == ("fox",)
+    with Studio.open(photos, workspace=photos / "else", options=ImportOptions(columns="cat")) as studio:
+        assert studio.import_again().table.class_names == ("cat",)
+        assert studio.states.tolist() == [[-1], [1], [1]]
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])

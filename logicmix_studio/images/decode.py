@@ -18,7 +18,9 @@ JPEG_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 _OTHER_SUFFIXES: Final = frozenset({".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 IMAGE_SUFFIXES: Final = JPEG_SUFFIXES | _OTHER_SUFFIXES | ({".avif"} if features.check("avif") else set())
 """File name endings, in lower case, that count as images."""
-UNREAD_SUFFIXES: Final = frozenset(".avif .heic .heif .jp2 .jxl .svg .psd .dcm .dng .cr2 .cr3 .nef .arw".split())
+UNREAD_SUFFIXES: Final = frozenset(
+    {".avif", ".heic", ".heif", ".jp2", ".jxl", ".svg", ".psd", ".dcm", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
+)
 """Endings of images that are not read (AVIF only where Pillow can't)."""
 
 # Folders that a storage device, an archive program or a file system makes for itself.
@@ -188,10 +190,12 @@ def _visible_entries(folder: str) -> Iterator[os.DirEntry[str]]:
     """Yield the files and links below a folder, hidden ones and those of machines left out."""
     try:
         with os.scandir(folder) as found:
-            entries = [entry for entry in found if not entry.name.startswith(".") and entry.name not in _MACHINE_FOLDERS]
+            entries = [
+                entry for entry in found if not entry.name.startswith(".") and entry.name not in _MACHINE_FOLDERS
+            ]
     except OSError as error:
         raise StudioError(f"cannot read the folder {folder}: {error.strerror}", "Check its permissions.") from error
-    if _WORKSPACE_FILES <= {entry.name for entry in entries}:
+    if {entry.name for entry in entries} >= _WORKSPACE_FILES:
         return
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):

@@ -49,6 +49,8 @@ class Workspace:
     """The complete labels of a trial: for evaluation only."""
     journal_file = _Below("journal.jsonl")
     """Every action, one a line."""
+    exports_file = _Below("exports.txt")
+    """Exports that lie in the data set's folder, one path a line: they are no labels."""
     settings_file = _Below("settings.json")
     """What people chose on screen."""
     server_file = _Below("server.json")

@@ -1,0 +1,271 @@
+"""Kinds of files that people bring and that are easily misread; each test makes its own."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from logicmix_studio.errors import StudioError
+from logicmix_studio.formats import NO_LABELS, read_dataset
+from logicmix_studio.labels import LabelProblems
+
+NAMES = tuple("abcdef")
+
+
+def states(root: Path, **options: Any) -> list[list[int]]:
+    return read_dataset(root, **options).table.states.tolist()
+
+
+# names and kinds of images ---------------------------------------------------------------------------------------------
+
+
+def test_another_ending_means_the_only_image_of_that_stem(make_dataset) -> None:
+    root = make_dataset("a.jpg", "b.jpg", "b.png", "c.jpg", labels_csv="image,cat\na.png,1\nc.heic,0\n")
+    result = read_dataset(root)
+    assert result.table.states.tolist() == [[1], [0], [0], [-1]]
+    assert "Images with another ending than in labels.csv: 2 (a.png is a.jpg)." in result.notes
+    (root / "labels.csv").write_text("image,cat\nb.gif,1\n")
+    with pytest.raises(LabelProblems, match=r"there is no image 'b.gif'"):
+        read_dataset(root)
+
+
+def test_names_match_in_every_normal_form(make_dataset) -> None:
+    composed, apart = (unicodedata.normalize(form, "bär.jpg") for form in ("NFC", "NFD"))
+    root = make_dataset(apart, f"sub/{composed}", "a.jpg")
+    (root / apart).unlink()
+    (root / "labels.csv").write_text(f"image,cat\n{apart},1\n", encoding="utf-8")
+    assert states(root) == [[0], [1]]
+
+
+def test_kinds_that_are_not_read_are_counted_and_refused_where_labels_name_them(make_dataset) -> None:
+    root = make_dataset("a.jpg", labels_csv="image,cat\na.jpg,1\n")
+    for name in ("b.heic", "c.HEIC", "d.dng"):
+        (root / name).write_bytes(b"")
+    assert "Images of kinds that are not read: 1 .dng, 2 .heic." in read_dataset(root).notes
+    (root / "labels.csv").write_text("image,cat\na.jpg,1\nb.heic,1\n")
+    with pytest.raises(LabelProblems, match=r"labels.csv:3: 'b.heic' is an image of a kind that is not read"):
+        read_dataset(root)
+    assert states(root, skip_bad=True) == [[1]]
+
+
+def test_dead_links_and_names_that_are_not_utf8_are_named_once(make_dataset) -> None:
+    root = make_dataset("a.jpg", labels_csv="image,cat\na.jpg,1\ndead.jpg,0\n")
+    (root / "dead.jpg").symlink_to(root / "gone.jpg")
+    (root / "a.jpg").with_name("caf\udce9.jpg").write_bytes((root / "a.jpg").read_bytes())
+    with pytest.raises(LabelProblems, match="2 problems") as caught:
+        read_dataset(root)
+    assert r"caf\xe9.jpg: this name is not UTF-8" in str(caught.value)
+    assert "dead.jpg: this link leads nowhere" in str(caught.value)
+    assert states(root, skip_bad=True) == [[1]]
+
+
+def test_tables_in_split_folders(make_dataset) -> None:
+    root = make_dataset("train/1.jpg", "train/2.jpg", "valid/1.jpg", "testing/1.jpg")
+    for split, row in (("train", "1.jpg, 0, 1\n2.jpg, 1, 0"), ("valid", "1.jpg, 1, 1"), ("testing", "1.jpg, 0, 0")):
+        (root / split / "_classes.csv").write_text(f"filename, cat, dog\n{row}\n")
+    result = read_dataset(root)
+    assert result.table.paths == ("testing/1.jpg", "train/1.jpg", "train/2.jpg", "valid/1.jpg")
+    assert result.table.states.tolist() == [[-1, -1], [-1, 1], [1, -1], [1, 1]]
+    assert result.table.splits == ("test", "train", "train", "val")
+    assert "Splits taken from the names of these files: test, train, val." in result.notes
+
+
+def test_files_named_after_splits(make_dataset) -> None:
+    root = make_dataset("a.jpg", "b.jpg", train_csv="image,cat\na.jpg,1\n", val_csv="image,cat\nb.jpg,0\n")
+    assert read_dataset(root).table.splits == ("train", "val")
+
+
+# tables ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\ufeffsep=;\r\nimage;cat;dog\r\na.jpg;1;0\r\n",
+        '"sep=;"\nimage;cat;dog\na.jpg;1;0\n',
+        "Unnamed: 0,image,cat,dog\n0,a.jpg,1,0\n",
+        ",image,cat,dog\n0,a.jpg,1,0\n",
+    ],
+)
+def test_leftovers_of_spreadsheets_and_pandas(make_dataset, content: str) -> None:
+    table = read_dataset(make_dataset("a.jpg", labels_csv=content)).table
+    assert (table.class_names, table.states.tolist()) == (("cat", "dog"), [[1, -1]])
+
+
+CHEST = (
+    "Path,Sex,Age,Frontal/Lateral,No Finding,Edema\n"
+    "a.jpg,Female,68,Frontal,1.0,\n"
+    "b.jpg,Female,87,Lateral,,-1.0\n"
+    "c.jpg,Male,0,Frontal,0.0,1.0\n"
+)
+
+
+def test_columns_of_other_values_are_no_classes(make_dataset) -> None:
+    root = make_dataset("a.jpg", "b.jpg", "c.jpg", labels_csv=CHEST)
+    for skip_bad in (False, True):
+        with pytest.raises(StudioError, match=r"something else than 1, 0 and empty stands in the columns Sex \('Female'\), Age \('68'\)"):
+            read_dataset(root, skip_bad=skip_bad)
+    expected = [[1, 0], [0, 0], [-1, 1]]
+    named = read_dataset(root, classes="No Finding,Edema")
+    assert named.table.states.tolist() == expected
+    assert any(note.startswith("Columns passed over, as they hold no labels: Sex") for note in named.notes)
+    assert "-1 stands beside 0 in labels.csv, so it means uncertain: 1 cells stay unknown." in named.notes
+    assert states(root, columns="No Finding,Edema") == expected
+    assert states(root, columns="Edema") == [[0], [0], [1]]
+    with pytest.raises(StudioError, match="there is no column 'Oedema'"):
+        read_dataset(root, columns="Oedema")
+    assert states(root, labels=NO_LABELS, classes="Edema") == [[0], [0], [0]]
+
+
+def test_minus_one_without_a_word_for_unknown_stays_ambiguous(make_dataset) -> None:
+    root = make_dataset("a.jpg", "b.jpg", labels_csv="image,cat,dog\na.jpg,1,-1\nb.jpg,0,1\n")
+    with pytest.raises(LabelProblems, match="may mean absent or uncertain"):
+        read_dataset(root)
+
+
+@pytest.mark.parametrize("join", ["|", ";", ",", "#", "; ", '"json"', "'python'"])
+def test_lists_however_they_are_joined(make_dataset, join: str) -> None:
+    lists = [["clear", "partly cloudy"], ["clear"], []]
+    written = [json.dumps(names) if "json" in join else str(names) for names in lists]
+    if len(join) <= 2:
+        written = [join.join(names) for names in lists]
+    rows = [f'{name},"{text.replace(chr(34), chr(34) * 2)}"\n' for name, text in zip("abc", written, strict=True)]
+    root = make_dataset("a.jpg", "b.jpg", "c.jpg", labels_csv="image_name,tags\n" + "".join(rows))
+    result = read_dataset(root, exhaustive=True)
+    assert result.table.class_names == ("clear", "partly cloudy")
+    assert result.table.states.tolist() == [[1, 1], [1, -1], [-1, -1]]
+
+
+def test_a_list_joined_by_blanks_asks(make_dataset) -> None:
+    root = make_dataset("a.jpg", "b.jpg", labels_csv="image,tags\na,haze primary\nb,clear\n")
+    with pytest.raises(StudioError, match="the separator can't be told") as caught:
+        read_dataset(root)
+    assert "--separator" in caught.value.hint
+    assert read_dataset(root, separator=" ").table.class_names == ("clear", "haze", "primary")
+    assert read_dataset(root, separator="|").table.class_names == ("clear", "haze primary")
+    assert states(root, classes="haze,primary,clear") == [[1, 1, 0], [0, 0, 1]]
+    assert states(root, classes="haze primary,clear") == [[1, 0], [0, 1]]
+
+
+def test_lists_as_fiftyone_writes_them(make_dataset) -> None:
+    content = 'filepath,ground_truth.classifications.label\na.jpg,"horse,person"\nb.jpg,person\n'
+    root = make_dataset("a.jpg", "b.jpg", labels_csv=content)
+    assert read_dataset(root).table.class_names == ("horse", "person")
+
+
+@pytest.mark.parametrize("options", [{}, {"columns": "breed"}])
+def test_one_name_an_image(make_dataset, options: dict[str, str]) -> None:
+    title = options.get("columns", "label")
+    root = make_dataset("a.jpg", "b.jpg", labels_csv=f"image,{title},width\na.jpg,collie,640\nb.jpg,boxer,480\n")
+    assert states(root, **options, exhaustive=True) == [[-1, 1], [1, -1]]
+
+
+def test_a_label_of_one_or_zero_is_a_class(make_dataset) -> None:
+    root = make_dataset("a.jpg", "b.jpg", labels_csv="image,label\na.jpg,1\nb.jpg,0\n")
+    assert states(root) == [[1], [-1]]
+
+
+# Open Images -----------------------------------------------------------------------------------------------------------
+
+
+def test_open_images__source_says_who_and_machines_are_left_out(make_dataset) -> None:
+    root = make_dataset(
+        "a.jpg",
+        "b.jpg",
+        labels_csv="ImageID,Source,LabelName,Confidence\n"
+        "a,verification,/m/1,0\na,crowdsource-verification,/m/2,1\nb,machine,/m/1,0.9\nb,machine,/m/2,1\n",
+    )
+    (root / "class-descriptions.csv").write_text("/m/1,Building\n/m/2,Boat\n")
+    result = read_dataset(root)
+    assert result.table.class_names == ("Building", "Boat")
+    assert result.table.states.tolist() == [[-1, 1], [0, 0]]
+    assert "Labels of machines (Source machine): 2; such cells stay unknown." in result.notes
+
+
+# COCO and LVIS ---------------------------------------------------------------------------------------------------------
+
+
+def coco(root: Path, images: list[Any], annotations: list[tuple[Any, Any]], categories: list[Any]) -> Path:
+    found = [{"image_id": image, "category_id": category} for image, category in annotations]
+    content = {"images": images, "annotations": found, "categories": categories}
+    (root / "labels.json").write_text(json.dumps(content))
+    return root
+
+
+def test_coco__ids_as_text_and_as_numbers(make_dataset) -> None:
+    images = [{"id": "0", "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"}]
+    classes = [{"id": 1, "name": "cup"}, {"id": "2", "name": "plate"}]
+    assert states(coco(make_dataset("a.jpg", "b.jpg"), images, [(0, 1.0), ("1", 2)], classes)) == [[1, 0], [0, 1]]
+
+
+@pytest.mark.parametrize("parent", ["boat", "vehicle"])
+def test_coco__a_category_that_only_stands_above_others_is_no_class(make_dataset, parent: str) -> None:
+    classes = [
+        {"id": 0, "name": parent, "supercategory": "none"},
+        {"id": 1, "name": "boat", "supercategory": parent},
+        {"id": 2, "name": "buoy", "supercategory": parent},
+    ]
+    root = coco(make_dataset("a.jpg"), [{"id": 0, "file_name": "a.jpg"}], [(0, 1)], classes)
+    result = read_dataset(root, exhaustive=True)
+    assert result.table.class_names == ("boat", "buoy")
+    assert result.table.states.tolist() == [[1, -1]]
+
+
+def test_coco__one_id_for_several_images(make_dataset) -> None:
+    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"}, {"id": 2, "file_name": "c.jpg"}]
+    root = coco(make_dataset("a.jpg", "b.jpg", "c.jpg"), images, [(1, 1), (2, 1)], [{"id": 1, "name": "bag"}])
+    with pytest.raises(LabelProblems, match="2 images have the id 1"):
+        read_dataset(root)
+    assert states(root, skip_bad=True) == [[0], [0], [1]]
+
+
+def test_lvis__names_from_addresses_and_absent_classes(make_dataset) -> None:
+    images = [{"id": 0, "coco_url": "http://x.org/train2017/1.jpg", "neg_category_ids": [2]}]
+    root = coco(
+        make_dataset("train2017/1.jpg", "val2017/1.jpg"),
+        images,
+        [(0, 1)],
+        [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}],
+    )
+    assert states(root) == [[1, -1], [0, 0]]
+
+
+# VOC -------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["gb2312", "shift_jis", "utf-8", "utf-16", "latin-1", None])
+def test_voc__every_encoding_that_python_knows(make_dataset, encoding: str | None) -> None:
+    name = "café" if encoding == "latin-1" else "猫" if encoding != "shift_jis" else "ねこ"
+    declared = f' encoding="{encoding}"' if encoding else ""
+    text = f'<?xml version="1.0"{declared}?>\n<annotation><object><name>{name}</name></object></annotation>'
+    root = make_dataset("a.jpg", a_xml=text.encode(encoding or "utf-8"))
+    assert read_dataset(root).table.class_names == (name,)
+
+
+def test_voc__an_encoding_that_nobody_knows_is_named(make_dataset) -> None:
+    text = '<?xml version="1.0" encoding="klingon"?>\n<annotation/>'
+    with pytest.raises(LabelProblems, match=r"a.xml: not readable as XML: Python knows no encoding 'klingon'"):
+        read_dataset(make_dataset("a.jpg", a_xml=text))
+
+
+def test_voc__other_xml_beside_the_images_is_no_annotation(make_dataset) -> None:
+    root = make_dataset("a.jpg", "b.jpg", a_xml="<annotation><object><name>road</name></object></annotation>")
+    for name in ("a", "b"):
+        (root / f"{name}.jpg.aux.xml").write_text("<PAMDataset/>")
+    result = read_dataset(root)
+    assert result.table.states.tolist() == [[1], [0]]
+    assert "Files beside them that are no labels: 2 (a.jpg.aux.xml, b.jpg.aux.xml)." in result.notes
+
+
+def test_pictures_of_storage_devices_and_archives_are_none(make_dataset) -> None:
+    root = make_dataset("a.jpg", labels_csv="image,cat\na.jpg,1\n")
+    for folder in ("@eaDir", "#recycle", "$RECYCLE.BIN", "__MACOSX", ".logicmix"):
+        (root / folder).mkdir()
+        Image.new("RGB", (2, 2)).save(root / folder / "a.jpg")
+        (root / folder / "labels.csv").write_text("image,dog\na.jpg,1\n")
+    assert read_dataset(root).table.paths == ("a.jpg",)
