@@ -16,7 +16,7 @@ import numpy as np
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import CLASSES, NEGATIVES, CellDetails, Contents, LabelFormat
+from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
 from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable, TableBuilder
 
@@ -143,7 +143,7 @@ COCO_JSON = LabelFormat(
     is_coco,
     read_coco_json,
     write_coco_json,
-    frozenset({NEGATIVES, CLASSES}),
+    {"negatives", "classes"},
     suffixes=(".json",),
     names_only_positives=True,
     uses_classes_file=False,

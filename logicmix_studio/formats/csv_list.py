@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.label_file import SPLIT_COLUMN, LabelFile
-from logicmix_studio.formats.label_format import SPLITS, CellDetails, Contents, LabelFormat
+from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
 from logicmix_studio.formats.table_rows import csv_lines, read_rows, split_fields
 from logicmix_studio.labels import POSITIVE, LabelTable, TableBuilder
@@ -121,6 +121,6 @@ CSV_LIST = LabelFormat(
     lambda file: list_column(file) is not None,
     read_csv_list,
     write_csv_list,
-    frozenset({SPLITS}),
+    {"splits"},
     names_only_positives=True,
 )

@@ -8,17 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import (
-    CLASSES,
-    NEGATIVES,
-    PSEUDO_LABELS,
-    RUNS,
-    SOURCES,
-    SPLITS,
-    CellDetails,
-    Contents,
-    LabelFormat,
-)
+from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.formats.table_rows import csv_lines, read_rows, read_state, split_fields
 from logicmix_studio.labels import POSITIVE, UNKNOWN, LabelTable, TableBuilder
@@ -104,5 +94,5 @@ CSV_LONG = LabelFormat(
     is_long,
     read_csv_long,
     write_csv_long,
-    frozenset({NEGATIVES, SPLITS, CLASSES, SOURCES, PSEUDO_LABELS, RUNS}),
+    {"negatives", "splits", "classes", "sources", "pseudo-labels", "runs"},
 )

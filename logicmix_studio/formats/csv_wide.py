@@ -10,7 +10,7 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.csv_list import LIST_COLUMNS
 from logicmix_studio.formats.csv_long import CLASS_COLUMN, SCORE_COLUMN, SOURCE_COLUMN, VALUE_COLUMN
 from logicmix_studio.formats.label_file import SPLIT_COLUMN, Column, LabelFile
-from logicmix_studio.formats.label_format import CLASSES, NEGATIVES, SPLITS, CellDetails, Contents, LabelFormat
+from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.formats.table_rows import csv_lines, image_column, read_rows, read_state, split_fields
 from logicmix_studio.formats.texts import MINUS_ONE, STATE_OF_WORD, shown
@@ -134,6 +134,6 @@ CSV_WIDE = LabelFormat(
     is_wide,
     read_csv_wide,
     write_csv_wide,
-    frozenset({NEGATIVES, SPLITS, CLASSES}),
+    {"negatives", "splits", "classes"},
     uses_classes_file=False,
 )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,8 @@ from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.labels import LabelTable, TableBuilder
 
-NEGATIVES: Final = "negatives"
-SPLITS: Final = "splits"
-CLASSES: Final = "classes"
-SOURCES: Final = "sources"
-PSEUDO_LABELS: Final = "pseudo-labels"
-RUNS: Final = "runs"
-
+Kind = Literal["negatives", "splits", "classes", "sources", "pseudo-labels", "runs", "not kept"]
+"""What a format may hold or lose besides positives."""
 Contents = Iterator[tuple[str, Iterable[str]]]
 """The files that are written: their names below the folder (empty for a format of one file), and their text in parts."""
 
@@ -41,7 +36,7 @@ class CellDetails:
     """The folder of the images, where a format needs their sizes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelFormat:
     """A way to write labels down."""
 
@@ -53,8 +48,8 @@ class LabelFormat:
     """Whether a file is of this format; files of other formats that were asked before are not."""
     read: Callable[[ReadRequest], TableBuilder]
     write: Callable[[LabelTable, CellDetails], Contents] | None = None
-    """None where it is only read. Proposals that the details have are of unknown cells, as numbers, never None."""
-    holds: frozenset[str] = frozenset()
+    """None where it is only read. Proposals among the details are of unknown cells only."""
+    holds: Collection[Kind] = ()
     """What besides positives it can hold."""
     suffixes: tuple[str, ...] = (".csv", ".tsv", ".txt")
     """Endings of its files."""

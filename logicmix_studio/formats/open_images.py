@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import NEGATIVES, PSEUDO_LABELS, CellDetails, Contents, LabelFormat
+from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.formats.table_rows import csv_lines, read_rows, read_state
 from logicmix_studio.formats.texts import read_text
@@ -83,5 +83,5 @@ OPEN_IMAGES = LabelFormat(
     is_open_images,
     read_open_images,
     write_open_images,
-    frozenset({NEGATIVES, PSEUDO_LABELS}),
+    {"negatives", "pseudo-labels"},
 )

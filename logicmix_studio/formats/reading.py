@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.registry import Layout, find_labels, open_labels
 from logicmix_studio.formats.request import ImageNames, ReadRequest
-from logicmix_studio.formats.texts import CLASSES_FILE, NO_LABELS, parse_classes, read_classes, shown
+from logicmix_studio.formats.texts import CLASSES_FILE, NO_LABELS, parse_classes, read_classes, shown, split_of_name
 from logicmix_studio.images.decode import ImageScan, Progress, UnreadableImage, check_images, scan_images, shown_path
 from logicmix_studio.labels import LabelProblems, LabelTable, Problem
 
@@ -95,6 +95,9 @@ def read_dataset(
         table = builder.build(skip_bad=skip_bad)
     except LabelProblems as error:
         raise LabelProblems(error.problems, "Correct these places, or leave them out with --skip-bad.") from error
+    if any(file.split for file in request.files):  # also for images without a label
+        folders = (split_of_name(PurePosixPath(path).with_name("x")) for path in table.paths)
+        table = replace(table, splits=tuple(own or split for own, split in zip(table.splits, folders, strict=True)))
     where = root if layout is None else layout.name
     if not table.num_classes:
         raise StudioError(f"the labels in {where} name no class", "Give the classes with --classes.")
@@ -151,7 +154,7 @@ def _about_format(request: ReadRequest, layout: Layout | None, exhaustive: bool 
     if layout.ignored:
         notes.append(f"Files beside them that are no labels: {len(layout.ignored):,} ({shown(layout.ignored)}).")
     if splits := dict.fromkeys(file.split for file in layout.files if file.split):
-        notes.append(f"Splits taken from the names of these files: {', '.join(splits)}.")
+        notes.append(f"Splits taken from the names of files and folders: {', '.join(splits)}.")
     if not label_format.names_only_positives:
         if exhaustive is not None:
             notes.append(f"{name} states absence itself, so --exhaustive and --not-exhaustive change nothing.")

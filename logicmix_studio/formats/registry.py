@@ -13,22 +13,31 @@ from logicmix_studio.formats.coco_json import COCO_JSON
 from logicmix_studio.formats.csv_list import CSV_LIST
 from logicmix_studio.formats.csv_long import CSV_LONG
 from logicmix_studio.formats.csv_wide import CSV_WIDE
+from logicmix_studio.formats.cvat_xml import CVAT_XML
 from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.label_format import LabelFormat
+from logicmix_studio.formats.label_studio import LABEL_STUDIO
 from logicmix_studio.formats.open_images import OPEN_IMAGES
 from logicmix_studio.formats.table_rows import image_column
 from logicmix_studio.formats.texts import shown, split_of_name
+from logicmix_studio.formats.voc_lists import VOC_LISTS
 from logicmix_studio.formats.voc_xml import VOC_XML
+from logicmix_studio.formats.yolo import YOLO
 from logicmix_studio.images.decode import scan_images
 
-FORMATS: Final = (OPEN_IMAGES, CSV_LONG, CSV_LIST, CSV_WIDE, COCO_JSON, VOC_XML)
+FORMATS: Final = (
+    *(OPEN_IMAGES, CSV_LONG, CSV_LIST, CSV_WIDE),
+    *(COCO_JSON, LABEL_STUDIO),
+    *(VOC_XML, CVAT_XML),
+    *(VOC_LISTS, YOLO),
+)
 """All formats; the first one that fits a file is its format."""
 LABELS_FILE: Final = "labels.csv"
 """A file of this name beside the images is taken, whatever else lies there."""
 
 _SUFFIXES: Final = tuple(dict.fromkeys(suffix for label_format in FORMATS for suffix in label_format.suffixes))
 # Where several kinds of files lie in a folder, the first kind that is of some format is taken.
-_ORDER: Final = ((".csv", ".tsv"), (".json",), (".xml",))
+_ORDER: Final = ((".csv", ".tsv"), (".json",), (".xml",), (".txt",))
 _JSON_DEPTH: Final = 2
 
 
@@ -50,14 +59,14 @@ class NoLabelsError(StudioError):
     """A file of no format, which may be right for what it is."""
 
 
-def recognise(file: LabelFile) -> LabelFormat:
+def recognise(file: LabelFile, formats: Sequence[LabelFormat] = FORMATS) -> LabelFormat:
     """Return the format of a label file, judged by its ending and its contents.
 
     Raises:
         StudioError: If it is none of the formats.
     """
     suffix = file.path.suffix.lower()
-    fitting = [label_format for label_format in FORMATS if suffix in label_format.suffixes]
+    fitting = [label_format for label_format in formats if suffix in label_format.suffixes]
     if not fitting:
         raise StudioError(
             f"{file.path} is no label file: its name ends in none of {', '.join(_SUFFIXES)}",
@@ -132,30 +141,39 @@ def _only(folder: Path, root: Path, files: Sequence[LabelFile]) -> Layout | None
     """Return the only labels among files of one kind, or None if there are none."""
     found: dict[LabelFormat, list[LabelFile]] = defaultdict(list)
     ignored = []
+    # A text file may be anything: it is no table unless somebody says so.
+    formats = [each for each in FORMATS if each.is_folder] if files and files[0].path.suffix == ".txt" else FORMATS
     for file in files:
         try:
-            found[recognise(file)].append(file)
+            found[recognise(file, formats)].append(file)
         except StudioError as error:
             if len(files) == 1 and not isinstance(error, NoLabelsError):
                 raise
             ignored.append(file.name)
-    for label_format, group in found.items():
-        if label_format.is_folder:
-            parents = {file.path.parent for file in group}
-            name = (parents.pop() if len(parents) == 1 else folder).name
-            return Layout(label_format, tuple(group), name, folder, tuple(ignored))
+    if whole := [label_format for label_format in found if label_format.is_folder]:
+        best = max(whole, key=lambda label_format: len(found[label_format]))
+        parents = {file.path.parent for file in found[best]}
+        name = (parents.pop() if len(parents) == 1 else folder).name
+        return Layout(best, _with_splits(found[best], by_folder=True), name, folder, tuple(ignored))
     group = [file for files in found.values() for file in files]
-    splits = [split_of_name(PurePosixPath(file.name)) for file in group]
-    if len(group) > 1 and len(found) == 1 and all(splits) and len(set(splits)) == len(splits):
-        group = [replace(file, split=split) for file, split in zip(group, splits, strict=True)]
-    elif len(group) > 1:
+    parted = _with_splits(group)
+    if len(group) > 1 and (len(found) > 1 or len({file.split for file in parted if file.split}) < len(group)):
         raise StudioError(
             f"{len(group)} files in {folder} may hold the labels: {shown(file.name for file in group)}",
             f"Name one with --labels FILE, or call it {LABELS_FILE}.",
         )
     if not group:
         return None
-    return Layout(next(iter(found)), tuple(group), shown(file.name for file in group), folder)
+    return Layout(next(iter(found)), parted, shown(file.name for file in group), folder)
+
+
+def _with_splits(files: Sequence[LabelFile], *, by_folder: bool = False) -> tuple[LabelFile, ...]:
+    """Return files with the splits that they, or their folders, are called after, where these are several."""
+    names = (PurePosixPath(file.name) for file in files)
+    splits = [split_of_name(name.with_name("x") if by_folder else name) for name in names]
+    if len(set(splits)) == 1:
+        return tuple(files)
+    return tuple(replace(file, split=split) for file, split in zip(files, splits, strict=True))
 
 
 def _name(root: Path, path: Path) -> str:

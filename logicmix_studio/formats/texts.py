@@ -113,6 +113,15 @@ def read_classes(path: Path) -> tuple[str, ...]:
     return tuple(first_lines)
 
 
+def stems(paths: Sequence[str], format_name: str) -> list[str]:
+    """Return paths without their endings; a StudioError where two would be the same."""
+    found = [str(PurePosixPath(path).with_suffix("")) for path in paths]
+    if len(set(found)) < len(found):
+        twice = next(stem for stem in found if found.count(stem) > 1)
+        raise StudioError(f"{format_name} cannot hold two images called {twice!r} but for their endings", "Rename one.")
+    return found
+
+
 def class_lines(class_names: Sequence[str], format_name: str) -> list[str]:
     """Return what `read_classes` reads again; a StudioError for a name that is no line."""
     for name in class_names:

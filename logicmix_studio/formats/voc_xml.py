@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from logicmix_studio.formats.label_format import CLASSES, CellDetails, Contents, LabelFormat
+from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
 from logicmix_studio.formats.texts import CLASSES_FILE, class_lines
 from logicmix_studio.labels import POSITIVE, LabelTable, TableBuilder
@@ -57,7 +57,7 @@ VOC_XML = LabelFormat(
     lambda file: file.xml_tag == _ROOT,
     read_voc_xml,
     write_voc_xml,
-    frozenset({CLASSES}),
+    {"classes"},
     suffixes=(".xml",),
     is_folder=True,
     names_only_positives=True,

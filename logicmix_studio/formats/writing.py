@@ -13,17 +13,7 @@ import numpy as np
 
 from logicmix_studio.errors import StudioError, writing
 from logicmix_studio.files import replacing
-from logicmix_studio.formats.label_format import (
-    CLASSES,
-    NEGATIVES,
-    PSEUDO_LABELS,
-    RUNS,
-    SOURCES,
-    SPLITS,
-    CellDetails,
-    Contents,
-    LabelFormat,
-)
+from logicmix_studio.formats.label_format import CellDetails, Contents, Kind, LabelFormat
 from logicmix_studio.formats.registry import FORMATS
 from logicmix_studio.formats.texts import shown
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, LabelTable
@@ -40,8 +30,8 @@ WRITE_FORMATS: Final = {
 class Loss:
     """One kind of thing that a written file does not hold."""
 
-    kind: str
-    """negatives, splits, classes, sources, pseudo-labels, runs, or not kept."""
+    kind: Kind
+
     count: int
     """How many of them."""
     text: str
@@ -134,31 +124,31 @@ def _write_folder(target: Path, contents: Contents) -> None:
 
 def _losses(label_format: LabelFormat, table: LabelTable, details: CellDetails, not_kept: int) -> Iterator[Loss]:
     """Yield what the format cannot hold of what there is."""
-    if NEGATIVES not in label_format.holds and (count := int(np.count_nonzero(table.states == NEGATIVE))):
+    if "negatives" not in label_format.holds and (count := int(np.count_nonzero(table.states == NEGATIVE))):
         after = (
             "with --exhaustive they come back"
             if (table.states != UNKNOWN).all()
             else "they are unknown when read again"
         )
-        yield Loss(NEGATIVES, count, f"Negative cells: {count:,}; {after}.")
-    if SPLITS not in label_format.holds and (count := sum(map(bool, table.splits))):
-        yield Loss(SPLITS, count, f"Splits of images: {count:,}.")
-    written = table.states == POSITIVE if NEGATIVES not in label_format.holds else table.states != UNKNOWN
+        yield Loss("negatives", count, f"Negative cells: {count:,}; {after}.")
+    if "splits" not in label_format.holds and (count := sum(map(bool, table.splits))):
+        yield Loss("splits", count, f"Splits of images: {count:,}.")
+    written = table.states == POSITIVE if "negatives" not in label_format.holds else table.states != UNKNOWN
     silent = [name for name, column in zip(table.class_names, written.T, strict=True) if not column.any()]
-    if CLASSES not in label_format.holds and silent:
+    if "classes" not in label_format.holds and silent:
         told = (
             f"Classes that no cell names: {len(silent):,} ({shown(silent)}). Keep the list of classes to get them back."
         )
-        yield Loss(CLASSES, len(silent), told)
+        yield Loss("classes", len(silent), told)
     sources = np.zeros_like(table.states) if details.sources is None else details.sources
-    if SOURCES not in label_format.holds and (count := int(np.count_nonzero(sources[table.states != UNKNOWN]))):
-        yield Loss(SOURCES, count, f"Who said so (imported, human, accepted): {count:,} cells; csv-long holds it.")
+    if "sources" not in label_format.holds and (count := int(np.count_nonzero(sources[table.states != UNKNOWN]))):
+        yield Loss("sources", count, f"Who said so (imported, human, accepted): {count:,} cells; csv-long holds it.")
     if details.proposals is not None and (count := int(np.count_nonzero(details.proposals))):
-        if PSEUDO_LABELS not in label_format.holds:
-            yield Loss(PSEUDO_LABELS, count, f"Pseudo-labels left out: {count:,}; csv-long holds them.")
-        elif RUNS not in label_format.holds and details.run is not None:
+        if "pseudo-labels" not in label_format.holds:
+            yield Loss("pseudo-labels", count, f"Pseudo-labels left out: {count:,}; csv-long holds them.")
+        elif "runs" not in label_format.holds and details.run is not None:
             yield Loss(
-                RUNS, count, f"Which run proposes (run {details.run}): {count:,} pseudo-labels; csv-long holds it."
+                "runs", count, f"Which run proposes (run {details.run}): {count:,} pseudo-labels; csv-long holds it."
             )
     if not_kept:
         yield Loss(

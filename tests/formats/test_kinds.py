@@ -72,7 +72,7 @@ def test_tables_in_split_folders(make_dataset) -> None:
     assert result.table.paths == ("testing/1.jpg", "train/1.jpg", "train/2.jpg", "valid/1.jpg")
     assert result.table.states.tolist() == [[-1, -1], [-1, 1], [1, -1], [1, 1]]
     assert result.table.splits == ("test", "train", "train", "val")
-    assert "Splits taken from the names of these files: test, train, val." in result.notes
+    assert "Splits taken from the names of files and folders: test, train, val." in result.notes
 
 
 def test_files_named_after_splits(make_dataset) -> None:
@@ -108,7 +108,10 @@ CHEST = (
 def test_columns_of_other_values_are_no_classes(make_dataset) -> None:
     root = make_dataset("a.jpg", "b.jpg", "c.jpg", labels_csv=CHEST)
     for skip_bad in (False, True):
-        with pytest.raises(StudioError, match=r"something else than 1, 0 and empty stands in the columns Sex \('Female'\), Age \('68'\)"):
+        with pytest.raises(
+            StudioError,
+            match=r"something else than 1, 0 and empty stands in the columns Sex \('Female'\), Age \('68'\)",
+        ):
             read_dataset(root, skip_bad=skip_bad)
     expected = [[1, 0], [0, 0], [-1, 1]]
     named = read_dataset(root, classes="No Finding,Edema")
@@ -269,3 +272,94 @@ def test_pictures_of_storage_devices_and_archives_are_none(make_dataset) -> None
         Image.new("RGB", (2, 2)).save(root / folder / "a.jpg")
         (root / folder / "labels.csv").write_text("image,dog\na.jpg,1\n")
     assert read_dataset(root).table.paths == ("a.jpg",)
+
+
+# YOLO, VOC's lists, Label Studio, CVAT -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", ["names: [cat, dog]\n", "names:\n  0: cat\n  1: dog\n"])
+@pytest.mark.parametrize("places", [("images/train", "labels/train"), ("train/images", "train/labels")])
+def test_yolo__numbers_are_classes_and_folders_are_splits(make_dataset, names: str, places: tuple[str, str]) -> None:
+    images, labels = places
+    test = images.replace("train", "test")
+    root = make_dataset(f"{images}/a.jpg", f"{images}/b.jpg", f"{test}/c.jpg", f"{test}/d.jpg", data_yaml=names)
+    for folder in (labels, labels.replace("train", "test")):
+        (root / folder).mkdir(parents=True)
+    (root / labels / "a.txt").write_text("1 0.5 0.5 0.25 0.25\n1 0.1 0.1 0.1 0.1\n")
+    (root / labels / "b.txt").write_text("")
+    (root / labels.replace("train", "test") / "c.txt").write_text("0 0.5 0.5 0.25 0.25\n")
+    table = read_dataset(root, exhaustive=True).table
+    found = {
+        path[-5]: (row, split)
+        for path, row, split in zip(table.paths, table.states.tolist(), table.splits, strict=True)
+    }
+    assert table.class_names == ("cat", "dog")
+    assert found == {
+        "a": ([-1, 1], "train"),
+        "b": ([-1, -1], "train"),
+        "c": ([1, -1], "test"),
+        "d": ([0, 0], "test"),
+    }
+
+
+def test_yolo__numbers_without_names(make_dataset) -> None:
+    root = make_dataset("a.jpg", a_txt="0 0.5 0.5 1 1\n7 0.5 0.5 1 1\n")
+    with pytest.raises(StudioError, match=r"a.txt numbers its classes, and no file names them"):
+        read_dataset(root)
+    with pytest.raises(LabelProblems, match=r"a.txt:2: there is no class number 7 \(2 are named\)"):
+        read_dataset(root, classes="cat,dog")
+
+
+def test_voc_lists__code_book_and_splits(make_dataset) -> None:
+    root = make_dataset("JPEGImages/1.jpg", "JPEGImages/2.jpg", "JPEGImages/3.jpg")
+    folder = root / "ImageSets" / "Main"
+    folder.mkdir(parents=True)
+    for name, text in {
+        "train": "1\n2\n",
+        "val": "3\n",
+        "cat_train": "1  1\n2 -1\n",
+        "cat_val": "3  0\n",
+        "cat_trainval": "1  1\n2 -1\n3  0\n",
+        "train_train": "1 -1\n2  1\n",
+    }.items():
+        (folder / f"{name}.txt").write_text(text)
+    result = read_dataset(root)
+    assert result.table.class_names == ("cat", "train")
+    assert result.table.states.tolist() == [[1, -1], [-1, 1], [1, 0]]
+    assert result.table.splits == ("train", "train", "val")
+    assert "Difficult (0) in the lists counts as present: 2 cells." in result.notes
+
+
+def test_label_studio__people_are_read_and_predictions_left_out(make_dataset) -> None:
+    def task(image: str, annotations: list[Any], predictions: list[Any] | None = None) -> dict[str, Any]:
+        return {"data": {"image": image}, "annotations": annotations, "predictions": predictions or []}
+
+    chosen = {"type": "choices", "from_name": "tags", "value": {"choices": ["cat", "sea lion"]}}
+    box = {"type": "rectanglelabels", "from_name": "box", "value": {"rectanglelabels": ["dog"], "x": 1}}
+    text = {"type": "textarea", "from_name": "note", "value": {"text": ["no class"]}}
+    tasks = [
+        task("/data/upload/1/0a1b2c3d-a.jpg", [{"result": [chosen, box, text]}], [{"result": [box], "score": 0.9}]),
+        task("/data/local-files/?d=photos/b%20c.jpg", [{"result": []}]),
+        task("https://example.org/d.jpg", [{"result": [box], "was_cancelled": True}]),
+    ]
+    root = make_dataset("a.jpg", "photos/b c.jpg", "d.jpg")
+    (root / "export.json").write_text(json.dumps(tasks))
+    result = read_dataset(root, exhaustive=True)
+    assert result.table.class_names == ("cat", "dog", "sea lion")
+    assert dict(zip(result.table.paths, result.table.states.tolist(), strict=True)) == {
+        "a.jpg": [1, 1, 1],
+        "d.jpg": [0, 0, 0],
+        "photos/b c.jpg": [-1, -1, -1],
+    }
+    assert "Predictions of models: 1; such cells stay unknown." in result.notes
+
+
+def test_cvat__tags_shapes_and_declared_classes(make_dataset) -> None:
+    text = (
+        "<annotations><meta><task><labels><label><name>cat</name></label><label><name>dog</name></label></labels>"
+        '</task></meta><image id="0" name="a.jpg" subset="Test"><tag label="cat"/></image>'
+        '<image id="1" name="b.jpg" subset="default"><box label="dog" xtl="1"/></image></annotations>'
+    )
+    table = read_dataset(make_dataset("a.jpg", "b.jpg", annotations_xml=text)).table
+    assert (table.class_names, table.states.tolist()) == (("cat", "dog"), [[1, 0], [0, 1]])
+    assert table.splits == ("test", "")
