@@ -14,9 +14,11 @@ from logicmix_studio.formats.csv_list import CSV_LIST
 from logicmix_studio.formats.csv_long import CSV_LONG
 from logicmix_studio.formats.csv_wide import CSV_WIDE
 from logicmix_studio.formats.cvat_xml import CVAT_XML
+from logicmix_studio.formats.json_lists import JSON_LISTS
 from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.label_format import LabelFormat
 from logicmix_studio.formats.label_studio import LABEL_STUDIO
+from logicmix_studio.formats.nus_wide import NUS_WIDE
 from logicmix_studio.formats.open_images import OPEN_IMAGES
 from logicmix_studio.formats.table_rows import image_column
 from logicmix_studio.formats.texts import shown, split_of_name
@@ -27,9 +29,9 @@ from logicmix_studio.images.decode import scan_images
 
 FORMATS: Final = (
     *(OPEN_IMAGES, CSV_LONG, CSV_LIST, CSV_WIDE),
-    *(COCO_JSON, LABEL_STUDIO),
+    *(COCO_JSON, LABEL_STUDIO, JSON_LISTS),
     *(VOC_XML, CVAT_XML),
-    *(VOC_LISTS, YOLO),
+    *(VOC_LISTS, NUS_WIDE, YOLO),
 )
 """All formats; the first one that fits a file is its format."""
 LABELS_FILE: Final = "labels.csv"

@@ -122,6 +122,14 @@ def stems(paths: Sequence[str], format_name: str) -> list[str]:
     return found
 
 
+def file_name(class_name: str, format_name: str) -> str:
+    """Return a class name that a file can be called after; a StudioError for others."""
+    if "/" in class_name or "\0" in class_name or class_name.splitlines() != [class_name]:
+        told = f"{format_name} cannot hold a class called {class_name!r}: its files are called after classes"
+        raise StudioError(told, "Rename the class, or export in another format.")
+    return class_name
+
+
 def class_lines(class_names: Sequence[str], format_name: str) -> list[str]:
     """Return what `read_classes` reads again; a StudioError for a name that is no line."""
     for name in class_names:

@@ -10,11 +10,10 @@ from collections import defaultdict
 
 import numpy as np
 
-from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest
-from logicmix_studio.formats.texts import parse_split, read_text, stems
+from logicmix_studio.formats.texts import file_name, parse_split, read_text, stems
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, LabelTable, TableBuilder
 
 _NAME = re.compile(r"(?:(?P<name>.+)_)?(?P<split>train|val|trainval|test)\.txt", re.DOTALL)
@@ -57,10 +56,6 @@ def read_voc_lists(request: ReadRequest) -> TableBuilder:
 
 def write_voc_lists(table: LabelTable, details: CellDetails) -> Contents:
     """Write a list a class and split, and one a split."""
-    for name in table.class_names:
-        if "/" in name or "\0" in name or name.splitlines() != [name] or _NAME.fullmatch(f"{name}.txt"):
-            told = f"voc-lists cannot hold a class called {name!r}: its files are called after classes"
-            raise StudioError(told, "Rename the class, or export in another format.")
     rows = defaultdict[str, list[int]](list)
     for row, split in enumerate(table.splits):
         rows[split or _NO_SPLIT].append(row)
@@ -69,7 +64,7 @@ def write_voc_lists(table: LabelTable, details: CellDetails) -> Contents:
         yield f"{split}.txt", (f"{names[row]}\n" for row in found)
         for name, column in zip(table.class_names, table.states.T, strict=True):
             known = np.array(found)[column[found] != UNKNOWN].tolist()
-            yield f"{name}_{split}.txt", [f"{names[row]} {column[row]:>2}\n" for row in known]
+            yield f"{file_name(name, 'voc-lists')}_{split}.txt", [f"{names[row]} {column[row]:>2}\n" for row in known]
 
 
 VOC_LISTS = LabelFormat(

@@ -363,3 +363,47 @@ def test_cvat__tags_shapes_and_declared_classes(make_dataset) -> None:
     table = read_dataset(make_dataset("a.jpg", "b.jpg", annotations_xml=text)).table
     assert (table.class_names, table.states.tolist()) == (("cat", "dog"), [[1, 0], [0, 1]])
     assert table.splits == ("test", "")
+
+
+# lists of benchmarks -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_numbered", [True, False])
+def test_json_lists__numbers_or_names_and_splits_beside_them(make_dataset, is_numbered: bool) -> None:
+    lists = {"1.jpg": [0, 2], "2.jpg": [], "3.jpg": [1]}
+    if not is_numbered:
+        lists = {name: ["abc"[number] for number in numbers] for name, numbers in lists.items()}
+    root = make_dataset("VG/1.jpg", "VG/2.jpg", "VG/3.jpg", classes_txt="a\nb\nc\n")
+    (root / "labels_index.json").write_text(json.dumps(lists))
+    (root / "train_list_500.txt").write_text("1.jpg\n2.jpg\n")
+    (root / "test_list_500.txt").write_text("3.jpg\n")
+    table = read_dataset(root, exhaustive=True).table
+    assert table.states.tolist() == [[1, -1, 1], [-1, -1, -1], [-1, 1, -1]]
+    assert table.splits == ("train", "train", "test")
+    if is_numbered:
+        with pytest.raises(LabelProblems, match=r"there is no class number 2 \(2 are named\)"):
+            read_dataset(root, classes="a,b")
+
+
+def test_nus_wide__one_file_a_class_in_the_order_of_the_list(make_dataset) -> None:
+    root = make_dataset("Flickr/sky/1.jpg", "Flickr/sea/2.jpg", "Flickr/sea/3.jpg")
+    for name, text in {
+        "ImageList/Imagelist": "sky\\1.jpg\nsea\\2.jpg\nsea\\3.jpg\n",
+        "ImageList/TrainImagelist": "sky\\1.jpg\nsea\\3.jpg\n",
+        "Groundtruth/AllLabels/Labels_sky": "1\n0\n0\n",
+        "Groundtruth/AllLabels/Labels_sea": "0\n1\n1\n",
+        "Groundtruth/TrainTestLabels/Labels_sea_Train": "0\n1\n",
+    }.items():
+        (root / f"{name}.txt").parent.mkdir(parents=True, exist_ok=True)
+        (root / f"{name}.txt").write_text(text)
+    table = read_dataset(root).table
+    assert table.class_names == ("sea", "sky")
+    assert dict(zip(table.paths, table.states.tolist(), strict=True)) == {
+        "Flickr/sea/2.jpg": [1, -1],
+        "Flickr/sea/3.jpg": [1, -1],
+        "Flickr/sky/1.jpg": [-1, 1],
+    }
+    assert table.splits == ("", "train", "train")
+    (root / "Groundtruth" / "AllLabels" / "Labels_sky.txt").write_text("1\n0\n")
+    with pytest.raises(StudioError, match=r"Labels_sky.txt has not one label of 1 or 0 for each of 3 images"):
+        read_dataset(root)

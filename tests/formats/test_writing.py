@@ -153,7 +153,7 @@ def test_round_trip__gives_the_same_up_to_the_reported_losses(
     try:
         report = write_cells(target, file_format, table)
     except StudioError as error:
-        assert f"{file_format} cannot hold a class called" in error.what  # noqa: PT017
+        assert f"{file_format} cannot hold" in error.what  # noqa: PT017
         return
     lost = {loss.kind: loss for loss in report.losses}
     is_exhaustive = "--exhaustive" in str(lost.get("negatives"))
@@ -167,7 +167,7 @@ def test_round_trip__gives_the_same_up_to_the_reported_losses(
 
 
 def test_pseudo_labels_leave_only_where_a_format_can_mark_them(tmp_path: Path) -> None:
-    for name in WRITE_FORMATS:
+    for name in set(WRITE_FORMATS) - {"nus-wide"}:
         report = write_cells(tmp_path / name, name, TABLE, DETAILS)
         layout = open_labels(tmp_path, (tmp_path / name).rename(tmp_path / f"{name}-{WRITE_FORMATS[name]}"))
         states = read_again(layout, TABLE.paths, TABLE.class_names).states

@@ -1,0 +1,89 @@
+"""JSON lists: one object of image → classes, by name or by number, as the VG-200 lists are.
+
+Splits stand in files beside it, called after them (`train_list_500.txt`), with a name a line; names of numbered classes
+in `classes.txt`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from logicmix_studio.formats.label_file import LabelFile
+from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
+from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
+from logicmix_studio.formats.texts import CLASSES_FILE, read_text, split_of_name
+from logicmix_studio.labels import POSITIVE, LabelTable, TableBuilder
+
+
+def is_json_lists(file: LabelFile) -> bool:
+    """Tell whether JSON is an object of lists of names or numbers, and the first key is no word of another format."""
+    content = file.json
+    if not isinstance(content, dict) or not content:
+        return False
+    is_list = all(
+        isinstance(value, list) and all(type(one) in (str, int) for one in value) for value in content.values()
+    )
+    return is_list and bool(PurePosixPath(next(iter(content))).suffix or any(content.values()))
+
+
+def read_json_lists(request: ReadRequest) -> TableBuilder:
+    """Read lists; a number is the place of a class in the given classes, from 0."""
+    statements = []
+    for file in request.files:
+        splits = _splits(request, file)
+        for number, (name, listed) in enumerate(file.json.items()):
+            path = request.find_image(name, file)
+            classes = dict.fromkeys(_class_name(one, request, file, number) for one in listed)
+            present = tuple(one for one in classes if one)
+            statements.append(Statement(path, present, file, split=splits.get(path or "", "")))
+    return read_statements(request, statements)
+
+
+def _class_name(one: str | int, request: ReadRequest, file: LabelFile, number: int) -> str:
+    if isinstance(one, str):
+        return one.strip()
+    if request.class_names is None:
+        return f"class {one}"
+    if 0 <= one < len(request.class_names):
+        return request.class_names[one]
+    request.report(f"image {number}: there is no class number {one} ({len(request.class_names)} are named)", file)
+    return ""
+
+
+def _splits(request: ReadRequest, file: LabelFile) -> dict[str, str]:
+    """Return the split of each image that a text file beside the labels lists."""
+    splits: dict[str, str] = {}
+    for path in sorted(file.path.parent.glob("*.txt")):
+        split = split_of_name(PurePosixPath(path.name))
+        if split and path.name != CLASSES_FILE:
+            name = LabelFile(path, path.name)
+            lines = (line.strip() for line in read_text(path).splitlines())
+            splits |= dict.fromkeys(
+                (found for line in lines if line and (found := request.find_image(line, name))), split
+            )
+    return splits
+
+
+def write_json_lists(table: LabelTable, details: CellDetails) -> Contents:
+    """Write the names of the classes present in each image."""
+    yield "", _parts(table)
+
+
+def _parts(table: LabelTable) -> Iterator[str]:
+    for row, (path, states) in enumerate(zip(table.paths, table.states, strict=True)):
+        names = [name for name, state in zip(table.class_names, states.tolist(), strict=True) if state == POSITIVE]
+        yield f"{',' if row else '{'}\n{json.dumps(path, ensure_ascii=False)}: {json.dumps(names, ensure_ascii=False)}"
+    yield "\n}\n"
+
+
+JSON_LISTS = LabelFormat(
+    "json-lists",
+    "one object of images and their lists of classes",
+    is_json_lists,
+    read_json_lists,
+    write_json_lists,
+    suffixes=(".json",),
+    names_only_positives=True,
+)
