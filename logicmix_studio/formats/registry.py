@@ -103,7 +103,7 @@ def open_labels(root: Path, labels: Path, columns: tuple[str, ...] | None = None
         return found
     if not labels.is_file():
         raise StudioError(f"there is no label file {labels}", "Check the path given with --labels.")
-    file = LabelFile(labels, _name(root, labels), columns=columns)
+    file = LabelFile(labels, _name(labels, root, labels.parent), columns=columns)
     return Layout(recognise(file), (file,), labels.name, labels.parent)
 
 
@@ -134,12 +134,12 @@ def find_labels(
             paths = [path for path in paths if len(path.relative_to(folder).parts) <= _JSON_DEPTH]
         near = [path for path in paths if path.parent == folder]
         for group in (near, [path for path in paths if path.parent != folder]) if ".csv" in suffixes else (paths,):
-            if layout := _only(folder, root, [LabelFile(path, _name(root, path), columns=columns) for path in group]):
+            if layout := _only(folder, [LabelFile(path, _name(path, root, folder), columns=columns) for path in group]):
                 return layout
     return None
 
 
-def _only(folder: Path, root: Path, files: Sequence[LabelFile]) -> Layout | None:
+def _only(folder: Path, files: Sequence[LabelFile]) -> Layout | None:
     """Return the only labels among files of one kind, or None if there are none."""
     found: dict[LabelFormat, list[LabelFile]] = defaultdict(list)
     ignored = []
@@ -178,5 +178,6 @@ def _with_splits(files: Sequence[LabelFile], *, by_folder: bool = False) -> tupl
     return tuple(replace(file, split=split) for file, split in zip(files, splits, strict=True))
 
 
-def _name(root: Path, path: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+def _name(path: Path, root: Path, folder: Path) -> str:
+    """Return a file's path below the data set's folder, or below the folder of labels if that lies elsewhere."""
+    return path.relative_to(root if path.is_relative_to(root) else folder).as_posix()
