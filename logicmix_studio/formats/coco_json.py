@@ -101,7 +101,8 @@ def _statements(
         if counts[key] == 1:
             absent = dict.fromkeys(names[_key(one)] for one in image.get(_NEGATIVES) or () if _key(one) in names)
             path = request.find_image(_file_name(image), file)
-            yield Statement(path, tuple(present[key]), file, absent=tuple(absent))
+            split = request.parse_split(str(image.get("split", "")), file)
+            yield Statement(path, tuple(present[key]), file, split=split, absent=tuple(absent))
 
 
 def _file_name(image: dict[str, Any]) -> str:
@@ -118,8 +119,8 @@ def write_coco_json(table: LabelTable, details: CellDetails) -> Contents:
 def _parts(table: LabelTable) -> Iterable[str]:
     categories = [{"id": column, "name": name} for column, name in enumerate(table.class_names, start=1)]
     images = (
-        {"id": row, "file_name": path, _NEGATIVES: (np.flatnonzero(states == NEGATIVE) + 1).tolist()}
-        for row, (path, states) in enumerate(zip(table.paths, table.states, strict=True), start=1)
+        {"id": row, "file_name": path, "split": split, _NEGATIVES: (np.flatnonzero(states == NEGATIVE) + 1).tolist()}
+        for row, (path, split, states) in enumerate(zip(table.paths, table.splits, table.states, strict=True), start=1)
     )
     positives = np.argwhere(table.states == POSITIVE).tolist()
     annotations = (
@@ -143,7 +144,7 @@ COCO_JSON = LabelFormat(
     is_coco,
     read_coco_json,
     write_coco_json,
-    {"negatives", "classes"},
+    {"negatives", "splits", "classes"},
     suffixes=(".json",),
     names_only_positives=True,
     uses_classes_file=False,

@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final
 from xml.etree import ElementTree
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.texts import MINUS_ONE, STATE_OF_WORD, encoding_of, read_text
+from logicmix_studio.images.decode import Progress
 from logicmix_studio.labels import NEGATIVE, UNKNOWN
 
 IMAGE_COLUMNS: Final = (
@@ -32,6 +34,7 @@ _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?[;,\t]*')
 _INDEX_TITLE: Final = re.compile(r"Unnamed: \d+")
 # From this share of its values on, a column holds something else than states, not mistakes.
 _FOREIGN_SHARE: Final = 0.25
+_ROWS_A_STEP: Final = 50_000
 _MOST_WORDS: Final = 1000
 _STATE_WORDS: Final = frozenset((*STATE_OF_WORD, *MINUS_ONE))
 _XML_HEAD: Final = 4096
@@ -172,7 +175,7 @@ class CsvTable:
         states = {STATE_OF_WORD.get(word) for word in words}
         return not words.isdisjoint(MINUS_ONE) and {NEGATIVE, UNKNOWN} <= states
 
-    def rows(self) -> Iterator[tuple[int, list[str]]]:
+    def rows(self, progress: Progress | None = None) -> Iterator[tuple[int, list[str]]]:
         """Yield the first line and the fields of each row below the header that is not empty.
 
         Raises:
@@ -185,8 +188,11 @@ class CsvTable:
                 next(reader)
             line = reader.line_num
             try:
-                for fields in reader:
+                for number, fields in enumerate(reader, start=1):
                     line, first = reader.line_num, line + 1
+                    if progress is not None and number % _ROWS_A_STEP == 0:
+                        place = stream.buffer.tell()  # type: ignore[attr-defined]  # it is a file
+                        progress(place, self.path.stat().st_size, "reading labels")
                     if any(fields):
                         yield first, fields
             except csv.Error as error:
@@ -253,11 +259,11 @@ def _header(path: Path, delimiter: str, num_skipped: int) -> tuple[str, ...]:
     return tuple(titles)
 
 
-def _open(path: Path) -> TextIO:
+def _open(path: Path) -> TextIOWrapper:
     return path.open(encoding=encoding_of(path), newline="")
 
 
-def _reader(stream: TextIO, delimiter: str) -> Any:
+def _reader(stream: TextIOWrapper, delimiter: str) -> Any:
     """Return a reader that refuses broken quotes."""
     csv.field_size_limit(_FIELD_LIMIT)
     return csv.reader(stream, delimiter=delimiter, strict=True)

@@ -45,7 +45,8 @@ def read_label_studio(request: ReadRequest) -> TableBuilder:
             results = [result for one in annotations for result in one.get("result", ())]
             present = (name for result in results if result.get("from_name") != _ABSENT for name in _names(result))
             absent = (name for result in results if result.get("from_name") == _ABSENT for name in _names(result))
-            statements.append(Statement(path, tuple(dict.fromkeys(present)), file, absent=tuple(dict.fromkeys(absent))))
+            names = (tuple(dict.fromkeys(some)) for some in (present, absent))
+            statements.append(Statement(path, next(names), file, absent=next(names)))
     if num_predicted:
         request.notes.append(f"Predictions of models: {num_predicted:,}; such cells stay unknown.")
     return read_statements(request, statements)

@@ -85,6 +85,7 @@ def read_dataset(
         class_names=class_names,
         is_exhaustive=bool(exhaustive),
         separator=separator,
+        progress=progress,
     )
     if progress is not None:
         progress(0, 1, "reading labels")

@@ -12,9 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.texts import shown
-from logicmix_studio.images.decode import IMAGE_SUFFIXES, UNREAD_SUFFIXES
+from logicmix_studio.formats.texts import WrongValueError, parse_split, shown
+from logicmix_studio.images.decode import IMAGE_SUFFIXES, UNREAD_SUFFIXES, Progress
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, Problem, TableBuilder, clean_path
 
 _SHOWN: Final = 3
@@ -123,6 +125,8 @@ class ReadRequest:
     """In a format that names only present classes: whether the others are absent, not unknown."""
     separator: str | None = None
     """In lists of class names: what stands between two; None where the format finds it."""
+    progress: Progress | None = None
+    """Called with (done, total, message) while a large file is read."""
     notes: list[str] = field(default_factory=list)
     """What a user should know about the reading."""
     problems: list[Problem] = field(default_factory=list)
@@ -142,6 +146,14 @@ class ReadRequest:
     def report(self, message: str, file: LabelFile, line: int = 0) -> None:
         """Note what is wrong in a line (0 where there is none) of a label file."""
         self.problems.append(Problem(file.name, line, message))
+
+    def parse_split(self, word: str, file: LabelFile, line: int = 0) -> str:
+        """Return the split that a word stands for, or else the file's; a wrong word is noted."""
+        try:
+            return parse_split(word) or file.split
+        except WrongValueError as error:
+            self.report(str(error), file, line)
+            return ""
 
     def find_image(self, name: str, file: LabelFile, line: int = 0) -> str | None:
         """Return the path of an image, or None after noting what is wrong with its name.
@@ -193,7 +205,7 @@ def read_statements(request: ReadRequest, statements: Sequence[Statement]) -> Ta
     for path, present, file, line, split, absent in statements:
         if path is None:
             continue
-        states = [rest] * len(columns)
+        states = np.full(len(columns), rest, dtype=np.int8)
         for names, state in ((absent, NEGATIVE), (present, POSITIVE)):
             for name in names:
                 if name in columns:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.label_file import SPLIT_COLUMN, BrokenRowError, CsvTable, LabelFile
 from logicmix_studio.formats.request import ReadRequest
-from logicmix_studio.formats.texts import WrongValueError, parse_split, parse_state, shown
+from logicmix_studio.formats.texts import WrongValueError, parse_state, shown
 
 
 def read_rows(request: ReadRequest, file: LabelFile) -> Iterator[tuple[int, str | None, str, list[str]]]:
@@ -24,14 +24,14 @@ def read_rows(request: ReadRequest, file: LabelFile) -> Iterator[tuple[int, str 
     table = file.table
     image, width, split = image_column(table), len(table.header), table.column(SPLIT_COLUMN)
     try:
-        for line, fields in table.rows():
+        for line, fields in table.rows(request.progress):
             if len(fields) > width and not any(fields[width:]):
                 fields = fields[:width]  # noqa: PLW2901 (spreadsheets add empty columns)
             if len(fields) != width:
                 request.report(f"the row has {len(fields)} columns, but the header has {width}", file, line)
                 continue
             path = request.find_image(fields[image], file, line)
-            yield line, path, file.split if split is None else _split(fields[split], request, file, line), fields
+            yield line, path, file.split if split is None else request.parse_split(fields[split], file, line), fields
     except BrokenRowError as error:
         request.report(str(error), file, error.line)
 
@@ -69,11 +69,3 @@ def csv_lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
 def split_fields(splits: Sequence[str]) -> list[list[str]]:
     """Return the header's field for splits, then that of each image; no fields where no image has a split."""
     return [[split] if any(splits) else [] for split in (SPLIT_COLUMN, *splits)]
-
-
-def _split(word: str, request: ReadRequest, file: LabelFile, line: int) -> str:
-    try:
-        return parse_split(word) or file.split
-    except WrongValueError as error:
-        request.report(str(error), file, line)
-        return ""
