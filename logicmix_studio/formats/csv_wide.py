@@ -22,9 +22,12 @@ _ODD = 2
 
 
 def is_wide(file: LabelFile) -> bool:
-    """Tell whether a table has a column besides those of image, split, source and score."""
-    others = {title.lower() for i, title in enumerate(file.table.header) if i != file.table.image_column and title}
-    return bool(others - {SPLIT_COLUMN, SOURCE_COLUMN, SCORE_COLUMN})
+    """Tell whether a table has a column of states besides those of image, split, source and score."""
+    table, beside = file.table, {"", SPLIT_COLUMN, SOURCE_COLUMN, SCORE_COLUMN}
+    if table.image_column is None:
+        return False
+    others = [i for i, title in enumerate(table.header) if i != table.image_column and title.lower() not in beside]
+    return any(file.columns or not table.columns[i].is_foreign for i in others)
 
 
 def read_csv_wide(request: ReadRequest) -> TableBuilder:

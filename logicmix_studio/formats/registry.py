@@ -81,7 +81,8 @@ def recognise(file: LabelFile, formats: Sequence[LabelFormat] = FORMATS) -> Labe
         image_column(file.table)
         raise StudioError(
             f"{file.path}:1: there is no column of labels (found: {shown(filter(None, file.table.header), 20)})",
-            "Add one column a class (1, 0 or empty), or a column 'labels' with names joined by |.",
+            "Add one column a class (1, 0 or empty), or a column 'labels' with names joined by |; "
+            "or say that there are no labels (--labels none).",
         )
     raise NoLabelsError(
         f"{file.path} is of no format that is read: there is nothing of "
@@ -125,7 +126,7 @@ def find_labels(
     Raises:
         StudioError: If several files may be meant, or the only one can't be read.
     """
-    root = root or folder
+    root, errors = root or folder, list[StudioError]()
     if folder / LABELS_FILE in files:
         return open_labels(root, folder / LABELS_FILE, columns)
     for suffixes in _ORDER:
@@ -134,13 +135,16 @@ def find_labels(
             paths = [path for path in paths if len(path.relative_to(folder).parts) <= _JSON_DEPTH]
         near = [path for path in paths if path.parent == folder]
         for group in (near, [path for path in paths if path.parent != folder]) if ".csv" in suffixes else (paths,):
-            if layout := _only(folder, [LabelFile(path, _name(path, root, folder), columns=columns) for path in group]):
+            labels = [LabelFile(path, _name(path, root, folder), columns=columns) for path in group]
+            if layout := _only(folder, labels, errors):
                 return layout
+    if errors:
+        raise errors[0]
     return None
 
 
-def _only(folder: Path, files: Sequence[LabelFile]) -> Layout | None:
-    """Return the only labels among files of one kind, or None if there are none."""
+def _only(folder: Path, files: Sequence[LabelFile], errors: list[StudioError]) -> Layout | None:
+    """Return the only labels among files of one kind, or None; note why the only file is none of them."""
     found: dict[LabelFormat, list[LabelFile]] = defaultdict(list)
     ignored = []
     # A text file may be anything: it is no table unless somebody says so.
@@ -150,7 +154,7 @@ def _only(folder: Path, files: Sequence[LabelFile]) -> Layout | None:
             found[recognise(file, formats)].append(file)
         except StudioError as error:
             if len(files) == 1 and not isinstance(error, NoLabelsError):
-                raise
+                errors.append(error)
             ignored.append(file.name)
     if whole := [label_format for label_format in found if label_format.is_folder]:
         best = max(whole, key=lambda label_format: len(found[label_format]))

@@ -217,7 +217,7 @@ def test_convert_needs_no_workspace_and_reads_what_it_wrote(run, tmp_path):
     assert code == 0, err
     assert "csv-wide" in err
     assert run("convert", root, root / "again.csv", "--labels", tmp_path / "coco.json", "--format", "csv-wide")[0] == 0
-    assert (root / "again.csv").read_text() == "image,cat,dog\na.png,1,0\nb.png,,1\n"
+    assert (root / "again.csv").read_text() == "image,split,cat,dog\na.png,train,1,0\nb.png,test,,1\n"
     assert sorted(path.name for path in root.iterdir()) == ["a.png", "again.csv", "b.png", "labels.csv"]
 
 

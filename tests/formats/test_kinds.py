@@ -125,6 +125,17 @@ def test_columns_of_other_values_are_no_classes(make_dataset) -> None:
     assert states(root, labels=NO_LABELS, classes="Edema") == [[0], [0], [0]]
 
 
+def test_a_table_of_something_else_is_passed_over_or_asked_about(make_dataset) -> None:
+    root = make_dataset("a.jpg", "b.jpg", metadata_csv="file_name,camera,width\na.jpg,X100,50\nb.jpg,X70,0\n")
+    with pytest.raises(
+        StudioError, match=r"there is no column of labels \(found: file_name, camera, width\)"
+    ) as caught:
+        read_dataset(root, classes="cat", skip_bad=True)
+    assert "--labels none" in caught.value.hint
+    coco(root, [{"id": 0, "file_name": "a.jpg"}], [(0, 1)], [{"id": 1, "name": "cup"}])
+    assert states(root) == [[1], [0]]
+
+
 def test_minus_one_without_a_word_for_unknown_stays_ambiguous(make_dataset) -> None:
     root = make_dataset("a.jpg", "b.jpg", labels_csv="image,cat,dog\na.jpg,1,-1\nb.jpg,0,1\n")
     with pytest.raises(LabelProblems, match="may mean absent or uncertain"):

@@ -146,6 +146,8 @@ def test_what_is_missing_is_said_before_images_are_decoded(make_dataset) -> None
 def test_progress_of_a_large_table(make_dataset) -> None:
     rows = "".join(f"a.jpg,class {i},1\n" for i in range(50_001))
     seen: list[tuple[int, int, str]] = []
-    read_dataset(make_dataset("a.jpg", labels_csv=f"image,class,value\n{rows}"), progress=lambda *step: seen.append(step))
+    read_dataset(
+        make_dataset("a.jpg", labels_csv=f"image,class,value\n{rows}"), progress=lambda *step: seen.append(step)
+    )
     assert [step[2] for step in seen] == ["checking images", *["reading labels"] * 3]
     assert 0 < seen[2][0] <= seen[2][1]
