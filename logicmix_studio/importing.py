@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +16,13 @@ import numpy as np
 from logicmix_studio.errors import StudioError, writing
 from logicmix_studio.files import read_json, write_json
 from logicmix_studio.formats import NO_LABELS, read_dataset
-from logicmix_studio.labels import SHOWN_PROBLEMS, UNKNOWN, LabelTable, Problem, hide_labels
+from logicmix_studio.labels import SHOWN_PROBLEMS, UNKNOWN, LabelTable, Problem, hide_labels, image_id
 from logicmix_studio.store import Workspace, align_cells, load_labels, save_table, utc_now, with_classes
 from logicmix_studio.store.journal import Line, read_journal
 from logicmix_studio.store.workspace import WORKSPACE_FORMAT
 
+DIGESTED_BYTES = 1 << 16
+"""How much of a file its digest is made of, besides its length."""
 Progress = Callable[[int, int, str], None]
 """Called with done, total and what is going on in words."""
 
@@ -103,13 +109,58 @@ def import_dataset(workspace: Workspace, options: ImportOptions, progress: Progr
     """
     workspace.info_if_any()  # a workspace of another version stays as it is
     result = read_dataset(workspace.root, **options.reading, ignored=exports_of(workspace), progress=progress)
-    table, complete = result.table, None
+    contents = _digest_contents(workspace, result.table)
+    known = read_json(workspace.contents_file) or {}
+    table, moved = _follow_moved(result.table, contents, known)
+    notes = [f"Photographs that were moved, and keep their answers: {moved:,}."] if moved else []
+    complete = None
     if options.known_proportion is not None:
         complete = table
         table = hide_labels(table, options.known_proportion, options.seed)
-    notes = (*result.notes, *_left_out(result.problems), *_trial_notes(options))
+    notes = [*result.notes, *notes, *_left_out(result.problems), *_trial_notes(options)]
     bad_images = tuple(f"{error.path.relative_to(workspace.root)}: {error.reason}" for error in result.bad_images)
-    return store_tables(workspace, table, complete, notes, bad_images, options)
+    report = store_tables(workspace, table, complete, notes, bad_images, options)
+    now = zip(table.image_ids, table.paths, contents, strict=True)
+    write_json(workspace.contents_file, known | {image_id: (path, digest) for image_id, path, digest in now})
+    return report
+
+
+def _digest_contents(workspace: Workspace, table: LabelTable) -> list[str]:
+    """Return a digest of each image file's length and first bytes."""
+
+    def digest(path: str) -> str:
+        with (workspace.root / path).open("rb") as file:
+            head = file.read(DIGESTED_BYTES)
+            return hashlib.blake2b(head + str(os.fstat(file.fileno()).st_size).encode(), digest_size=12).hexdigest()
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(digest, table.paths))
+
+
+def _follow_moved(
+    table: LabelTable, contents: Sequence[str], known: Mapping[str, Sequence[str]]
+) -> tuple[LabelTable, int]:
+    """Return a table in which an image that was moved or renamed keeps its id, and how many were.
+
+    It is where its content is, if no other file ever had that; or else where its path is, edited perhaps.
+
+    Args:
+        table: The table as it was read.
+        contents: A digest of the content of each of its images.
+        known: Path and digest of earlier images by their ids.
+    """
+    now, then = Counter(contents), Counter(digest for _, digest in known.values())
+    place = {digest: path for path, digest in zip(table.paths, contents, strict=True) if now[digest] == 1}
+    found = {place[digest]: key for key, (_, digest) in known.items() if digest in place and then[digest] == 1}
+    num_moved = sum(known[key][0] != path for path, key in found.items())
+    followed = set(found.values())
+    found = {path: key for key, (path, _) in known.items() if key not in followed} | found
+    ids = [
+        # A new image may lie where one was that took its id along.
+        found.get(path) or (own if own not in known else image_id(f"{path} {digest}"))
+        for path, own, digest in zip(table.paths, table.image_ids, contents, strict=True)
+    ]
+    return replace(table, image_ids=tuple(ids)), num_moved
 
 
 def store_tables(

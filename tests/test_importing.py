@@ -229,6 +229,53 @@ def test_again_counts_decisions_that_are_not_kept_and_export_says_so(photos: Pat
             studio.export(tmp_path / "strict.csv", strict=True)
 
 
+def test_a_moved_picture_keeps_its_answers_and_a_new_one_in_its_place_has_none(photos: Path) -> None:
+    for name, colour in (("a", "red"), ("b", "blue"), ("c", "green")):
+        Image.new("RGB", (8, 8), colour).save(photos / f"{name}.png")
+    (photos / "labels.csv").unlink()
+    with Studio.open(photos, who="ada", options=ImportOptions(classes="dog,cat")) as studio:
+        ids = dict(zip(studio.table.paths, studio.image_ids, strict=True))
+        studio.decide(ids["a.png"], "dog", -1)
+        (photos / "new").mkdir()
+        (photos / "a.png").rename(photos / "new" / "first.png")
+        Image.new("RGB", (8, 8), "yellow").save(photos / "a.png")
+        (photos / "b.png").rename(photos / "d.png")
+        (photos / "d.png").with_name("e.png").write_bytes((photos / "d.png").read_bytes())
+        studio.import_again()
+        assert studio.table.paths == ("a.png", "c.png", "d.png", "e.png", "new/first.png")
+        report = studio.import_again()
+        assert report.changed == ("Nothing has changed in the folder.",)
+        now = dict(zip(studio.table.paths, studio.image_ids, strict=True))
+        assert (now["c.png"], now["new/first.png"]) == (ids["c.png"], ids["a.png"])
+        # Two files have the content of b.png: neither is it.
+        assert not {ids["a.png"], ids["b.png"]} & {now["a.png"], now["d.png"], now["e.png"]}
+        (photos / "c.png").rename(photos / "swap.png")
+        (photos / "a.png").rename(photos / "c.png")
+        (photos / "swap.png").rename(photos / "a.png")
+        studio.import_again()
+        swapped = dict(zip(studio.table.paths, studio.image_ids, strict=True))
+        assert (swapped["a.png"], swapped["c.png"]) == (now["c.png"], now["a.png"])
+
+
+def test_a_renamed_picture_is_followed_by_its_content(photos: Path) -> None:
+    Image.new("RGB", (8, 8), "blue").save(photos / "b.png")
+    (photos / "labels.csv").unlink()
+    with Studio.open(photos, who="ada", options=ImportOptions(classes="dog,cat")) as studio:
+        studio.decide(studio.image_ids[1], "dog", -1)
+        before = studio.image_ids[1]
+        (photos / "b.png").rename(photos / "z.png")
+        report = studio.import_again()
+        assert "Photographs that were moved, and keep their answers: 1." in report.notes
+        assert report.changed == ("Nothing has changed in the folder.",)
+        assert (studio.table.paths, studio.states[2].tolist()) == (("a.png", "c.png", "z.png"), [-1, 0])
+        Image.new("RGB", (8, 8), "yellow").save(photos / "b.png")
+        assert studio.import_again().changed == ("New photographs: 1.",)
+        assert studio.states.tolist() == [[0, 0], [0, 0], [0, 0], [-1, 0]]
+        studio.undo()
+        assert studio.image_ids[3] == before
+        assert studio.states[3].tolist() == [0, 0]
+
+
 def test_an_export_in_the_folder_is_no_label_file(photos: Path) -> None:
     (photos / "labels.csv").unlink()
     with Studio.open(photos, options=ImportOptions(classes="dog,cat")) as studio:

@@ -47,6 +47,8 @@ class Workspace:
     """The imported table."""
     complete_file = _Below("import", "complete.npz")
     """The complete labels of a trial: for evaluation only."""
+    contents_file = _Below("import", "contents.json")
+    """Path and a digest of the content of each image that was ever imported, by its id."""
     journal_file = _Below("journal.jsonl")
     """Every action, one a line."""
     exports_file = _Below("exports.txt")
