@@ -397,6 +397,7 @@ class Studio:
                 proposals=self.proposed.array() if proposals else None,
                 scores=None if current is None else current.scores,
                 run=self.proposed.choice()[0] if proposals else None,
+                root=self.workspace.root,
             )
             not_kept = count_not_kept(self.ledger.lines, table, self.dataset.renamed)
         report = write_cells(file, format, table, details, not_kept=not_kept, is_strict=strict)

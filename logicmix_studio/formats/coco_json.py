@@ -112,19 +112,26 @@ def _file_name(image: dict[str, Any]) -> str:
 
 
 def write_coco_json(table: LabelTable, details: CellDetails) -> Contents:
-    """Write a COCO file whose annotations have no box, as they are of whole images; absent classes as LVIS does."""
-    yield "", _parts(table)
+    """Write a COCO file with absent classes as LVIS has them.
+
+    Where the size of an image is known, its annotations have a box of all of it, as COCO's readers ask for one.
+    """
+    yield "", _parts(table, details)
 
 
-def _parts(table: LabelTable) -> Iterable[str]:
+def _parts(table: LabelTable, details: CellDetails) -> Iterable[str]:
+    sizes = [details.size(path) for path in table.paths]
     categories = [{"id": column, "name": name} for column, name in enumerate(table.class_names, start=1)]
     images = (
-        {"id": row, "file_name": path, "split": split, _NEGATIVES: (np.flatnonzero(states == NEGATIVE) + 1).tolist()}
-        for row, (path, split, states) in enumerate(zip(table.paths, table.splits, table.states, strict=True), start=1)
+        {"id": row + 1, "file_name": path, "split": table.splits[row]}
+        | ({"width": size[0], "height": size[1]} if (size := sizes[row]) else {})
+        | {_NEGATIVES: (np.flatnonzero(table.states[row] == NEGATIVE) + 1).tolist()}
+        for row, path in enumerate(table.paths)
     )
     positives = np.argwhere(table.states == POSITIVE).tolist()
     annotations = (
-        {"id": number, "image_id": row + 1, "category_id": column + 1}
+        {"id": number, "image_id": row + 1, "category_id": column + 1, "iscrowd": 0}
+        | ({"bbox": [0, 0, *size], "area": size[0] * size[1]} if (size := sizes[row]) else {})
         for number, (row, column) in enumerate(positives, start=1)
     )
     for start, items in (

@@ -94,5 +94,5 @@ CSV_LONG = LabelFormat(
     is_long,
     read_csv_long,
     write_csv_long,
-    {"negatives", "splits", "classes", "sources", "pseudo-labels", "runs"},
+    {"negatives", "splits", "classes", "sources", "pseudo-positives", "pseudo-negatives", "runs"},
 )

@@ -47,16 +47,18 @@ def _statements(request: ReadRequest, file: LabelFile, root: ElementTree.Element
 
 def write_cvat_xml(table: LabelTable, details: CellDetails) -> Contents:
     """Write a tag for each class present."""
-    yield "", _parts(table)
+    yield "", _parts(table, details)
 
 
-def _parts(table: LabelTable) -> Iterable[str]:
+def _parts(table: LabelTable, details: CellDetails) -> Iterable[str]:
     yield '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n<meta><task><labels>\n'
     for name in table.class_names:
         yield f"<label><name>{escape(name)}</name></label>\n"
     yield "</labels></task></meta>\n"
     for number, (path, split, states) in enumerate(zip(table.paths, table.splits, table.states, strict=True)):
-        yield f'<image id="{number}" name={quoteattr(path)} subset={quoteattr(split)}>\n'
+        width, height = details.size(path) or (0, 0)
+        place = f'width="{width}" height="{height}"'
+        yield f'<image id="{number}" name={quoteattr(path)} subset={quoteattr(split)} {place}>\n'
         for name, state in zip(table.class_names, states.tolist(), strict=True):
             if state == POSITIVE:
                 yield f'<tag label={quoteattr(name)} source="manual"/>\n'

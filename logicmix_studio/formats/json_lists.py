@@ -1,4 +1,4 @@
-"""JSON lists: one object of image → classes, by name or by number, as the VG-200 lists are.
+"""JSON lists: one object of image → classes, by name or by number, as the lists of VG-200 and FiftyOne are.
 
 Splits stand in files beside it, called after them (`train_list_500.txt`), with a name a line; names of numbered classes
 in `classes.txt`.
@@ -7,7 +7,7 @@ in `classes.txt`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from logicmix_studio.formats.label_file import LabelFile
@@ -18,37 +18,44 @@ from logicmix_studio.labels import POSITIVE, LabelTable, TableBuilder
 
 
 def is_json_lists(file: LabelFile) -> bool:
-    """Tell whether JSON is an object of lists of names or numbers, and the first key is no word of another format."""
-    content = file.json
-    if not isinstance(content, dict) or not content:
-        return False
-    is_list = all(
-        isinstance(value, list) and all(type(one) in (str, int) for one in value) for value in content.values()
-    )
-    return is_list and bool(PurePosixPath(next(iter(content))).suffix or any(content.values()))
+    """Tell whether JSON is an object of lists of names or numbers, of which one is not empty."""
+    lists = _lists(file)[0]
+    names = [one for listed in lists.values() for one in (listed if isinstance(listed, list) else [None])]
+    return bool(names) and all(type(one) in (str, int) for one in names)
+
+
+def _lists(file: LabelFile) -> tuple[dict[str, list[str | int]], list[str] | None]:
+    """Return the list of each image that has one, and the classes, if the file names them, as FiftyOne's do."""
+    content, classes = file.json if isinstance(file.json, dict) else {}, None
+    if set(content) == {"classes", "labels"} and isinstance(content["labels"], dict):
+        content, classes = content["labels"], content["classes"]
+    lists = {name: [one] if isinstance(one, str | int) else one for name, one in content.items() if one is not None}
+    return lists, classes
 
 
 def read_json_lists(request: ReadRequest) -> TableBuilder:
-    """Read lists; a number is the place of a class in the given classes, from 0."""
-    statements = []
+    """Read lists; a number is the place of a class among those that the file, or else the request, names, from 0."""
+    statements: list[Statement] = []
     for file in request.files:
         splits = _splits(request, file)
-        for number, (name, listed) in enumerate(file.json.items()):
+        lists, classes = _lists(file)
+        names = request.class_names if classes is None else classes
+        for number, (name, listed) in enumerate(lists.items()):
             path = request.find_image(name, file)
-            classes = dict.fromkeys(_class_name(one, request, file, number) for one in listed)
-            present = tuple(one for one in classes if one)
+            found = dict.fromkeys(_class_name(one, names, request, file, number) for one in listed)
+            present = tuple(one for one in found if one)
             statements.append(Statement(path, present, file, split=splits.get(path or "", "")))
     return read_statements(request, statements)
 
 
-def _class_name(one: str | int, request: ReadRequest, file: LabelFile, number: int) -> str:
+def _class_name(one: str | int, names: Sequence[str] | None, request: ReadRequest, file: LabelFile, number: int) -> str:
     if isinstance(one, str):
         return one.strip()
-    if request.class_names is None:
+    if names is None:
         return f"class {one}"
-    if 0 <= one < len(request.class_names):
-        return request.class_names[one]
-    request.report(f"image {number}: there is no class number {one} ({len(request.class_names)} are named)", file)
+    if 0 <= one < len(names):
+        return names[one]
+    request.report(f"image {number}: there is no class number {one} ({len(names)} are named)", file)
     return ""
 
 

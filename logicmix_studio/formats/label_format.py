@@ -9,12 +9,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.labels import LabelTable, TableBuilder
 
-Kind = Literal["negatives", "splits", "classes", "sources", "pseudo-labels", "runs", "not kept"]
+Kind = Literal["negatives", "splits", "classes", "sources", "pseudo-positives", "pseudo-negatives", "runs", "not kept"]
 """What a format may hold or lose besides positives."""
 Contents = Iterator[tuple[str, Iterable[str]]]
 """The files that are written: their names below the folder (empty for a format of one file), and their text in parts."""
@@ -33,7 +34,17 @@ class CellDetails:
     run: int | None = None
     """The run that proposes."""
     root: Path | None = None
-    """The folder of the images, where a format needs their sizes."""
+    """The folder of the images, for formats that hold their sizes."""
+
+    def size(self, path: str) -> tuple[int, int] | None:
+        """Return width and height of an image as they stand in its file; None where they can't be told."""
+        if self.root is None:
+            return None
+        try:
+            with Image.open(self.root / path) as image:
+                return image.size
+        except (OSError, Image.DecompressionBombError):
+            return None
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -17,7 +16,7 @@ from logicmix_studio.formats.request import ReadRequest, Statement, read_stateme
 from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable, TableBuilder
 
 _ABSENT = "absent"
-"""Our own name for the question which classes are absent; everybody else's names say what is present."""
+"""Beside the image, the classes that are verified to be absent: no reader can take them for present ones there."""
 _FOLDER = "/data/local-files/?d="
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-")
 
@@ -37,16 +36,13 @@ def read_label_studio(request: ReadRequest) -> TableBuilder:
     statements, num_predicted = [], 0
     for file in request.files:
         for number, task in enumerate(file.json):
-            num_predicted += sum(len(prediction.get("result", ())) for prediction in task.get("predictions") or ())
-            annotations = [one for one in task.get("annotations") or () if not one.get("was_cancelled")]
-            if not annotations:
-                continue
-            path = _find(request, file, task.get("data") or {}, number)
-            results = [result for one in annotations for result in one.get("result", ())]
-            present = (name for result in results if result.get("from_name") != _ABSENT for name in _names(result))
-            absent = (name for result in results if result.get("from_name") == _ABSENT for name in _names(result))
-            names = (tuple(dict.fromkeys(some)) for some in (present, absent))
-            statements.append(Statement(path, next(names), file, absent=next(names)))
+            num_predicted += sum(len(prediction.get("result") or ()) for prediction in task.get("predictions") or ())
+            data, annotations = task.get("data") or {}, task.get("annotations") or ()
+            results = [one.get("result") or () for one in annotations if not one.get("was_cancelled")]
+            absent = tuple(map(str, data.get(_ABSENT) or ()))
+            if results or absent:
+                present = dict.fromkeys(name for result in results for one in result for name in _names(one))
+                statements.append(Statement(_find(request, file, data, number), tuple(present), file, absent=absent))
     if num_predicted:
         request.notes.append(f"Predictions of models: {num_predicted:,}; such cells stay unknown.")
     return read_statements(request, statements)
@@ -55,11 +51,9 @@ def read_label_studio(request: ReadRequest) -> TableBuilder:
 def _names(result: dict[str, Any]) -> Iterable[str]:
     """Return the classes of one result: choices, or what boxes and areas are labelled."""
     kind = str(result.get("type", ""))
-    return (
-        [str(name) for name in result.get("value", {}).get(kind, ())]
-        if kind == "choices" or kind.endswith("labels")
-        else ()
-    )
+    if kind != "choices" and not kind.endswith("labels"):
+        return ()
+    return map(str, (result.get("value") or {}).get(kind) or ())
 
 
 def _find(request: ReadRequest, file: LabelFile, data: dict[str, Any], number: int) -> str | None:
@@ -75,40 +69,37 @@ def _find(request: ReadRequest, file: LabelFile, data: dict[str, Any], number: i
 
 
 def write_label_studio(table: LabelTable, details: CellDetails) -> Contents:
-    """Write a task an image: what is known as an annotation, pseudo-labels as a prediction with scores."""
+    """Write a task an image: classes present as an annotation, proposals as a prediction with scores."""
     yield "", _parts(table, details)
 
 
 def _parts(table: LabelTable, details: CellDetails) -> Iterator[str]:
-    for row, path in enumerate(table.paths):
-        chosen = {
-            name: [table.class_names[column] for column in np.flatnonzero(table.states[row] == state)]
-            for name, state in (("present", POSITIVE), (_ABSENT, NEGATIVE))
-        }
-        results = [_result(name, classes) for name, classes in chosen.items() if classes]
+    for row, (path, states) in enumerate(zip(table.paths, table.states, strict=True)):
+        present, absent = (np.flatnonzero(states == state).tolist() for state in (POSITIVE, NEGATIVE))
+        predicted = _predictions(table, details, row)
         task = {
-            "data": {"image": _FOLDER + quote(path)},
-            "annotations": [{"result": results}] if results else [],
-            "predictions": _predictions(table, details, row),
+            "data": {"image": _FOLDER + quote(path), _ABSENT: [table.class_names[column] for column in absent]},
+            "annotations": [{"result": [_choices(table, present)] if present else []}] if present or absent else [],
+            "predictions": [{"model_version": f"run {details.run}", "result": predicted}] if predicted else [],
         }
         yield ("[" if row == 0 else ",\n") + json.dumps(task, ensure_ascii=False)
     yield "]\n" if table.num_images else "[]\n"
 
 
-def _result(name: str, classes: list[str]) -> dict[str, Any]:
-    return {"from_name": name, "to_name": "image", "type": "choices", "value": {"choices": classes}}
-
-
 def _predictions(table: LabelTable, details: CellDetails, row: int) -> list[dict[str, Any]]:
-    if details.proposals is None or not details.proposals[row].any():
+    if details.proposals is None:
         return []
-    results = []
-    for column in np.flatnonzero(details.proposals[row]).tolist():
-        is_present = details.proposals[row, column] == POSITIVE
-        score = math.nan if details.scores is None else float(details.scores[row, column])
-        result = _result("present" if is_present else _ABSENT, [table.class_names[column]])
-        results.append(result | ({"score": round(score, 4)} if math.isfinite(score) else {}))
-    return [{"model_version": f"run {details.run}", "result": results}]
+    columns = np.flatnonzero(details.proposals[row] == POSITIVE).tolist()
+    results = [_choices(table, [column]) for column in columns]
+    for column, result in zip(columns, results, strict=True):
+        if details.scores is not None:
+            result["score"] = round(float(details.scores[row, column]), 4)
+    return results
+
+
+def _choices(table: LabelTable, columns: Sequence[int]) -> dict[str, Any]:
+    value = {"choices": [table.class_names[column] for column in columns]}
+    return {"from_name": "present", "to_name": "image", "type": "choices", "value": value}
 
 
 LABEL_STUDIO = LabelFormat(
@@ -117,7 +108,7 @@ LABEL_STUDIO = LabelFormat(
     is_label_studio,
     read_label_studio,
     write_label_studio,
-    {"negatives", "pseudo-labels", "runs"},
+    {"negatives", "pseudo-positives", "runs"},
     suffixes=(".json",),
     names_only_positives=True,
 )

@@ -83,5 +83,5 @@ OPEN_IMAGES = LabelFormat(
     is_open_images,
     read_open_images,
     write_open_images,
-    {"negatives", "pseudo-labels"},
+    {"negatives", "pseudo-positives", "pseudo-negatives"},
 )

@@ -42,13 +42,20 @@ def _statements(request: ReadRequest) -> Iterator[Statement]:
 
 
 def write_voc_xml(table: LabelTable, details: CellDetails) -> Contents:
-    """Write one file an image, with an object without a box for each class present, and the list of classes."""
+    """Write one file an image, with an object for each class present, and the list of classes.
+
+    Where the size of the image is known, the object has a box of all of it, as VOC's readers ask for one.
+    """
     yield CLASSES_FILE, class_lines(table.class_names, "voc-xml")
     for path, states in zip(table.paths, table.states, strict=True):
         names = [name for name, state in zip(table.class_names, states.tolist(), strict=True) if state == POSITIVE]
-        objects = "".join(f"  <object><name>{escape(name)}</name></object>\n" for name in names)
-        text = f"<annotation>\n  <filename>{escape(path)}</filename>\n{objects}</annotation>\n"
-        yield f"{path}.xml", [text]
+        size = box = ""
+        if found := details.size(path):
+            width, height = found
+            size = f"  <size><width>{width}</width><height>{height}</height><depth>3</depth></size>\n"
+            box = f"<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>{width}</xmax><ymax>{height}</ymax></bndbox>"
+        objects = "".join(f"  <object><name>{escape(name)}</name>{box}</object>\n" for name in names)
+        yield f"{path}.xml", [f"<annotation>\n  <filename>{escape(path)}</filename>\n{size}{objects}</annotation>\n"]
 
 
 VOC_XML = LabelFormat(

@@ -16,8 +16,9 @@ from logicmix_studio.files import replacing
 from logicmix_studio.formats.label_format import CellDetails, Contents, Kind, LabelFormat
 from logicmix_studio.formats.registry import FORMATS
 from logicmix_studio.formats.texts import shown
-from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, LabelTable
+from logicmix_studio.labels import NEGATIVE, POSITIVE, STATE_NAMES, UNKNOWN, LabelTable
 
+_PSEUDO: Final[dict[Kind, int]] = {"pseudo-positives": POSITIVE, "pseudo-negatives": NEGATIVE}
 _WRITERS: Final = {each.name: each for each in FORMATS if each.write is not None}
 WRITE_FORMATS: Final = {
     name: "" if _WRITERS[name].is_folder else _WRITERS[name].suffixes[0]
@@ -125,34 +126,31 @@ def _write_folder(target: Path, contents: Contents) -> None:
 def _losses(label_format: LabelFormat, table: LabelTable, details: CellDetails, not_kept: int) -> Iterator[Loss]:
     """Yield what the format cannot hold of what there is."""
     if "negatives" not in label_format.holds and (count := int(np.count_nonzero(table.states == NEGATIVE))):
-        after = (
-            "with --exhaustive they come back"
-            if (table.states != UNKNOWN).all()
-            else "they are unknown when read again"
-        )
+        is_complete = (table.states != UNKNOWN).all()
+        after = "with --exhaustive they come back" if is_complete else "they are unknown when read again"
         yield Loss("negatives", count, f"Negative cells: {count:,}; {after}.")
     if "splits" not in label_format.holds and (count := sum(map(bool, table.splits))):
         yield Loss("splits", count, f"Splits of images: {count:,}.")
     written = table.states == POSITIVE if "negatives" not in label_format.holds else table.states != UNKNOWN
     silent = [name for name, column in zip(table.class_names, written.T, strict=True) if not column.any()]
     if "classes" not in label_format.holds and silent:
-        told = (
-            f"Classes that no cell names: {len(silent):,} ({shown(silent)}). Keep the list of classes to get them back."
-        )
+        told = f"Classes that no cell names: {len(silent):,} ({shown(silent)}). Keep the list to get them back."
         yield Loss("classes", len(silent), told)
     sources = np.zeros_like(table.states) if details.sources is None else details.sources
     if "sources" not in label_format.holds and (count := int(np.count_nonzero(sources[table.states != UNKNOWN]))):
         yield Loss("sources", count, f"Who said so (imported, human, accepted): {count:,} cells; csv-long holds it.")
-    if details.proposals is not None and (count := int(np.count_nonzero(details.proposals))):
-        if "pseudo-labels" not in label_format.holds:
-            yield Loss("pseudo-labels", count, f"Pseudo-labels left out: {count:,}; csv-long holds them.")
-        elif "runs" not in label_format.holds and details.run is not None:
-            yield Loss(
-                "runs", count, f"Which run proposes (run {details.run}): {count:,} pseudo-labels; csv-long holds it."
-            )
+    proposals = np.zeros_like(table.states) if details.proposals is None else details.proposals
+    num_held = 0
+    for kind, state in _PSEUDO.items():
+        count = int(np.count_nonzero(proposals == state))
+        if kind in label_format.holds:
+            num_held += count
+        elif count:
+            told = f"{STATE_NAMES[state].capitalize()} pseudo-labels left out: {count:,}; csv-long holds them."
+            yield Loss(kind, count, told)
+    if num_held and "runs" not in label_format.holds and details.run is not None:
+        told = f"Which run proposes (run {details.run}): {num_held:,} pseudo-labels; csv-long holds it."
+        yield Loss("runs", num_held, told)
     if not_kept:
-        yield Loss(
-            "not kept",
-            not_kept,
-            f"Decisions about images or classes that are gone: {not_kept:,}; the journal keeps them.",
-        )
+        told = f"Decisions about images or classes that are gone: {not_kept:,}; the journal keeps them."
+        yield Loss("not kept", not_kept, told)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import string
 from pathlib import Path
 
@@ -65,8 +66,12 @@ def test_wide(tmp_path: Path) -> None:
         "b.jpg,test,,0",
         "sub/c.jpg,,,",
     ]
-    assert [(loss.kind, loss.count) for loss in report.losses] == [("sources", 2), ("pseudo-labels", 2)]
-    assert "Pseudo-labels left out: 2; csv-long holds them." in report.lines
+    assert [(loss.kind, loss.count) for loss in report.losses] == [
+        ("sources", 2),
+        ("pseudo-positives", 1),
+        ("pseudo-negatives", 1),
+    ]
+    assert "Negative pseudo-labels left out: 1; csv-long holds them." in report.lines
     assert again(file, TABLE) == TABLE
     assert write_cells(file, "csv-wide", TABLE).lines == ()
 
@@ -172,5 +177,27 @@ def test_pseudo_labels_leave_only_where_a_format_can_mark_them(tmp_path: Path) -
         layout = open_labels(tmp_path, (tmp_path / name).rename(tmp_path / f"{name}-{WRITE_FORMATS[name]}"))
         states = read_again(layout, TABLE.paths, TABLE.class_names).states
         assert not np.any((states == POSITIVE) & (TABLE.states != POSITIVE)), name
-        is_held = "pseudo-labels" not in {loss.kind for loss in report.losses}
-        assert is_held == (name in ("csv-long", "open-images", "label-studio")), name
+        lost = {loss.kind for loss in report.losses} & {"pseudo-positives", "pseudo-negatives"}
+        held = {"csv-long": 2, "open-images": 2, "label-studio": 1}
+        assert len(lost) == 2 - held.get(name, 0), name
+
+
+def test_label_studio__pseudo_labels_are_predictions_and_absent_classes_no_choices(tmp_path: Path) -> None:
+    write_cells(tmp_path / "tasks.json", "label-studio", TABLE, DETAILS)
+    tasks = json.loads((tmp_path / "tasks.json").read_text())
+    (prediction,) = tasks[1]["predictions"]
+    assert prediction["model_version"] == "run 7"
+    assert [(one["value"], one["score"]) for one in prediction["result"]] == [({"choices": ["cat"]}, 0.97)]
+    assert tasks[1]["data"]["absent"] == ["dog"]
+    assert [task["annotations"] for task in tasks[1:]] == [[{"result": []}], []]
+
+
+def test_open_images__pseudo_labels_are_a_machines(tmp_path: Path) -> None:
+    write_cells(tmp_path / "out.csv", "open-images", TABLE, DETAILS)
+    assert (tmp_path / "out.csv").read_text().splitlines() == [
+        "ImageID,Source,LabelName,Confidence",
+        "a.jpg,verification,cat,1",
+        "a.jpg,machine,dog,0.0200",
+        "b.jpg,machine,cat,0.9700",
+        "b.jpg,verification,dog,0",
+    ]
