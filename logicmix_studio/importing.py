@@ -16,6 +16,7 @@ import numpy as np
 from logicmix_studio.errors import StudioError, writing
 from logicmix_studio.files import read_json, write_json
 from logicmix_studio.formats import NO_LABELS, read_dataset
+from logicmix_studio.images.decode import is_utf8, shown_path
 from logicmix_studio.labels import SHOWN_PROBLEMS, UNKNOWN, LabelTable, Problem, hide_labels, image_id
 from logicmix_studio.store import Workspace, align_cells, load_labels, save_table, utc_now, with_classes
 from logicmix_studio.store.journal import Line, read_journal
@@ -108,6 +109,9 @@ def import_dataset(workspace: Workspace, options: ImportOptions, progress: Progr
         StudioError: If something can't be read; nothing is changed then.
     """
     workspace.info_if_any()  # a workspace of another version stays as it is
+    for path in (workspace.root, options.labels or workspace.root):
+        if not is_utf8(path):
+            raise StudioError(f"the name {shown_path(path)} is not UTF-8", "Rename it.")
     result = read_dataset(workspace.root, **options.reading, ignored=exports_of(workspace), progress=progress)
     contents = _digest_contents(workspace, result.table)
     known = read_json(workspace.contents_file) or {}

@@ -101,6 +101,19 @@ def test_broken_image_is_refused_or_left_out_and_listed(photos: Path) -> None:
     assert [bad.split(":")[0] for bad in place.info()["bad_images"]] == ["b.png"]
 
 
+def test_names_that_are_not_utf8_are_refused(photos: Path) -> None:
+    odd = photos.rename(photos.with_name("caf\udce9"))
+    with pytest.raises(StudioError, match=r"the name .*/caf\\xe9 is not UTF-8"):
+        import_dataset(locate_workspace(odd), ImportOptions())
+    assert not (odd / ".logicmix").exists()
+    photos = odd.rename(photos)
+    (photos / "labels.csv").rename(photos / "lab\udce9ls.csv")
+    with pytest.raises(StudioError, match=r"lab\\xe9ls.csv: this name is not UTF-8"):
+        import_dataset(locate_workspace(photos), ImportOptions(classes="cat"))
+    with pytest.raises(StudioError, match=r"lab\\xe9ls.csv is not UTF-8"):
+        import_dataset(locate_workspace(photos), ImportOptions(labels=photos / "lab\udce9ls.csv"))
+
+
 def test_complete_labels_of_another_import_are_refused(photos: Path) -> None:
     place = locate_workspace(photos)
     import_dataset(place, ImportOptions(known_proportion=0.5))

@@ -18,6 +18,7 @@ LIST_COLUMNS = frozenset({"labels", "classes", "tags"})
 _OTHER_LIST_COLUMNS = frozenset({"label", "class", "tag", "category", "categories", "keywords"})
 _FIFTYONE_ENDING = ".label"
 
+_PANDAS_EMPTY = "nan"
 _JOIN = "|"
 _SEPARATORS = (_JOIN, ";", ",", "#")
 _SPECIAL = frozenset((*_SEPARATORS, " ", "[", "(", "{"))
@@ -56,7 +57,8 @@ def read_csv_list(request: ReadRequest) -> TableBuilder:
         column = list_column(file)
         assert column is not None
         for line, path, split, fields in read_rows(request, file):
-            rows.append((Statement(path, (), file, line, split), fields[column].strip()))
+            text = fields[column].strip()
+            rows.append((Statement(path, (), file, line, split), "" if text == _PANDAS_EMPTY else text))
     divide = _divider(request, list(dict.fromkeys(text for _, text in rows if text)))
     return read_statements(request, [said._replace(present=_names(divide(text))) for said, text in rows])
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest
@@ -38,6 +39,9 @@ def read_csv_long(request: ReadRequest) -> TableBuilder:
         class_name, value, source = map(file.table.column, (CLASS_COLUMN, VALUE_COLUMN, SOURCE_COLUMN))
         assert class_name is not None
         assert value is not None
+        if (column := file.table.columns[value]).is_foreign:
+            told = f"{file.path}: something else than 1, 0 and empty stands in the column {column}"
+            raise StudioError(told, "A value is 1 (present), 0 (absent) or empty; docs/formats.md shows all formats.")
         for line, path, split, fields in read_rows(request, file):
             state = read_state(fields[value], request, file, line)
             if path is None or state is None:

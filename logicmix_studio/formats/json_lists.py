@@ -14,20 +14,30 @@ from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
 from logicmix_studio.formats.texts import CLASSES_FILE, read_text, split_of_name
+from logicmix_studio.images.decode import IMAGE_SUFFIXES
 from logicmix_studio.labels import POSITIVE, LabelTable, TableBuilder
 
 
 def is_json_lists(file: LabelFile) -> bool:
-    """Tell whether JSON is an object of lists of names or numbers, of which one is not empty."""
+    """Tell whether JSON is an object of images and lists of names or numbers, or FiftyOne's classes and labels."""
     lists = _lists(file)[0]
     names = [one for listed in lists.values() for one in (listed if isinstance(listed, list) else [None])]
-    return bool(names) and all(type(one) in (str, int) for one in names)
+    has_images = _is_fiftyone(file) or any(PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES for name in lists)
+    return has_images and bool(names) and all(type(one) in (str, int) for one in names)
+
+
+def _is_fiftyone(file: LabelFile) -> bool:
+    return (
+        isinstance(file.json, dict)
+        and set(file.json) == {"classes", "labels"}
+        and isinstance(file.json["labels"], dict)
+    )
 
 
 def _lists(file: LabelFile) -> tuple[dict[str, list[str | int]], list[str] | None]:
-    """Return the list of each image that has one, and the classes, if the file names them, as FiftyOne's do."""
+    """Return the list of each image that has one, and the classes, if the file names them."""
     content, classes = file.json if isinstance(file.json, dict) else {}, None
-    if set(content) == {"classes", "labels"} and isinstance(content["labels"], dict):
+    if _is_fiftyone(file):
         content, classes = content["labels"], content["classes"]
     lists = {name: [one] if isinstance(one, str | int) else one for name, one in content.items() if one is not None}
     return lists, classes

@@ -14,7 +14,7 @@ from logicmix_studio.formats.registry import Layout, find_labels, open_labels
 from logicmix_studio.formats.request import ImageNames, ReadRequest
 from logicmix_studio.formats.texts import CLASSES_FILE, NO_LABELS, parse_classes, read_classes, shown, split_of_name
 from logicmix_studio.images.decode import ImageScan, Progress, UnreadableImage, check_images, scan_images, shown_path
-from logicmix_studio.labels import LabelProblems, LabelTable, Problem
+from logicmix_studio.labels import LabelProblems, LabelTable, Problem, TableBuilder
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def read_dataset(
     )
     if progress is not None:
         progress(0, 1, "reading labels")
-    builder = request.start(class_names) if layout is None else layout.label_format.read(request)
+    builder = request.start(class_names) if layout is None else _read(layout, request)
     for problem in (*problems, *request.problems):
         builder.add_problem(problem.message, file=problem.file, line=problem.line)
     try:
@@ -117,6 +117,16 @@ def _find_layout(
     if labels is not None:
         return open_labels(root, labels, columns)
     return find_labels(root, [path for path in scan.others if path not in ignored], columns)
+
+
+def _read(layout: Layout, request: ReadRequest) -> TableBuilder:
+    try:
+        return layout.label_format.read(request)
+    except (AttributeError, KeyError, TypeError) as error:
+        if ".json" not in layout.label_format.suffixes:
+            raise
+        told = f"{layout.name} is not built as {layout.label_format.name} is: {error}"
+        raise StudioError(told, "Correct the file, or export it anew.") from error
 
 
 def _find_readable(

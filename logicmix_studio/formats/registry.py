@@ -78,9 +78,11 @@ def recognise(file: LabelFile, formats: Sequence[LabelFormat] = FORMATS) -> Labe
         if label_format.fits(file):
             return label_format
     if CSV_WIDE in fitting:
-        image_column(file.table)
+        image = image_column(file.table)
+        found = (f"{column}" if column.is_foreign else column.title for column in file.table.columns)
+        others = shown((text for i, text in enumerate(found) if i != image and text), 20)
         raise StudioError(
-            f"{file.path}:1: there is no column of labels (found: {shown(filter(None, file.table.header), 20)})",
+            f"{file.path}:1: there is no column of labels (found: {others})",
             "Add one column a class (1, 0 or empty), or a column 'labels' with names joined by |; "
             "or say that there are no labels (--labels none).",
         )
@@ -144,7 +146,7 @@ def find_labels(
 
 
 def _only(folder: Path, files: Sequence[LabelFile], errors: list[StudioError]) -> Layout | None:
-    """Return the only labels among files of one kind, or None; note why the only file is none of them."""
+    """Return the only labels among files of one kind, or None; note why files that should be some are not."""
     found: dict[LabelFormat, list[LabelFile]] = defaultdict(list)
     ignored = []
     # A text file may be anything: it is no table unless somebody says so.
@@ -153,7 +155,7 @@ def _only(folder: Path, files: Sequence[LabelFile], errors: list[StudioError]) -
         try:
             found[recognise(file, formats)].append(file)
         except StudioError as error:
-            if len(files) == 1 and not isinstance(error, NoLabelsError):
+            if not isinstance(error, NoLabelsError):
                 errors.append(error)
             ignored.append(file.name)
     if whole := [label_format for label_format in found if label_format.is_folder]:

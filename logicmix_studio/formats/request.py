@@ -196,9 +196,9 @@ class Statement(NamedTuple):
 def read_statements(request: ReadRequest, statements: Sequence[Statement]) -> TableBuilder:
     """Take what is said of images; classes that are not named become absent or stay unknown, as the request says.
 
-    Without given classes, all that are met are taken, in alphabetical order.
+    Without given classes, all that are met for some image are taken, in alphabetical order.
     """
-    met = {name for said in statements for name in (*said.present, *said.absent)}
+    met = {name for said in statements if said.path is not None for name in (*said.present, *said.absent)}
     builder = request.start(request.class_names or tuple(sorted(met)))
     columns = {name: column for column, name in enumerate(builder.class_names)}
     rest = NEGATIVE if request.is_exhaustive else UNKNOWN

@@ -41,7 +41,7 @@ def image_column(table: CsvTable) -> int:
     if table.image_column is None:
         raise StudioError(
             f"{table.path}:1: no column names the image (found: {shown(filter(None, table.header), 20)})",
-            "Call that column 'image'; docs/formats.md shows all formats that are read.",
+            "Call that column 'image' (docs/formats.md shows all formats), or say that there are no labels (--labels none).",
         )
     return table.image_column
 

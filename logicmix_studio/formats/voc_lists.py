@@ -22,10 +22,10 @@ _CODES = {"1": POSITIVE, "-1": NEGATIVE, "0": POSITIVE}
 
 
 def is_voc_list(file: LabelFile) -> bool:
-    """Tell whether text is called after a split, and its first line ends in a code if it is called after a class, too."""
+    """Tell whether text is called after a class and split, with a code in its first line; or after the split of such."""
     named = _NAME.fullmatch(file.path.name)
     if named is None or named["name"] is None:
-        return named is not None
+        return named is not None and next(file.path.parent.glob(f"*_{file.path.name}"), None) is not None
     words = read_text(file.path).partition("\n")[0].split()
     return not words or (len(words) > 1 and words[-1] in _CODES)
 

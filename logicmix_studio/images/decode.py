@@ -23,6 +23,7 @@ UNREAD_SUFFIXES: Final = frozenset(
 )
 """Endings of images that are not read (AVIF only where Pillow can't)."""
 
+_LABEL_SUFFIXES: Final = frozenset({".csv", ".tsv", ".json", ".xml"})
 # Folders that a storage device, an archive program or a file system makes for itself.
 _MACHINE_FOLDERS: Final = frozenset({"@eaDir", "#recycle", "$RECYCLE.BIN", "__MACOSX", "lost+found"})
 # A folder that holds both is a workspace, wherever it lies.
@@ -114,7 +115,7 @@ def scan_images(root: Path) -> ImageScan:
             scan.refused[path] = f"this link leads nowhere ({shown_path(path.readlink())})"
         elif entry.is_symlink() and (is_image or entry.is_dir()) and not path.resolve().is_relative_to(real_root):
             scan.refused[path] = "this link leads out of the data set's folder"
-        elif is_image and shown_path(path.relative_to(root)) != path.relative_to(root).as_posix():
+        elif not is_utf8(path.relative_to(root)) and (is_image or suffix in _LABEL_SUFFIXES):
             scan.refused[path] = "this name is not UTF-8: rename the file or its folder"
         elif entry.is_file():
             kind = scan.images if is_image else scan.unread if suffix in UNREAD_SUFFIXES else scan.others
@@ -122,6 +123,11 @@ def scan_images(root: Path) -> ImageScan:
     for found in (scan.images, scan.unread, scan.others):
         found.sort(key=lambda path: path.relative_to(root).as_posix())
     return scan
+
+
+def is_utf8(path: Path) -> bool:
+    """Return whether a path can be written down as text."""
+    return shown_path(path) == path.as_posix()
 
 
 def shown_path(path: Path) -> str:

@@ -128,12 +128,24 @@ def test_columns_of_other_values_are_no_classes(make_dataset) -> None:
 def test_a_table_of_something_else_is_passed_over_or_asked_about(make_dataset) -> None:
     root = make_dataset("a.jpg", "b.jpg", metadata_csv="file_name,camera,width\na.jpg,X100,50\nb.jpg,X70,0\n")
     with pytest.raises(
-        StudioError, match=r"there is no column of labels \(found: file_name, camera, width\)"
+        StudioError, match=r"there is no column of labels \(found: camera \('X100'\), width \('50'\)\)"
     ) as caught:
         read_dataset(root, classes="cat", skip_bad=True)
     assert "--labels none" in caught.value.hint
     coco(root, [{"id": 0, "file_name": "a.jpg"}], [(0, 1)], [{"id": 1, "name": "cup"}])
     assert states(root) == [[1], [0]]
+
+
+@pytest.mark.parametrize("skip_bad", [False, True])
+def test_a_value_of_something_else_makes_no_class(make_dataset, skip_bad: bool) -> None:
+    root = make_dataset("a.jpg", "b.jpg", labels_csv="image,class,value\na.jpg,age,68\nb.jpg,age,0\n")
+    with pytest.raises(StudioError, match=r"something else than 1, 0 and empty stands in the column value \('68'\)"):
+        read_dataset(root, skip_bad=skip_bad)
+
+
+def test_a_row_of_a_missing_image_makes_no_class(make_dataset) -> None:
+    root = make_dataset("a.jpg", labels_csv="image,labels\na.jpg,cat\ngone.jpg,dog\n")
+    assert read_dataset(root, skip_bad=True).table.class_names == ("cat",)
 
 
 def test_minus_one_without_a_word_for_unknown_stays_ambiguous(make_dataset) -> None:
@@ -164,6 +176,11 @@ def test_a_list_joined_by_blanks_asks(make_dataset) -> None:
     assert read_dataset(root, separator="|").table.class_names == ("clear", "haze primary")
     assert states(root, classes="haze,primary,clear") == [[1, 1, 0], [0, 0, 1]]
     assert states(root, classes="haze primary,clear") == [[1, 0], [0, 1]]
+
+
+def test_a_list_that_pandas_left_empty(make_dataset) -> None:
+    root = make_dataset("a.jpg", "b.jpg", labels_csv="image,labels\na.jpg,cat\nb.jpg,nan\n")
+    assert read_dataset(root).table.class_names == ("cat",)
 
 
 def test_lists_as_fiftyone_writes_them(make_dataset) -> None:
@@ -418,3 +435,37 @@ def test_nus_wide__one_file_a_class_in_the_order_of_the_list(make_dataset) -> No
     (root / "Groundtruth" / "AllLabels" / "Labels_sky.txt").write_text("1\n0\n")
     with pytest.raises(StudioError, match=r"Labels_sky.txt has not one label of 1 or 0 for each of 3 images"):
         read_dataset(root)
+
+
+# files that are no labels ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("package.json", '{"files": ["a", "b"]}'),
+        ("settings.json", "[]"),
+        ("train.txt", "any text"),
+        ("notes.txt", "image,cat"),
+        ("empty.xml", ""),
+        ("page.xml", "<html/>"),
+    ],
+)
+def test_other_files_beside_the_images(make_dataset, name: str, content: str) -> None:
+    root = make_dataset("a.jpg")
+    (root / name).write_text(content)
+    assert read_dataset(root, classes="cat").notes == ("No labels were found: every cell is unknown.",)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('[{"data": {"image": "a.jpg"}, "annotations": [{"result": ["x"]}]}]', "is not built as label-studio is"),
+        ('{"images": [{"neg_category_ids": 5}], "annotations": [], "categories": []}', "is not built as coco-json is"),
+        ("{nope", r"x.json:1: not readable as JSON"),
+    ],
+)
+def test_json_that_is_not_what_it_looks_like(make_dataset, content: str, message: str) -> None:
+    root = make_dataset("a.jpg", x_json=content, y_json="{}")
+    with pytest.raises(StudioError, match=message):
+        read_dataset(root, classes="cat")
