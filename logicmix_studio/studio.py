@@ -399,7 +399,8 @@ class Studio:
                 run=self.proposed.choice()[0] if proposals else None,
                 root=self.workspace.root,
             )
-            not_kept = count_not_kept(self.ledger.lines, table, self.dataset.renamed)
+            lines = tuple(self.ledger.lines)
+        not_kept = count_not_kept(lines, table, self.dataset.renamed)
         report = write_cells(file, format, table, details, not_kept=not_kept, is_strict=strict)
         remember_export(self.workspace, file)
         return report

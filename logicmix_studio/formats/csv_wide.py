@@ -93,11 +93,10 @@ def _read_file(request: ReadRequest, file: LabelFile, builder: TableBuilder, col
         found = fields[places[0] : places[0] + len(places)] if has_file_order else [fields[i] for i in places]
         codes = [words.get(word, _ODD) for word in found]
         if _ODD in codes:
+            known = (words.get(word.strip(), _ODD) for word in found)
             codes = [
-                words[word.strip()]
-                if word.strip() in words
-                else read_state(word, request, file, line, title) or UNKNOWN
-                for word, title in zip(found, columns, strict=True)
+                (read_state(word, request, file, line, title) or UNKNOWN) if code == _ODD else code
+                for word, title, code in zip(found, columns, known, strict=True)
             ]
         if path is not None:
             states[order] = codes

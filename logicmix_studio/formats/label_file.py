@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import json
 import re
@@ -38,8 +37,7 @@ _ROWS_A_STEP: Final = 50_000
 _MOST_WORDS: Final = 1000
 _STATE_WORDS: Final = frozenset((*STATE_OF_WORD, *MINUS_ONE))
 _XML_HEAD: Final = 4096
-_UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_XML_ENCODING: Final = re.compile(rb"""\A\s*<\?xml[^>]*encoding=["']([\w.:-]+)["'][^>]*\?>""")
+_XML_ENCODING: Final = re.compile(rb"""\A\s*<\?xml[^>]*encoding=["']([\w.:-]+)["']""")
 
 
 @dataclass(frozen=True)
@@ -75,26 +73,24 @@ class LabelFile:
             ValueError: If it is no XML, or defines entities, which are not read.
         """
         content = self.path.read_bytes()
-        if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
-            raise ValueError("the file defines entities, which are not read")
         # The parser itself knows no encodings of several bytes but Unicode's.
         declared = _XML_ENCODING.match(content)
-        if declared is None:
-            return ElementTree.fromstring(content)  # noqa: S314 (entities are refused above)
+        encoding = declared[1].decode() if declared else encoding_of(self.path)
         try:
-            text = content[declared.end() :].decode(declared[1].decode())
+            text = content.decode(encoding)
         except LookupError:
-            raise ValueError(f"Python knows no encoding {declared[1].decode()!r}") from None
-        return ElementTree.fromstring("\n" * content[: declared.end()].count(b"\n") + text.lstrip("\ufeff"))  # noqa: S314
+            raise ValueError(f"Python knows no encoding {encoding!r}") from None
+        if "<!DOCTYPE" in text or "<!ENTITY" in text:
+            raise ValueError("the file defines entities, which are not read")
+        return ElementTree.fromstring(text)  # noqa: S314 (entities are refused above)
 
     @cached_property
     def xml_tag(self) -> str:
         """The outermost element's name, without reading the whole; empty for what is no XML."""
         with self.path.open("rb") as file:
-            head = file.read(_XML_HEAD)
-        text = head.decode("utf-16" if head[:2] in _UTF16_MARKS else "latin-1", errors="replace")
-        found = re.search(r"<(\w[\w.:-]*)[\s/>]", text)
-        return found[1] if found else ""
+            head = file.read(_XML_HEAD).replace(b"\0", b"")  # UTF-16 becomes ASCII
+        found = re.search(rb"<(\w[\w.:-]*)[\s/>]", head)
+        return found[1].decode(errors="replace") if found else ""
 
 
 class BrokenRowError(ValueError):

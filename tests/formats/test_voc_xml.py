@@ -49,3 +49,12 @@ def test_no_file(make_dataset) -> None:
     (root / "empty").mkdir()
     with pytest.raises(StudioError, match="there is no label file in"):
         read_dataset(root, labels=root / "empty")
+
+
+def test_entities_are_refused_in_every_encoding(make_dataset) -> None:
+    text = (
+        '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY y "z">]><annotation><object><name>&y;</name></object></annotation>'
+    )
+    for content in (text.encode(), text.encode("utf-16"), text.encode("utf-8-sig")):
+        with pytest.raises(LabelProblems, match="defines entities"):
+            read_dataset(make_dataset("a.jpg", a_xml=content))
