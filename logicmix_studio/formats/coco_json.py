@@ -16,7 +16,7 @@ import numpy as np
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
+from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
 from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable, TableBuilder
 
@@ -111,16 +111,16 @@ def _file_name(image: dict[str, Any]) -> str:
     return str(name)
 
 
-def write_coco_json(table: LabelTable, details: CellDetails) -> Contents:
+def write_coco_json(cells: Cells) -> Contents:
     """Write a COCO file with absent classes as LVIS has them.
 
     Where the size of an image is known, its annotations have a box of all of it, as COCO's readers ask for one.
     """
-    yield "", _parts(table, details)
+    yield "", _parts(cells, cells.table)
 
 
-def _parts(table: LabelTable, details: CellDetails) -> Iterable[str]:
-    sizes = [details.size(path) for path in table.paths]
+def _parts(cells: Cells, table: LabelTable) -> Iterable[str]:
+    sizes = [cells.size(path) for path in table.paths]
     categories = [{"id": column, "name": name} for column, name in enumerate(table.class_names, start=1)]
     images = (
         {"id": row + 1, "file_name": path, "split": table.splits[row]}

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.label_file import SPLIT_COLUMN, LabelFile
-from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
+from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
 from logicmix_studio.formats.table_rows import csv_lines, read_rows, split_fields
-from logicmix_studio.labels import POSITIVE, LabelTable, TableBuilder
+from logicmix_studio.labels import TableBuilder
 
 LIST_COLUMNS = frozenset({"labels", "classes", "tags"})
 """Headers, in lower case, of a column that holds lists whatever its values are, if it is the only one."""
@@ -103,17 +103,17 @@ def _literal(text: str) -> Sequence[str] | None:
     return [str(name) for name in names] if isinstance(names, list | tuple | set) else None
 
 
-def write_csv_list(table: LabelTable, details: CellDetails) -> Contents:
+def write_csv_list(cells: Cells) -> Contents:
     """Write one row an image; as JSON lists where a name could be taken for several."""
-    yield "", csv_lines(_rows(table))
+    yield "", csv_lines(_rows(cells))
 
 
-def _rows(table: LabelTable) -> Iterator[Sequence[str]]:
-    is_plain = _SPECIAL.isdisjoint("".join(table.class_names))
-    title, *splits = split_fields(table.splits)
+def _rows(cells: Cells) -> Iterator[Sequence[str]]:
+    is_plain = _SPECIAL.isdisjoint("".join(cells.table.class_names))
+    title, *splits = split_fields(cells.table.splits)
     yield ["image", *title, "labels"]
-    for path, split, states in zip(table.paths, splits, table.states, strict=True):
-        names = [name for name, state in zip(table.class_names, states.tolist(), strict=True) if state == POSITIVE]
+    for row, (path, split) in enumerate(zip(cells.table.paths, splits, strict=True)):
+        names = cells.named(row)
         yield [path, *split, _JOIN.join(names) if is_plain else json.dumps(names, ensure_ascii=False)]
 
 

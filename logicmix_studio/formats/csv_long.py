@@ -9,10 +9,10 @@ import numpy as np
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
+from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.formats.table_rows import csv_lines, read_rows, read_state, split_fields
-from logicmix_studio.labels import POSITIVE, UNKNOWN, LabelTable, TableBuilder
+from logicmix_studio.labels import POSITIVE, UNKNOWN, TableBuilder
 
 CLASS_COLUMN = "class"
 VALUE_COLUMN = "value"
@@ -57,18 +57,15 @@ def read_csv_long(request: ReadRequest) -> TableBuilder:
     return builder
 
 
-def write_csv_long(table: LabelTable, details: CellDetails) -> Contents:
+def write_csv_long(cells: Cells) -> Contents:
     """Write a row for each known or proposed cell, and for what would have none: images with a split, and classes."""
-    yield "", csv_lines(_rows(table, details))
+    yield "", csv_lines(_rows(cells))
 
 
-def _rows(table: LabelTable, details: CellDetails) -> Iterator[Sequence[str]]:
-    proposals = np.zeros_like(table.states) if details.proposals is None else details.proposals
-    states = table.states + proposals
-    sources = np.broadcast_to(0, states.shape) if details.sources is None else details.sources
-    scores = np.broadcast_to(math.nan, states.shape) if details.scores is None else details.scores
+def _rows(cells: Cells) -> Iterator[Sequence[str]]:
+    table, states = cells.table, cells.table.states + cells.proposals
     title, *splits = split_fields(table.splits)
-    runs = [] if details.run is None else [str(details.run)]
+    runs = [] if cells.run is None else [str(cells.run)]
     yield ["image", CLASS_COLUMN, VALUE_COLUMN, SOURCE_COLUMN, SCORE_COLUMN, *(["run"] if runs else []), *title]
     empty = ["", "", "", *([""] if runs else [])]
     if table.num_images:
@@ -79,8 +76,8 @@ def _rows(table: LabelTable, details: CellDetails) -> Iterator[Sequence[str]]:
         if table.splits[row] and not columns:
             yield [path, "", *empty, *splits[row]]
         for column in columns:
-            source, is_pseudo = int(sources[row, column]), bool(proposals[row, column])
-            score = float(scores[row, column]) if is_pseudo or source == _ACCEPTED else math.nan
+            source, is_pseudo = int(cells.sources[row, column]), bool(cells.proposals[row, column])
+            score = float(cells.scores[row, column]) if is_pseudo or source == _ACCEPTED else math.nan
             yield [
                 path,
                 table.class_names[column],

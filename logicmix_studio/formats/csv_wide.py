@@ -10,7 +10,7 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.csv_list import LIST_COLUMNS
 from logicmix_studio.formats.csv_long import CLASS_COLUMN, SCORE_COLUMN, SOURCE_COLUMN, VALUE_COLUMN
 from logicmix_studio.formats.label_file import SPLIT_COLUMN, Column, LabelFile
-from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
+from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.formats.table_rows import csv_lines, image_column, read_rows, read_state, split_fields
 from logicmix_studio.formats.texts import MINUS_ONE, STATE_OF_WORD, shown
@@ -103,10 +103,10 @@ def _read_file(request: ReadRequest, file: LabelFile, builder: TableBuilder, col
             builder.add_row(path, states, split=split, file=file.name, line=line)
 
 
-def write_csv_wide(table: LabelTable, details: CellDetails) -> Contents:
+def write_csv_wide(cells: Cells) -> Contents:
     """Write one row an image."""
-    _check_names(table.class_names)
-    yield "", csv_lines(_rows(table))
+    _check_names(cells.table.class_names)
+    yield "", csv_lines(_rows(cells.table))
 
 
 def _rows(table: LabelTable) -> Iterator[Sequence[str]]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
+from logicmix_studio.formats.label_file import LabelFile, UnreadableError
+from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
 from logicmix_studio.formats.texts import WrongValueError, parse_split
-from logicmix_studio.labels import POSITIVE, LabelTable, TableBuilder
+from logicmix_studio.labels import LabelTable, TableBuilder
 
 
 def read_cvat_xml(request: ReadRequest) -> TableBuilder:
@@ -25,8 +25,8 @@ def read_cvat_xml(request: ReadRequest) -> TableBuilder:
     for file in request.files:
         try:
             root = file.read_xml()
-        except (ElementTree.ParseError, ValueError) as error:
-            raise StudioError(f"{file.path}: not readable as XML: {error}", "Correct the file.") from error
+        except UnreadableError as error:
+            raise StudioError(f"{file.path}: {error}", "Correct the file.") from error
         declared = (element.text or "" for element in root.iterfind("meta//labels/label/name"))
         class_names |= dict.fromkeys(name.strip() for name in declared)
         statements += _statements(request, file, root)
@@ -45,23 +45,20 @@ def _statements(request: ReadRequest, file: LabelFile, root: ElementTree.Element
         yield Statement(request.find_image(image.get("name", ""), file), tuple(labels), file, split=split)
 
 
-def write_cvat_xml(table: LabelTable, details: CellDetails) -> Contents:
+def write_cvat_xml(cells: Cells) -> Contents:
     """Write a tag for each class present."""
-    yield "", _parts(table, details)
+    yield "", _parts(cells, cells.table)
 
 
-def _parts(table: LabelTable, details: CellDetails) -> Iterable[str]:
+def _parts(cells: Cells, table: LabelTable) -> Iterator[str]:
     yield '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n<meta><task><labels>\n'
-    for name in table.class_names:
-        yield f"<label><name>{escape(name)}</name></label>\n"
+    yield from (f"<label><name>{escape(name)}</name></label>\n" for name in table.class_names)
     yield "</labels></task></meta>\n"
-    for number, (path, split, states) in enumerate(zip(table.paths, table.splits, table.states, strict=True)):
-        width, height = details.size(path) or (0, 0)
-        place = f'width="{width}" height="{height}"'
-        yield f'<image id="{number}" name={quoteattr(path)} subset={quoteattr(split)} {place}>\n'
-        for name, state in zip(table.class_names, states.tolist(), strict=True):
-            if state == POSITIVE:
-                yield f'<tag label={quoteattr(name)} source="manual"/>\n'
+    for row, (path, split) in enumerate(zip(table.paths, table.splits, strict=True)):
+        width, height = cells.size(path) or (0, 0)
+        place = f'subset={quoteattr(split)} width="{width}" height="{height}"'
+        yield f'<image id="{row}" name={quoteattr(path)} {place}>\n'
+        yield from (f'<tag label={quoteattr(name)} source="manual"/>\n' for name in cells.named(row))
         yield "</image>\n"
     yield "</annotations>\n"
 

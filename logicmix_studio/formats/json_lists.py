@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
+from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
 from logicmix_studio.formats.texts import CLASSES_FILE, read_text, split_of_name
 from logicmix_studio.images.decode import IMAGE_SUFFIXES
-from logicmix_studio.labels import POSITIVE, LabelTable, TableBuilder
+from logicmix_studio.labels import TableBuilder
 
 
 def is_json_lists(file: LabelFile) -> bool:
@@ -83,15 +83,15 @@ def _splits(request: ReadRequest, file: LabelFile) -> dict[str, str]:
     return splits
 
 
-def write_json_lists(table: LabelTable, details: CellDetails) -> Contents:
+def write_json_lists(cells: Cells) -> Contents:
     """Write the names of the classes present in each image."""
-    yield "", _parts(table)
+    yield "", _parts(cells)
 
 
-def _parts(table: LabelTable) -> Iterator[str]:
-    for row, (path, states) in enumerate(zip(table.paths, table.states, strict=True)):
-        names = [name for name, state in zip(table.class_names, states.tolist(), strict=True) if state == POSITIVE]
-        yield f"{',' if row else '{'}\n{json.dumps(path, ensure_ascii=False)}: {json.dumps(names, ensure_ascii=False)}"
+def _parts(cells: Cells) -> Iterator[str]:
+    for row, path in enumerate(cells.table.paths):
+        named = json.dumps(cells.named(row), ensure_ascii=False)
+        yield f"{',' if row else '{'}\n{json.dumps(path, ensure_ascii=False)}: {named}"
     yield "\n}\n"
 
 

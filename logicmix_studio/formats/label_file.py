@@ -40,6 +40,14 @@ _XML_HEAD: Final = 4096
 _XML_ENCODING: Final = re.compile(rb"""\A\s*<\?xml[^>]*encoding=["']([\w.:-]+)["']""")
 
 
+class UnreadableError(ValueError):
+    """A part of a file that can't be read, and its line; 0 where that can't be told."""
+
+    def __init__(self, kind: str, reason: str, line: int = 0) -> None:
+        super().__init__(f"not readable as {kind}: {reason}")
+        self.line = line
+
+
 @dataclass(frozen=True)
 class LabelFile:
     """A file of labels."""
@@ -70,7 +78,7 @@ class LabelFile:
         """Return the outermost element, in whatever encoding the file declares that Python knows.
 
         Raises:
-            ValueError: If it is no XML, or defines entities, which are not read.
+            UnreadableError: If it is no XML, or defines entities, which are not read.
         """
         content = self.path.read_bytes()
         # The parser itself knows no encodings of several bytes but Unicode's.
@@ -78,11 +86,15 @@ class LabelFile:
         encoding = declared[1].decode() if declared else encoding_of(self.path)
         try:
             text = content.decode(encoding)
+            if "<!DOCTYPE" in text or "<!ENTITY" in text:
+                raise UnreadableError("XML", "the file defines entities, which are not read")
+            return ElementTree.fromstring(text)  # noqa: S314 (entities are refused above)
         except LookupError:
-            raise ValueError(f"Python knows no encoding {encoding!r}") from None
-        if "<!DOCTYPE" in text or "<!ENTITY" in text:
-            raise ValueError("the file defines entities, which are not read")
-        return ElementTree.fromstring(text)  # noqa: S314 (entities are refused above)
+            raise UnreadableError("XML", f"Python knows no encoding {encoding!r}") from None
+        except UnicodeDecodeError as error:
+            raise UnreadableError("XML", str(error)) from error
+        except ElementTree.ParseError as error:
+            raise UnreadableError("XML", str(error), error.position[0]) from error
 
     @cached_property
     def xml_tag(self) -> str:
@@ -91,14 +103,6 @@ class LabelFile:
             head = file.read(_XML_HEAD).replace(b"\0", b"")  # UTF-16 becomes ASCII
         found = re.search(rb"<(\w[\w.:-]*)[\s/>]", head)
         return found[1].decode(errors="replace") if found else ""
-
-
-class BrokenRowError(ValueError):
-    """A row that can't be read, and its line."""
-
-    def __init__(self, line: int, reason: str) -> None:
-        super().__init__(f"not readable as CSV: {reason}")
-        self.line = line
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,7 @@ class CsvTable:
                 for counts, word in zip(counters, fields, strict=False):
                     if word in counts or len(counts) < _MOST_WORDS:
                         counts[word] = counts.get(word, 0) + 1
-        except BrokenRowError:  # told by whoever reads the rows
+        except UnreadableError:  # told by whoever reads the rows
             pass
         return tuple(map(Column, self.header, counters))
 
@@ -175,7 +179,7 @@ class CsvTable:
         """Yield the first line and the fields of each row below the header that is not empty.
 
         Raises:
-            BrokenRowError: If a row can't be read.
+            UnreadableError: If a row can't be read.
             StudioError: If the text is in another encoding.
         """
         with _open(self.path) as stream:
@@ -194,7 +198,7 @@ class CsvTable:
             except csv.Error as error:
                 is_open = "unexpected end" in str(error)
                 reason = "a quote that begins in this row is never closed" if is_open else str(error)
-                raise BrokenRowError(line + 1, reason) from error
+                raise UnreadableError("CSV", reason, line + 1) from error
             except UnicodeDecodeError:
                 read_text(self.path)  # says where and what
                 raise

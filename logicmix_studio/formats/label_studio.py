@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 import numpy as np
 
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
+from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
-from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable, TableBuilder
+from logicmix_studio.labels import NEGATIVE, POSITIVE, TableBuilder
 
 _ABSENT = "absent"
 """Beside the image, the classes that are verified to be absent: no reader can take them for present ones there."""
@@ -68,38 +68,32 @@ def _find(request: ReadRequest, file: LabelFile, data: dict[str, Any], number: i
     return request.find_image(name, file)
 
 
-def write_label_studio(table: LabelTable, details: CellDetails) -> Contents:
+def write_label_studio(cells: Cells) -> Contents:
     """Write a task an image: classes present as an annotation, proposals as a prediction with scores."""
-    yield "", _parts(table, details)
+    yield "", _parts(cells)
 
 
-def _parts(table: LabelTable, details: CellDetails) -> Iterator[str]:
-    for row, (path, states) in enumerate(zip(table.paths, table.states, strict=True)):
-        present, absent = (np.flatnonzero(states == state).tolist() for state in (POSITIVE, NEGATIVE))
-        predicted = _predictions(table, details, row)
+def _parts(cells: Cells) -> Iterator[str]:
+    for row, path in enumerate(cells.table.paths):
+        present, absent, predicted = cells.named(row), cells.named(row, NEGATIVE), _predictions(cells, row)
         task = {
-            "data": {"image": _FOLDER + quote(path), _ABSENT: [table.class_names[column] for column in absent]},
-            "annotations": [{"result": [_choices(table, present)] if present else []}] if present or absent else [],
-            "predictions": [{"model_version": f"run {details.run}", "result": predicted}] if predicted else [],
+            "data": {"image": _FOLDER + quote(path), _ABSENT: absent},
+            "annotations": [{"result": [_choices(present)] if present else []}] if present or absent else [],
+            "predictions": [{"model_version": f"run {cells.run}", "result": predicted}] if predicted else [],
         }
         yield ("[" if row == 0 else ",\n") + json.dumps(task, ensure_ascii=False)
-    yield "]\n" if table.num_images else "[]\n"
+    yield "]\n" if cells.table.num_images else "[]\n"
 
 
-def _predictions(table: LabelTable, details: CellDetails, row: int) -> list[dict[str, Any]]:
-    if details.proposals is None:
-        return []
-    columns = np.flatnonzero(details.proposals[row] == POSITIVE).tolist()
-    results = [_choices(table, [column]) for column in columns]
-    for column, result in zip(columns, results, strict=True):
-        if details.scores is not None:
-            result["score"] = round(float(details.scores[row, column]), 4)
-    return results
+def _predictions(cells: Cells, row: int) -> list[dict[str, Any]]:
+    columns = np.flatnonzero(cells.proposals[row] == POSITIVE).tolist()
+    scores = cells.scores[row, columns].round(4).tolist()
+    names = [cells.table.class_names[column] for column in columns]
+    return [_choices([name]) | {"score": score} for name, score in zip(names, scores, strict=True)]
 
 
-def _choices(table: LabelTable, columns: Sequence[int]) -> dict[str, Any]:
-    value = {"choices": [table.class_names[column] for column in columns]}
-    return {"from_name": "present", "to_name": "image", "type": "choices", "value": value}
+def _choices(names: Sequence[str]) -> dict[str, Any]:
+    return {"from_name": "present", "to_name": "image", "type": "choices", "value": {"choices": names}}
 
 
 LABEL_STUDIO = LabelFormat(

@@ -9,10 +9,10 @@ import numpy as np
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
+from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.formats.texts import file_name, read_text
-from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, LabelTable, TableBuilder
+from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, TableBuilder
 
 _NAME = re.compile(r"Labels_(?P<name>.+?)(?:_(?P<split>Train|Test))?\.txt", re.DOTALL)
 _SPLITS = {"": "", "Train": "train", "Test": "test"}
@@ -69,8 +69,9 @@ def _images(request: ReadRequest, file: LabelFile, split: str) -> list[str | Non
     )
 
 
-def write_nus_wide(table: LabelTable, details: CellDetails) -> Contents:
+def write_nus_wide(cells: Cells) -> Contents:
     """Write one file a class; a StudioError where a cell is unknown, which NUS-WIDE has no word for."""
+    table = cells.table
     if (table.states == UNKNOWN).any():
         raise StudioError("nus-wide cannot hold unknown cells", "Export in another format.")
     yield "ImageList/Imagelist.txt", [f"{path}\n" for path in table.paths]

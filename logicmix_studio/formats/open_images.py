@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
+from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.formats.table_rows import csv_lines, read_rows, read_state
 from logicmix_studio.formats.texts import read_text
@@ -61,19 +61,17 @@ def _descriptions(folder: Path) -> dict[str, str]:
     return {label: name if counts[name] == 1 else f"{name} ({label})" for label, name in names.items()}
 
 
-def write_open_images(table: LabelTable, details: CellDetails) -> Contents:
+def write_open_images(cells: Cells) -> Contents:
     """Write known cells as a person's; pseudo-labels as a machine's, with the probability that the class is present."""
-    yield "", csv_lines(_rows(table, details))
+    yield "", csv_lines(_rows(cells, cells.table))
 
 
-def _rows(table: LabelTable, details: CellDetails) -> Iterator[Sequence[str]]:
+def _rows(cells: Cells, table: LabelTable) -> Iterator[Sequence[str]]:
     yield _COLUMNS
-    proposals = np.zeros_like(table.states) if details.proposals is None else details.proposals
-    for row, column in np.argwhere(table.states + proposals).tolist():
+    for row, column in np.argwhere(table.states + cells.proposals).tolist():
         words = [_HUMAN, table.class_names[column], str(int(table.states[row, column] == POSITIVE))]
-        if proposals[row, column]:
-            score = float(proposals[row, column] > 0) if details.scores is None else details.scores[row, column]
-            words = [_MACHINE, table.class_names[column], f"{score:.4f}"]
+        if cells.proposals[row, column]:
+            words = [_MACHINE, table.class_names[column], f"{cells.scores[row, column]:.4f}"]
         yield [table.paths[row], *words]
 
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.formats.label_file import SPLIT_COLUMN, BrokenRowError, CsvTable, LabelFile
+from logicmix_studio.formats.label_file import SPLIT_COLUMN, CsvTable, LabelFile, UnreadableError
 from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.formats.texts import WrongValueError, parse_state, shown
 
@@ -32,7 +32,7 @@ def read_rows(request: ReadRequest, file: LabelFile) -> Iterator[tuple[int, str 
                 continue
             path = request.find_image(fields[image], file, line)
             yield line, path, file.split if split is None else request.parse_split(fields[split], file, line), fields
-    except BrokenRowError as error:
+    except UnreadableError as error:
         request.report(str(error), file, error.line)
 
 

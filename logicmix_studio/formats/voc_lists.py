@@ -11,10 +11,10 @@ from collections import defaultdict
 import numpy as np
 
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
+from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.formats.texts import file_name, parse_split, read_text, stems
-from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, LabelTable, TableBuilder
+from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, TableBuilder
 
 _NAME = re.compile(r"(?:(?P<name>.+)_)?(?P<split>train|val|trainval|test)\.txt", re.DOTALL)
 _NO_SPLIT = "trainval"
@@ -54,8 +54,9 @@ def read_voc_lists(request: ReadRequest) -> TableBuilder:
     return builder
 
 
-def write_voc_lists(table: LabelTable, details: CellDetails) -> Contents:
+def write_voc_lists(cells: Cells) -> Contents:
     """Write a list a class and split, and one a split."""
+    table = cells.table
     rows = defaultdict[str, list[int]](list)
     for row, split in enumerate(table.splits):
         rows[split or _NO_SPLIT].append(row)

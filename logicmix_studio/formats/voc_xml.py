@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
+from logicmix_studio.formats.label_file import UnreadableError
+from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
 from logicmix_studio.formats.texts import CLASSES_FILE, class_lines
-from logicmix_studio.labels import POSITIVE, LabelTable, TableBuilder
+from logicmix_studio.labels import TableBuilder
 
 _ROOT = "annotation"
 
@@ -24,11 +24,8 @@ def _statements(request: ReadRequest) -> Iterator[Statement]:
     for file in request.files:
         try:
             root = file.read_xml()
-        except ElementTree.ParseError as error:
-            request.report(f"not readable as XML: {error}", file, error.position[0])
-            continue
-        except ValueError as error:
-            request.report(f"not readable as XML: {error}", file)
+        except UnreadableError as error:
+            request.report(str(error), file, error.line)
             continue
         if root.tag != _ROOT:
             request.report(f"the outermost element is {root.tag!r}, not {_ROOT!r}", file)
@@ -41,20 +38,19 @@ def _statements(request: ReadRequest) -> Iterator[Statement]:
         yield Statement(request.find_image(image, file), tuple(found), file)
 
 
-def write_voc_xml(table: LabelTable, details: CellDetails) -> Contents:
+def write_voc_xml(cells: Cells) -> Contents:
     """Write one file an image, with an object for each class present, and the list of classes.
 
     Where the size of the image is known, the object has a box of all of it, as VOC's readers ask for one.
     """
-    yield CLASSES_FILE, class_lines(table.class_names, "voc-xml")
-    for path, states in zip(table.paths, table.states, strict=True):
-        names = [name for name, state in zip(table.class_names, states.tolist(), strict=True) if state == POSITIVE]
+    yield CLASSES_FILE, class_lines(cells.table.class_names, "voc-xml")
+    for row, path in enumerate(cells.table.paths):
         size = box = ""
-        if found := details.size(path):
+        if found := cells.size(path):
             width, height = found
             size = f"  <size><width>{width}</width><height>{height}</height><depth>3</depth></size>\n"
             box = f"<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>{width}</xmax><ymax>{height}</ymax></bndbox>"
-        objects = "".join(f"  <object><name>{escape(name)}</name>{box}</object>\n" for name in names)
+        objects = "".join(f"  <object><name>{escape(name)}</name>{box}</object>\n" for name in cells.named(row))
         yield f"{path}.xml", [f"<annotation>\n  <filename>{escape(path)}</filename>\n{size}{objects}</annotation>\n"]
 
 

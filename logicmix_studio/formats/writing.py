@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,13 +13,13 @@ import numpy as np
 
 from logicmix_studio.errors import StudioError, writing
 from logicmix_studio.files import replacing
-from logicmix_studio.formats.label_format import CellDetails, Contents, Kind, LabelFormat
+from logicmix_studio.formats.label_format import CellDetails, Cells, Contents, Kind, LabelFormat
 from logicmix_studio.formats.registry import FORMATS
 from logicmix_studio.formats.texts import shown
 from logicmix_studio.labels import NEGATIVE, POSITIVE, STATE_NAMES, UNKNOWN, LabelTable
 
 _PSEUDO: Final[dict[Kind, int]] = {"pseudo-positives": POSITIVE, "pseudo-negatives": NEGATIVE}
-_WRITERS: Final = {each.name: each for each in FORMATS if each.write is not None}
+_WRITERS: Final = {each.name: each for each in FORMATS}
 WRITE_FORMATS: Final = {
     name: "" if _WRITERS[name].is_folder else _WRITERS[name].suffixes[0]
     for name in dict.fromkeys(("csv-long", *_WRITERS))
@@ -81,22 +81,20 @@ def write_cells(
         StudioError: If the format is unknown, cannot hold a class name, or the file cannot be written.
     """
     label_format = _WRITERS.get(format_name)
-    if label_format is None or label_format.write is None:
+    if label_format is None:
         raise StudioError(f"unknown format {format_name!r}", f"use one of: {', '.join(WRITE_FORMATS)}")
     if wrong := [name for name in table.class_names if name != name.strip()]:
         raise StudioError(
             f"a file cannot hold a class called {wrong[0]!r}: blanks at its ends get lost", "Rename the class."
         )
-    details = details or CellDetails()
-    if details.proposals is not None:
-        details = replace(details, proposals=np.where(table.states == UNKNOWN, details.proposals, 0).astype(np.int8))
-    report = LossReport(tuple(_losses(label_format, table, details, not_kept)))
+    cells = Cells.of(table, details or CellDetails())
+    report = LossReport(tuple(_losses(label_format, cells, not_kept)))
     if is_strict and report.losses:
         hint = "Leave --strict out, or export as csv-long, which holds most."
         raise StudioError(f"{format_name} cannot hold everything: {' '.join(report.lines)}", hint)
     if not target.parent.is_dir():
         raise StudioError(f"cannot write {target}: there is no such folder", "Choose a folder that exists.")
-    contents = label_format.write(table, details)
+    contents = label_format.write(cells)
     _write_folder(target, contents) if label_format.is_folder else _write_file(target, contents)
     return report
 
@@ -123,8 +121,9 @@ def _write_folder(target: Path, contents: Contents) -> None:
             shutil.rmtree(part, ignore_errors=True)
 
 
-def _losses(label_format: LabelFormat, table: LabelTable, details: CellDetails, not_kept: int) -> Iterator[Loss]:
+def _losses(label_format: LabelFormat, cells: Cells, not_kept: int) -> Iterator[Loss]:
     """Yield what the format cannot hold of what there is."""
+    table = cells.table
     if "negatives" not in label_format.holds and (count := int(np.count_nonzero(table.states == NEGATIVE))):
         is_complete = (table.states != UNKNOWN).all()
         after = "with --exhaustive they come back" if is_complete else "they are unknown when read again"
@@ -136,20 +135,20 @@ def _losses(label_format: LabelFormat, table: LabelTable, details: CellDetails, 
     if "classes" not in label_format.holds and silent:
         told = f"Classes that no cell names: {len(silent):,} ({shown(silent)}). Keep the list to get them back."
         yield Loss("classes", len(silent), told)
-    sources = np.zeros_like(table.states) if details.sources is None else details.sources
-    if "sources" not in label_format.holds and (count := int(np.count_nonzero(sources[table.states != UNKNOWN]))):
-        yield Loss("sources", count, f"Who said so (imported, human, accepted): {count:,} cells; csv-long holds it.")
-    proposals = np.zeros_like(table.states) if details.proposals is None else details.proposals
+    num_sources = int(np.count_nonzero(cells.sources[table.states != UNKNOWN]))
+    if "sources" not in label_format.holds and num_sources:
+        told = f"Who said so (imported, human, accepted): {num_sources:,} cells; csv-long holds it."
+        yield Loss("sources", num_sources, told)
     num_held = 0
     for kind, state in _PSEUDO.items():
-        count = int(np.count_nonzero(proposals == state))
+        count = int(np.count_nonzero(cells.proposals == state))
         if kind in label_format.holds:
             num_held += count
         elif count:
             told = f"{STATE_NAMES[state].capitalize()} pseudo-labels left out: {count:,}; csv-long holds them."
             yield Loss(kind, count, told)
-    if num_held and "runs" not in label_format.holds and details.run is not None:
-        told = f"Which run proposes (run {details.run}): {num_held:,} pseudo-labels; csv-long holds it."
+    if num_held and "runs" not in label_format.holds and cells.run is not None:
+        told = f"Which run proposes (run {cells.run}): {num_held:,} pseudo-labels; csv-long holds it."
         yield Loss("runs", num_held, told)
     if not_kept:
         told = f"Decisions about images or classes that are gone: {not_kept:,}; the journal keeps them."

@@ -11,10 +11,10 @@ import yaml  # type: ignore[import-untyped]
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import CellDetails, Contents, LabelFormat
+from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
 from logicmix_studio.formats.texts import CLASSES_FILE, class_lines, read_classes, read_text, stems
-from logicmix_studio.labels import POSITIVE, UNKNOWN, LabelTable, TableBuilder
+from logicmix_studio.labels import POSITIVE, UNKNOWN, TableBuilder
 
 _LABELS, _IMAGES = "labels", "images"
 _OBJECT = re.compile(r"\d+(\s+-?[\d.]+(e-?\d+)?){4,}\s*")
@@ -76,8 +76,9 @@ def _names_of_yaml(path: Path) -> tuple[str, ...]:
         raise StudioError(f"{path}: no list of names: {error}", "Write names: [cat, dog].") from error
 
 
-def write_yolo(table: LabelTable, details: CellDetails) -> Contents:
+def write_yolo(cells: Cells) -> Contents:
     """Write a box over the whole image for each class present; an empty file where every class is absent."""
+    table = cells.table
     yield CLASSES_FILE, class_lines(table.class_names, "yolo")
     for stem, states in zip(stems(table.paths, "yolo"), table.states, strict=True):
         numbers = [column for column, state in enumerate(states.tolist()) if state == POSITIVE]
