@@ -52,6 +52,7 @@ def run_import(dataset: Path, workspace: Path | None, options: ImportOptions) ->
         "classes": report.table.num_classes,
         **_counts(report.table.states),
         "notes": list(report.notes),
+        "changed": list(report.changed),
         "bad_images": list(report.bad_images),
     }
 
@@ -60,7 +61,7 @@ def describe_import(found: Mapping[str, Any]) -> str:
     """Return an import's result in words."""
     cells = f"{found['positive']:,} positive, {found['negative']:,} negative, {found['unknown']:,} unknown"
     head = f"{counted(found['images'], 'image')}, {counted(found['classes'], 'class')}; cells: {cells}"
-    return "\n".join([head, *found["notes"], f"workspace: {found['workspace']}"])
+    return "\n".join([head, *found["notes"], *found["changed"], f"workspace: {found['workspace']}"])
 
 
 @dataclass(frozen=True)

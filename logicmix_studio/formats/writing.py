@@ -90,7 +90,7 @@ def write_cells(
     cells = Cells.of(table, details or CellDetails())
     report = LossReport(tuple(_losses(label_format, cells, not_kept)))
     if is_strict and report.losses:
-        hint = "Leave --strict out, or export as csv-long, which holds most."
+        hint = "Leave --strict out" + (", or export as csv-long." if format_name != "csv-long" else ".")
         raise StudioError(f"{format_name} cannot hold everything: {' '.join(report.lines)}", hint)
     if not target.parent.is_dir():
         raise StudioError(f"cannot write {target}: there is no such folder", "Choose a folder that exists.")

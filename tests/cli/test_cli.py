@@ -114,6 +114,16 @@ def test_import_of_wrong_labels_names_file_and_line_and_imports_nothing(run, tmp
     assert not locate_workspace(root, tmp_path / "else").exists
 
 
+def test_a_second_import_says_what_changed(run, tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    (tmp_path / "labels.csv").write_text("image,cat,dog\na.png,1,0\n")
+    assert json.loads(run("import", tmp_path, "--json")[1])["changed"] == []
+    (tmp_path / "labels.csv").write_text("image,cat\na.png,\n")
+    out = run("import", tmp_path)[1]
+    assert "Imported labels that are gone: 2." in out
+    assert "Classes that are gone: dog." in out
+
+
 def test_import_leaves_a_workspace_of_another_version_alone(run, tmp_path):
     place = make_workspace(tmp_path / "photos", num_images=3)
     place.info_file.write_text('{"format": 2}')
