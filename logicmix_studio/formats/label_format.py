@@ -99,6 +99,8 @@ class LabelFormat:
     """Endings of its files."""
     is_folder: bool = False
     """Whether all files of a folder belong together."""
+    is_by_cell: bool = False
+    """Whether several files may speak of the same images."""
     names_only_positives: bool = False
     """Whether absence cannot be stated, so that a class not named may be absent or unknown."""
     uses_classes_file: bool = True

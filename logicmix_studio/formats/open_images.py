@@ -82,4 +82,5 @@ OPEN_IMAGES = LabelFormat(
     read_open_images,
     write_open_images,
     {"negatives", "pseudo-positives", "pseudo-negatives"},
+    is_by_cell=True,
 )

@@ -163,16 +163,17 @@ def _only(folder: Path, files: Sequence[LabelFile], errors: list[StudioError]) -
         parents = {file.path.parent for file in found[best]}
         name = (parents.pop() if len(parents) == 1 else folder).name
         return Layout(best, _with_splits(found[best], by_folder=True), name, folder, tuple(ignored))
+    if not found:
+        return None
     group = [file for files in found.values() for file in files]
-    parted = _with_splits(group)
-    if len(group) > 1 and (len(found) > 1 or len({file.split for file in parted if file.split}) < len(group)):
+    parted, best = _with_splits(group), next(iter(found))
+    has_own_split = len({file.split for file in parted if file.split}) == len(group)
+    if len(group) > 1 and (len(found) > 1 or not (has_own_split or best.is_by_cell)):
         raise StudioError(
             f"{len(group)} files in {folder} may hold the labels: {shown(file.name for file in group)}",
             f"Name one with --labels FILE, or call it {LABELS_FILE}.",
         )
-    if not group:
-        return None
-    return Layout(next(iter(found)), parted, shown(file.name for file in group), folder)
+    return Layout(best, parted, shown(file.name for file in group), folder)
 
 
 def _with_splits(files: Sequence[LabelFile], *, by_folder: bool = False) -> tuple[LabelFile, ...]:

@@ -218,6 +218,16 @@ def test_open_images__source_says_who_and_machines_are_left_out(make_dataset) ->
     assert "Labels of machines (Source machine): 2; such cells stay unknown." in result.notes
 
 
+def test_open_images__all_files_of_a_download(make_dataset) -> None:
+    root = make_dataset("a.jpg", "b.jpg")
+    for name, row in (("train-human", "a,verification,/m/1,1"), ("train-machine", "a,machine,/m/2,0.9")):
+        (root / f"{name}.csv").write_text(f"ImageID,Source,LabelName,Confidence\n{row}\n")
+    (root / "test-human.csv").write_text("ImageID,Source,LabelName,Confidence\nb,verification,/m/1,0\n")
+    (root / "class-descriptions.csv").write_text("/m/1,Boat\n")
+    table = read_dataset(root).table
+    assert (table.class_names, table.states.tolist(), table.splits) == (("Boat",), [[1], [-1]], ("train", "test"))
+
+
 # COCO and LVIS ---------------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats import CellDetails, read_dataset, write_cells
-from logicmix_studio.formats.registry import open_labels
+from logicmix_studio.formats.registry import FORMATS, open_labels
 from logicmix_studio.formats.writing import WRITE_FORMATS
 from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable
 from tests.formats.conftest import read_again
@@ -201,3 +201,10 @@ def test_open_images__pseudo_labels_are_a_machines(tmp_path: Path) -> None:
         "b.jpg,machine,cat,0.9700",
         "b.jpg,verification,dog,0",
     ]
+
+
+def test_every_format_and_option_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    options = ("labels", "classes", "columns", "separator", "exhaustive", "skip-bad", "with-pseudo", "strict", "report")
+    for name in (*(f"| {each.name} |" for each in FORMATS), *(f"--{option}" for option in options)):
+        assert name in page, name
