@@ -15,7 +15,7 @@ from logicmix_studio.labels import TableBuilder
 
 LIST_COLUMNS = frozenset({"labels", "classes", "tags"})
 """Headers, in lower case, of a column that holds lists whatever its values are, if it is the only one."""
-_OTHER_LIST_COLUMNS = frozenset({"label", "class", "tag", "category", "categories", "keywords"})
+_OTHER_LIST_COLUMNS = frozenset({"label", "class", "tag", "category", "categories", "keywords", "finding labels"})
 _FIFTYONE_ENDING = ".label"
 
 _PANDAS_EMPTY = "nan"

@@ -20,7 +20,7 @@ from logicmix_studio.labels import NEGATIVE, UNKNOWN
 
 IMAGE_COLUMNS: Final = (
     *("image", "image_id", "imageid", "image_name", "image_path", "filename", "file_name", "file", "filepath"),
-    *("path", "img"),
+    *("path", "img", "image index", "image_file", "img_name", "img_path", "fname"),
 )
 """Headers, in lower case, of the column that names the image; the first of them in the file counts."""
 SPLIT_COLUMN: Final = "split"

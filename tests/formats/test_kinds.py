@@ -167,6 +167,15 @@ def test_lists_however_they_are_joined(make_dataset, join: str) -> None:
     assert result.table.states.tolist() == [[1, 1], [1, -1], [-1, -1]]
 
 
+def test_a_list_among_columns_that_may_be_classes_is_named(make_dataset) -> None:
+    content = "Image Index,Finding Labels,Follow-up #\na.jpg,Mass|Hernia,0\nb.jpg,No Finding,1\n"
+    root = make_dataset("a.jpg", "b.jpg", labels_csv=content)
+    with pytest.raises(StudioError, match=r"stands in the columns Finding Labels \('Mass\|Hernia'\)"):
+        read_dataset(root)
+    table = read_dataset(root, columns="Finding Labels").table
+    assert (table.class_names, table.states.tolist()) == (("Hernia", "Mass", "No Finding"), [[1, 1, 0], [0, 0, 1]])
+
+
 def test_a_list_joined_by_blanks_asks(make_dataset) -> None:
     root = make_dataset("a.jpg", "b.jpg", labels_csv="image,tags\na,haze primary\nb,clear\n")
     with pytest.raises(StudioError, match="the separator can't be told") as caught:
