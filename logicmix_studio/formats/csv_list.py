@@ -109,12 +109,13 @@ def write_csv_list(cells: Cells) -> Contents:
 
 
 def _rows(cells: Cells) -> Iterator[Sequence[str]]:
-    is_plain = _SPECIAL.isdisjoint("".join(cells.table.class_names))
+    names = cells.table.class_names
+    is_plain = _SPECIAL.isdisjoint("".join(names)) and _PANDAS_EMPTY not in names
     title, *splits = split_fields(cells.table.splits)
     yield ["image", *title, "labels"]
     for row, (path, split) in enumerate(zip(cells.table.paths, splits, strict=True)):
-        names = cells.named(row)
-        yield [path, *split, _JOIN.join(names) if is_plain else json.dumps(names, ensure_ascii=False)]
+        named = cells.named(row)
+        yield [path, *split, _JOIN.join(named) if is_plain else json.dumps(named, ensure_ascii=False)]
 
 
 CSV_LIST = LabelFormat(

@@ -116,8 +116,8 @@ def find_labels(
     """Return the labels that lie in a folder, or None.
 
     In this order: `labels.csv`; tables, those beside the images first; JSON files, not deeper than in a folder;
-    XML files. Of several files one is taken if it is the only one of some format; or all, if each is called after
-    another split or lies in its folder, or if the format is one of many files.
+    XML files; text files. Of several files one is taken if it is the only one of some format; or all, if each is called
+    after another split or lies in its folder, or if files of the format belong together.
 
     Args:
         folder: The folder.
@@ -150,7 +150,9 @@ def _only(folder: Path, files: Sequence[LabelFile], errors: list[StudioError]) -
     found: dict[LabelFormat, list[LabelFile]] = defaultdict(list)
     ignored = []
     # A text file may be anything: it is no table unless somebody says so.
-    formats = [each for each in FORMATS if each.is_folder] if files and files[0].path.suffix == ".txt" else FORMATS
+    formats = (
+        [each for each in FORMATS if each.is_folder] if files and files[0].path.suffix.lower() == ".txt" else FORMATS
+    )
     for file in files:
         try:
             found[recognise(file, formats)].append(file)

@@ -19,13 +19,14 @@ from logicmix_studio.labels import POSITIVE, UNKNOWN, TableBuilder
 _LABELS, _IMAGES = "labels", "images"
 _OBJECT = re.compile(r"\d+(\s+-?[\d.]+(e-?\d+)?){4,}\s*")
 _CLASS_FILES = ("data.yaml", "data.yml", "dataset.yaml", "obj.names", CLASSES_FILE)
+_LONGEST_LINE = 1 << 20
 _WHOLE_IMAGE = "0.5 0.5 1 1"
 
 
 def is_yolo(file: LabelFile) -> bool:
     """Tell whether text has only lines of objects; an empty file counts in a folder of labels."""
     with file.path.open("rb") as stream:
-        line = stream.readline().decode("latin-1")
+        line = stream.readline(_LONGEST_LINE).decode("latin-1")
     return _OBJECT.fullmatch(line) is not None if line.strip() else _LABELS in PurePosixPath(file.name).parts[:-1]
 
 
