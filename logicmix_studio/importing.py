@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from logicmix_studio.errors import StudioError
+from logicmix_studio.errors import StudioError, writing
 from logicmix_studio.files import read_json, write_json
-from logicmix_studio.formats import read_dataset
-from logicmix_studio.labels import SHOWN_PROBLEMS, UNKNOWN, LabelTable, Problem, hide_labels
+from logicmix_studio.formats import NO_LABELS, read_dataset
+from logicmix_studio.images.decode import is_utf8, shown_path
+from logicmix_studio.labels import SHOWN_PROBLEMS, UNKNOWN, LabelTable, Problem, hide_labels, image_id
 from logicmix_studio.store import Workspace, align_cells, load_labels, save_table, utc_now, with_classes
+from logicmix_studio.store.journal import Line, read_journal
 from logicmix_studio.store.workspace import WORKSPACE_FORMAT
 
+DIGESTED_BYTES = 1 << 16
+"""How much of a file its digest is made of, besides its length."""
 Progress = Callable[[int, int, str], None]
 """Called with done, total and what is going on in words."""
 
@@ -25,7 +33,7 @@ class ImportOptions:
     """How a folder is to be read; each has a command-line option of the same name."""
 
     labels: Path | None = None
-    """The label file; found by itself unless named."""
+    """The label file or a folder of them; found by itself unless named; ``NO_LABELS`` for none."""
     classes: str | Sequence[str] | None = None
     """Class names, as a list or joined by commas, or the name of a file with one a line."""
     exhaustive: bool | None = None
@@ -36,6 +44,10 @@ class ImportOptions:
     """Hide labels of a completely labelled set for a trial, in (0, 1]."""
     seed: int = 526
     """Which labels are hidden."""
+    columns: str | None = None
+    """In tables: the only columns that hold labels, joined by commas."""
+    separator: str | None = None
+    """In lists of class names: what stands between two."""
 
     @property
     def trial(self) -> dict[str, Any] | None:
@@ -43,17 +55,19 @@ class ImportOptions:
         share = self.known_proportion
         return None if share is None else {"known_proportion": share, "seed": self.seed}
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """What :func:`read_dataset` is told."""
+        names = ("labels", "classes", "columns", "separator", "exhaustive", "skip_bad")
+        return {name: getattr(self, name) for name in names}
+
     def to_json(self, root: Path) -> dict[str, Any]:
         """Return how the files are read, for the workspace to remember; names below the images' folder are relative."""
         labels, classes = self.labels, self.classes
         if isinstance(classes, str) and "," not in classes and Path(classes).expanduser().is_file():
             classes = _relative(Path(classes), root)
-        return {
-            "labels": None if labels is None else _relative(labels, root),
-            "classes": classes,
-            "exhaustive": self.exhaustive,
-            "skip_bad": self.skip_bad,
-        }
+        place = str(labels) if labels == NO_LABELS else labels and _relative(labels, root)
+        return {**self.reading, "labels": place, "classes": classes}
 
     @classmethod
     def recall(cls, workspace: Workspace) -> ImportOptions:
@@ -64,8 +78,8 @@ class ImportOptions:
         """
         info, root = workspace.info(), workspace.root
         options = dict(info.get("options", {}))
-        if options.get("labels") is not None:
-            options["labels"] = root / options["labels"]
+        if labels := options.get("labels"):
+            options["labels"] = NO_LABELS if Path(labels) == NO_LABELS else root / labels
         classes = options.get("classes")
         if isinstance(classes, str) and (root / classes).is_file():
             options["classes"] = str(root / classes)
@@ -95,15 +109,62 @@ def import_dataset(workspace: Workspace, options: ImportOptions, progress: Progr
         StudioError: If something can't be read; nothing is changed then.
     """
     workspace.info_if_any()  # a workspace of another version stays as it is
-    how = {name: getattr(options, name) for name in ("labels", "classes", "exhaustive", "skip_bad")}
-    result = read_dataset(workspace.root, **how, progress=progress)
-    table, complete = result.table, None
+    for path in (workspace.root, options.labels or workspace.root):
+        if not is_utf8(path):
+            raise StudioError(f"the name {shown_path(path)} is not UTF-8", "Rename it.")
+    result = read_dataset(workspace.root, **options.reading, ignored=exports_of(workspace), progress=progress)
+    contents = _digest_contents(workspace, result.table)
+    known = read_json(workspace.contents_file) or {}
+    table, moved = _follow_moved(result.table, contents, known)
+    notes = [f"Photographs that were moved, and keep their answers: {moved:,}."] if moved else []
+    complete = None
     if options.known_proportion is not None:
         complete = table
         table = hide_labels(table, options.known_proportion, options.seed)
-    notes = (*result.notes, *_left_out(result.problems), *_trial_notes(options))
+    notes = [*result.notes, *notes, *_left_out(result.problems), *_trial_notes(options)]
     bad_images = tuple(f"{error.path.relative_to(workspace.root)}: {error.reason}" for error in result.bad_images)
-    return store_tables(workspace, table, complete, notes, bad_images, options)
+    report = store_tables(workspace, table, complete, notes, bad_images, options)
+    now = zip(table.image_ids, table.paths, contents, strict=True)
+    write_json(workspace.contents_file, known | {image_id: (path, digest) for image_id, path, digest in now})
+    return report
+
+
+def _digest_contents(workspace: Workspace, table: LabelTable) -> list[str]:
+    """Return a digest of each image file's length and first bytes."""
+
+    def digest(path: str) -> str:
+        with (workspace.root / path).open("rb") as file:
+            head = file.read(DIGESTED_BYTES)
+            return hashlib.blake2b(head + str(os.fstat(file.fileno()).st_size).encode(), digest_size=12).hexdigest()
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(digest, table.paths))
+
+
+def _follow_moved(
+    table: LabelTable, contents: Sequence[str], known: Mapping[str, Sequence[str]]
+) -> tuple[LabelTable, int]:
+    """Return a table in which an image that was moved or renamed keeps its id, and how many were.
+
+    It is where its content is, if no other file ever had that; or else where its path is, edited perhaps.
+
+    Args:
+        table: The table as it was read.
+        contents: A digest of the content of each of its images.
+        known: Path and digest of earlier images by their ids.
+    """
+    now, then = Counter(contents), Counter(digest for _, digest in known.values())
+    place = {digest: path for path, digest in zip(table.paths, contents, strict=True) if now[digest] == 1}
+    found = {place[digest]: key for key, (_, digest) in known.items() if digest in place and then[digest] == 1}
+    num_moved = sum(known[key][0] != path for path, key in found.items())
+    followed = set(found.values())
+    found = {path: key for key, (path, _) in known.items() if key not in followed} | found
+    ids = [
+        # A new image may lie where one was that took its id along.
+        found.get(path) or (own if own not in known else image_id(f"{path} {digest}"))
+        for path, own, digest in zip(table.paths, table.image_ids, contents, strict=True)
+    ]
+    return replace(table, image_ids=tuple(ids)), num_moved
 
 
 def store_tables(
@@ -144,8 +205,38 @@ def store_tables(
         "renamed": before.get("renamed", {}),
         "added": before.get("added", []),
     }
+    not_kept = count_not_kept(read_journal(workspace.journal_file), table, info["renamed"])
+    if not_kept:
+        notes = [*notes, f"Decisions about images or classes that are gone: {not_kept:,}; the journal keeps them."]
+        info["notes"] = notes
     write_json(workspace.info_file, info)
     return ImportReport(workspace, table, tuple(notes), bad_images, () if former is None else _compare(former, table))
+
+
+def count_not_kept(lines: Iterable[Line], table: LabelTable, renamed: Mapping[str, str]) -> int:
+    """Return how many cells that people decided are of images or classes that a table does not have any more."""
+    images, classes = set(table.image_ids), set(table.class_names)
+    states: dict[tuple[str, str], int] = {}
+    for cell in (cell for line in lines for cell in line.cells):
+        name = renamed.get(cell.class_name, cell.class_name)
+        if cell.image_id not in images or name not in classes:
+            states[cell.image_id, name] = cell.after.state
+    return sum(state != UNKNOWN for state in states.values())
+
+
+def remember_export(workspace: Workspace, file: Path) -> None:
+    """Note a file in the data set's folder that is an export, so that no later import takes it for labels."""
+    file = file.resolve()
+    if file.is_relative_to(workspace.root) and file not in exports_of(workspace):
+        with writing(workspace.exports_file), workspace.exports_file.open("a", encoding="utf-8") as stream:
+            stream.write(f"{file.relative_to(workspace.root).as_posix()}\n")
+
+
+def exports_of(workspace: Workspace) -> tuple[Path, ...]:
+    """Return the exports that were written into the data set's folder."""
+    if not workspace.exports_file.exists():
+        return ()
+    return tuple(workspace.root / name for name in workspace.exports_file.read_text(encoding="utf-8").splitlines())
 
 
 def _former(workspace: Workspace, info: Mapping[str, Any]) -> LabelTable | None:
@@ -170,11 +261,15 @@ def _compare(former: LabelTable, table: LabelTable) -> tuple[str, ...]:
     gone_classes = [name for name in former.class_names if name not in table.class_names]
     states = align_cells(former.states, former.image_ids, former.class_names, table, UNKNOWN)
     is_old = np.isin(table.image_ids, list(old))[:, None] & np.isin(table.class_names, former.class_names)
-    changed = int(np.count_nonzero((states != table.states) & is_old))
+    is_changed = (states != table.states) & is_old
+    is_gone = is_changed & (table.states == UNKNOWN)
+    num_gone = int(np.count_nonzero(former.states) - np.count_nonzero(states) + np.count_nonzero(is_gone))
+    num_changed = int(np.count_nonzero(is_changed & ~is_gone))
     said = (
         (new - old, f"New photographs: {len(new - old):,}."),
         (new_classes, f"New classes: {', '.join(new_classes)}."),
-        (changed, f"Imported labels that changed: {changed:,}."),
+        (num_changed, f"Imported labels that changed: {num_changed:,}."),
+        (num_gone, f"Imported labels that are gone: {num_gone:,}."),
         (old - new, f"Photographs that are gone: {len(old - new):,}; the journal keeps their answers."),
         (gone_classes, f"Classes that are gone: {', '.join(gone_classes)}."),
     )

@@ -17,8 +17,15 @@ import numpy.typing as npt
 
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
-from logicmix_studio.formats import WRITE_FORMATS, CellDetails, LossReport, write_cells
-from logicmix_studio.importing import ImportOptions, ImportReport, Progress, import_dataset
+from logicmix_studio.formats import CellDetails, LossReport, write_cells
+from logicmix_studio.importing import (
+    ImportOptions,
+    ImportReport,
+    Progress,
+    count_not_kept,
+    import_dataset,
+    remember_export,
+)
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.review.proposal_set import Proposal, ProposalSet
 from logicmix_studio.runs import Jobs, RunInfo
@@ -363,25 +370,40 @@ class Studio:
 
     # leaving -----------------------------------------------------------------
 
-    def export(self, file: str | Path, format: str = "csv-long", *, proposals: bool = False) -> LossReport:  # noqa: A002
-        """Write the labels to a file, replaced in one step, and return what the format could not hold.
+    def export(
+        self,
+        file: str | Path,
+        format: str = "csv-long",  # noqa: A002
+        *,
+        proposals: bool = False,
+        strict: bool = False,
+    ) -> LossReport:
+        """Write the labels to a file or folder, replaced in one step, and return what the format could not hold.
 
-        The format is csv-long or csv-wide; the former can hold the open pseudo-labels, too, marked as such.
+        Args:
+            file: Where to write.
+            format: One of ``WRITE_FORMATS``.
+            proposals: Whether to write the open pseudo-labels, too, marked as such where the format can.
+            strict: Whether to refuse a format that would lose something.
 
         Raises:
             StudioError: If the format is unknown or the file can't be written.
         """
-        if format not in WRITE_FORMATS:
-            raise StudioError(f"unknown format {format!r}", f"use one of: {', '.join(WRITE_FORMATS)}")
-        current = self.proposed.current
+        current, file = self.proposed.current, Path(file)
         with self.ledger.lock:
             table = replace(self.table, states=self.ledger.states.copy())
             details = CellDetails(
                 sources=self.ledger.sources.copy(),
                 proposals=self.proposed.array() if proposals else None,
                 scores=None if current is None else current.scores,
+                run=self.proposed.choice()[0] if proposals else None,
+                root=self.workspace.root,
             )
-        return write_cells(Path(file), format, table, details)
+            lines = tuple(self.ledger.lines)
+        not_kept = count_not_kept(lines, table, self.dataset.renamed)
+        report = write_cells(file, format, table, details, not_kept=not_kept, is_strict=strict)
+        remember_export(self.workspace, file)
+        return report
 
     # other classes and images ------------------------------------------------
 

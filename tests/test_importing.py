@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.formats import NO_LABELS
 from logicmix_studio.importing import ImportOptions, import_dataset, store_tables
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.store import Dataset, Decision, Ledger, load_table, locate_workspace, save_table
@@ -100,6 +101,19 @@ def test_broken_image_is_refused_or_left_out_and_listed(photos: Path) -> None:
     assert [bad.split(":")[0] for bad in place.info()["bad_images"]] == ["b.png"]
 
 
+def test_names_that_are_not_utf8_are_refused(photos: Path) -> None:
+    odd = photos.rename(photos.with_name("caf\udce9"))
+    with pytest.raises(StudioError, match=r"the name .*/caf\\xe9 is not UTF-8"):
+        import_dataset(locate_workspace(odd), ImportOptions())
+    assert not (odd / ".logicmix").exists()
+    photos = odd.rename(photos)
+    (photos / "labels.csv").rename(photos / "lab\udce9ls.csv")
+    with pytest.raises(StudioError, match=r"lab\\xe9ls.csv: this name is not UTF-8"):
+        import_dataset(locate_workspace(photos), ImportOptions(classes="cat"))
+    with pytest.raises(StudioError, match=r"lab\\xe9ls.csv is not UTF-8"):
+        import_dataset(locate_workspace(photos), ImportOptions(labels=photos / "lab\udce9ls.csv"))
+
+
 def test_complete_labels_of_another_import_are_refused(photos: Path) -> None:
     place = locate_workspace(photos)
     import_dataset(place, ImportOptions(known_proportion=0.5))
@@ -170,6 +184,7 @@ def test_again_reports_what_is_new_and_gone_and_keeps_answers(photos: Path) -> N
             "New photographs: 1.",
             "New classes: fox.",
             "Imported labels that changed: 1.",
+            "Imported labels that are gone: 4.",
             "Photographs that are gone: 1; the journal keeps their answers.",
             "Classes that are gone: cat.",
         )
@@ -210,6 +225,87 @@ def test_again_keeps_the_truth_of_the_demo(photos: Path) -> None:
         assert studio.info["demo"]
         assert studio.complete is not None
         assert studio.complete.tolist() == [[1, 1], [-1, 1], [0, 0]]
+
+
+def test_again_counts_decisions_that_are_not_kept_and_export_says_so(photos: Path, tmp_path: Path) -> None:
+    with Studio.open(photos, who="ada") as studio:
+        studio.decide(studio.image_ids[0], "dog", -1)
+        studio.decide(studio.image_ids[1], "cat", -1)
+        studio.decide(studio.image_ids[2], "cat", -1)
+        studio.decide(studio.image_ids[2], "cat", 0)
+        (photos / "b.png").unlink()
+        (photos / "labels.csv").write_text("image,cat\na.png,0\nc.png,1\n")
+        told = "Decisions about images or classes that are gone: 2; the journal keeps them."
+        assert told in studio.import_again().notes
+        assert told in studio.export(tmp_path / "labels.csv").lines
+        with pytest.raises(StudioError, match="that are gone: 2"):
+            studio.export(tmp_path / "strict.csv", strict=True)
+
+
+def test_a_moved_picture_keeps_its_answers_and_a_new_one_in_its_place_has_none(photos: Path) -> None:
+    for name, colour in (("a", "red"), ("b", "blue"), ("c", "green")):
+        Image.new("RGB", (8, 8), colour).save(photos / f"{name}.png")
+    (photos / "labels.csv").unlink()
+    with Studio.open(photos, who="ada", options=ImportOptions(classes="dog,cat")) as studio:
+        ids = dict(zip(studio.table.paths, studio.image_ids, strict=True))
+        studio.decide(ids["a.png"], "dog", -1)
+        (photos / "new").mkdir()
+        (photos / "a.png").rename(photos / "new" / "first.png")
+        Image.new("RGB", (8, 8), "yellow").save(photos / "a.png")
+        (photos / "b.png").rename(photos / "d.png")
+        (photos / "d.png").with_name("e.png").write_bytes((photos / "d.png").read_bytes())
+        studio.import_again()
+        assert studio.table.paths == ("a.png", "c.png", "d.png", "e.png", "new/first.png")
+        report = studio.import_again()
+        assert report.changed == ("Nothing has changed in the folder.",)
+        now = dict(zip(studio.table.paths, studio.image_ids, strict=True))
+        assert (now["c.png"], now["new/first.png"]) == (ids["c.png"], ids["a.png"])
+        # Two files have the content of b.png: neither is it.
+        assert not {ids["a.png"], ids["b.png"]} & {now["a.png"], now["d.png"], now["e.png"]}
+        (photos / "c.png").rename(photos / "swap.png")
+        (photos / "a.png").rename(photos / "c.png")
+        (photos / "swap.png").rename(photos / "a.png")
+        studio.import_again()
+        swapped = dict(zip(studio.table.paths, studio.image_ids, strict=True))
+        assert (swapped["a.png"], swapped["c.png"]) == (now["c.png"], now["a.png"])
+
+
+def test_a_renamed_picture_is_followed_by_its_content(photos: Path) -> None:
+    Image.new("RGB", (8, 8), "blue").save(photos / "b.png")
+    (photos / "labels.csv").unlink()
+    with Studio.open(photos, who="ada", options=ImportOptions(classes="dog,cat")) as studio:
+        studio.decide(studio.image_ids[1], "dog", -1)
+        before = studio.image_ids[1]
+        (photos / "b.png").rename(photos / "z.png")
+        report = studio.import_again()
+        assert "Photographs that were moved, and keep their answers: 1." in report.notes
+        assert report.changed == ("Nothing has changed in the folder.",)
+        assert (studio.table.paths, studio.states[2].tolist()) == (("a.png", "c.png", "z.png"), [-1, 0])
+        Image.new("RGB", (8, 8), "yellow").save(photos / "b.png")
+        assert studio.import_again().changed == ("New photographs: 1.",)
+        assert studio.states.tolist() == [[0, 0], [0, 0], [0, 0], [-1, 0]]
+        studio.undo()
+        assert studio.image_ids[3] == before
+        assert studio.states[3].tolist() == [0, 0]
+
+
+def test_an_export_in_the_folder_is_no_label_file(photos: Path) -> None:
+    (photos / "labels.csv").unlink()
+    with Studio.open(photos, options=ImportOptions(classes="dog,cat")) as studio:
+        studio.decide(studio.image_ids[0], "dog", -1)
+        studio.export(photos / "labels.csv")
+        studio.export(photos / "labels.csv", "csv-wide")
+        studio.import_again()
+        assert studio.table.states.tolist() == [[0, 0]] * 3
+        assert studio.workspace.exports_file.read_text() == "labels.csv\n"
+
+
+def test_no_labels_and_chosen_columns_are_remembered(photos: Path) -> None:
+    with Studio.open(photos, options=ImportOptions(labels=NO_LABELS, classes="fox")) as studio:
+        assert studio.import_again().table.class_names == ("fox",)
+    with Studio.open(photos, workspace=photos / "else", options=ImportOptions(columns="cat")) as studio:
+        assert studio.import_again().table.class_names == ("cat",)
+        assert studio.states.tolist() == [[-1], [1], [1]]
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])

@@ -1,4 +1,4 @@
-"""What the commands do that need no server: import, train, export, status, stop."""
+"""What the commands do that need no server: import, train, export, convert, status, stop."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import numpy.typing as npt
 from logicmix_studio.cli.terminal import err, note, print_json, progress_bar, show_table
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
+from logicmix_studio.files import write_json
+from logicmix_studio.formats import CellDetails, LossReport, read_dataset, write_cells
 from logicmix_studio.importing import ImportOptions, ImportReport, import_dataset
 from logicmix_studio.labels import NEGATIVE, POSITIVE, STATE_NAMES, UNKNOWN
 from logicmix_studio.processes import wait_until_gone
@@ -50,6 +52,7 @@ def run_import(dataset: Path, workspace: Path | None, options: ImportOptions) ->
         "classes": report.table.num_classes,
         **_counts(report.table.states),
         "notes": list(report.notes),
+        "changed": list(report.changed),
         "bad_images": list(report.bad_images),
     }
 
@@ -58,7 +61,7 @@ def describe_import(found: Mapping[str, Any]) -> str:
     """Return an import's result in words."""
     cells = f"{found['positive']:,} positive, {found['negative']:,} negative, {found['unknown']:,} unknown"
     head = f"{counted(found['images'], 'image')}, {counted(found['classes'], 'class')}; cells: {cells}"
-    return "\n".join([head, *found["notes"], f"workspace: {found['workspace']}"])
+    return "\n".join([head, *found["notes"], *found["changed"], f"workspace: {found['workspace']}"])
 
 
 @dataclass(frozen=True)
@@ -117,17 +120,45 @@ def print_recipe(recipe: str, as_json: bool) -> None:
     show_table(f"Recipe {recipe}: --set NAME=VALUE", ["name", "default", "range", "source"], rows)
 
 
-def run_export(dataset: Path, workspace: Path | None, file: Path, file_format: str, proposals: bool) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Writing:
+    """How ``export`` and ``convert`` write."""
+
+    file: Path
+    format: str
+    is_strict: bool
+    report: Path | None
+    """Where to write the losses as JSON, too."""
+
+    def told(self, losses: LossReport) -> dict[str, Any]:
+        """Return what was written and lost, after writing the report."""
+        done = {"file": str(self.file), "format": self.format, "losses": losses.to_json()}
+        if self.report is not None:
+            write_json(self.report, done)
+        return done
+
+
+def run_export(dataset: Path, workspace: Path | None, how: Writing, proposals: bool) -> dict[str, Any]:
     """Write the labels to a file."""
     studio = Studio.open(dataset, workspace=workspace, read_only=True)
-    report = studio.export(file, file_format, proposals=proposals)
-    return {"file": str(file), "format": file_format, "lost": list(report.lines)}
+    return how.told(studio.export(how.file, how.format, proposals=proposals, strict=how.is_strict))
+
+
+def run_convert(dataset: Path, options: ImportOptions, how: Writing) -> dict[str, Any]:
+    """Read a folder and write its labels in another format, without a workspace; notes go to the terminal."""
+    dataset = dataset.resolve()
+    with progress_bar() as progress:
+        read = read_dataset(dataset, **options.reading, check=False, ignored=[how.file.resolve()], progress=progress)
+    for line in read.notes:
+        note(line)
+    details = CellDetails(root=dataset)
+    return how.told(write_cells(how.file, how.format, read.table, details, is_strict=how.is_strict))
 
 
 def describe_export(done: Mapping[str, Any]) -> str:
     """Return an export's result in words."""
     return "\n".join(
-        [f"wrote {done['file']} ({done['format']})", *(f"not in the file: {line}" for line in done["lost"])]
+        [f"wrote {done['file']} ({done['format']})", *(f"not in the file: {loss['text']}" for loss in done["losses"])]
     )
 
 

@@ -53,8 +53,13 @@ WorkspaceOption = Annotated[
     Path | None,
     Option("--workspace", help="Keep journal, runs and database here instead of DIR/.logicmix.", show_default=False),
 ]
-Labels = Annotated[Path | None, _optional("The label file; found by itself when it is the only one.", readable=False)]
+Labels = Annotated[
+    Path | None,
+    _optional("The label file or folder; found by itself when it is the only one; none for no labels.", readable=False),
+]
 Classes = Annotated[str | None, _optional("Class names: a,b,c or a file with one a line.")]
+Columns = Annotated[str | None, _optional("In tables: read only these columns as labels: a,b,c.")]
+Separator = Annotated[str | None, _optional("In lists of class names: what stands between two.")]
 Exhaustive = Annotated[
     bool | None,
     Option(
@@ -64,6 +69,10 @@ Exhaustive = Annotated[
     ),
 ]
 SkipBad = Annotated[bool, Option("--skip-bad", help="Leave out what is wrong, images or labels, and import the rest.")]
+Target = Annotated[Path, Argument(metavar="FILE", help="The file or folder to write.", show_default=False)]
+Format = Annotated[str, Option(help="csv-long, csv-wide, ...: docs/formats.md lists them; an unknown one tells, too.")]
+Strict = Annotated[bool, Option("--strict", help="Refuse a format that would lose something.")]
+Report = Annotated[Path | None, _optional("Write what the format could not hold to this file, as JSON.")]
 KnownProportion = Annotated[
     float | None, _optional("Trial: hide labels of a completely labelled set and keep this share.", min=0.0, max=1.0)
 ]
@@ -87,6 +96,8 @@ def launch(
     workspace: WorkspaceOption = None,
     labels: Labels = None,
     classes: Classes = None,
+    columns: Columns = None,
+    separator: Separator = None,
     exhaustive: Exhaustive = None,
     skip_bad: SkipBad = False,
     known_proportion: KnownProportion = None,
@@ -106,7 +117,7 @@ def launch(
     from logicmix_studio.cli.serving import Serving, launch_studio
     from logicmix_studio.importing import ImportOptions
 
-    options = ImportOptions(labels, classes, exhaustive, skip_bad, known_proportion, seed)
+    options = ImportOptions(labels, classes, exhaustive, skip_bad, known_proportion, seed, columns, separator)
     launch_studio(dataset, workspace, options, Serving(host, port, password, browser, who, mcp))
 
 
@@ -142,6 +153,8 @@ def import_(
     workspace: WorkspaceOption = None,
     labels: Labels = None,
     classes: Classes = None,
+    columns: Columns = None,
+    separator: Separator = None,
     exhaustive: Exhaustive = None,
     skip_bad: SkipBad = False,
     known_proportion: KnownProportion = None,
@@ -155,7 +168,7 @@ def import_(
     from logicmix_studio.cli import commands
     from logicmix_studio.importing import ImportOptions
 
-    options = ImportOptions(labels, classes, exhaustive, skip_bad, known_proportion, seed)
+    options = ImportOptions(labels, classes, exhaustive, skip_bad, known_proportion, seed, columns, separator)
     _print(commands.run_import(dataset, workspace, options), as_json, commands.describe_import)
 
 
@@ -196,11 +209,13 @@ def train(
 @app.command(epilog="Example: logicmix-studio export ./photos labels.csv --format csv-long")
 def export(
     dataset: Dataset,
-    file: Annotated[Path, Argument(metavar="FILE", help="The file to write.", show_default=False)],
-    format: Annotated[str, Option(help="csv-long or csv-wide.")] = "csv-long",  # noqa: A002
-    proposals: Annotated[
-        bool, Option("--pseudo-labels", help="Add the open pseudo-labels, marked as such (csv-long).")
+    file: Target,
+    format: Format = "csv-long",  # noqa: A002
+    with_pseudo: Annotated[
+        bool, Option("--with-pseudo", help="Add the open pseudo-labels, marked as such where the format can.")
     ] = False,
+    strict: Strict = False,
+    report: Report = None,
     workspace: WorkspaceOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -210,7 +225,35 @@ def export(
     """
     from logicmix_studio.cli import commands
 
-    _print(commands.run_export(dataset, workspace, file, format, proposals), as_json, commands.describe_export)
+    how = commands.Writing(file, format, strict, report)
+    _print(commands.run_export(dataset, workspace, how, with_pseudo), as_json, commands.describe_export)
+
+
+@app.command(epilog="Example: logicmix-studio convert ./photos labels.json --format coco-json")
+def convert(
+    dataset: Dataset,
+    file: Target,
+    format: Format = "csv-long",  # noqa: A002
+    labels: Labels = None,
+    classes: Classes = None,
+    columns: Columns = None,
+    separator: Separator = None,
+    exhaustive: Exhaustive = None,
+    skip_bad: SkipBad = False,
+    strict: Strict = False,
+    report: Report = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read a folder's labels and write them in another format.
+
+    Neither a workspace nor a database is needed. What the format could not hold is said.
+    """
+    from logicmix_studio.cli import commands
+    from logicmix_studio.importing import ImportOptions
+
+    options = ImportOptions(labels, classes, exhaustive, skip_bad, columns=columns, separator=separator)
+    done = commands.run_convert(dataset, options, commands.Writing(file, format, strict, report))
+    _print(done, as_json, commands.describe_export)
 
 
 @app.command(epilog="Example: logicmix-studio status ./photos --json")

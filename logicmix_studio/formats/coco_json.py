@@ -1,79 +1,158 @@
-"""COCO: one JSON file with images, categories and annotations."""
+"""COCO and LVIS: one JSON file with images, categories and annotations, of which only the image level is read.
+
+Own code instead of pycocotools: that knows no absent classes, and stops at ids that are text in one list and numbers in
+another.
+"""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from pathlib import Path
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.formats.request import ReadRequest
-from logicmix_studio.formats.texts import read_text
-from logicmix_studio.labels import NEGATIVE, POSITIVE, TableBuilder
+from logicmix_studio.formats.label_file import LabelFile
+from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
+from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
+from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable, TableBuilder
 
 _LISTS = ("images", "annotations", "categories")
+_NEGATIVES = "neg_category_ids"
 
 
-def is_coco(path: Path) -> bool:
+def is_coco(file: LabelFile) -> bool:
     """Tell whether a JSON file looks like COCO."""
-    text = read_text(path)
-    return all(f'"{key}"' in text for key in _LISTS)
+    return isinstance(file.json, dict) and set(_LISTS) <= set(file.json)
 
 
 def read_coco_json(request: ReadRequest) -> TableBuilder:
-    """Read a COCO file.
+    """Read COCO files.
 
     Where images carry `neg_category_ids`, as in LVIS, those classes are absent for them.
 
     Raises:
-        StudioError: If the file is no JSON or lacks one of the three lists.
+        StudioError: If one of the three lists is none.
     """
-    content, file = _load(request.labels), request.labels.name
-    names = _names_by_id(request.labels, content["categories"])
-    class_names = request.class_names or tuple(names.values())
-    builder = request.start(class_names, repeats_allowed=True)
-    present = defaultdict[Any, dict[str, None]](dict)
-    image_ids = {image.get("id") for image in content["images"]}
-    for number, annotation in enumerate(content["annotations"]):
-        image_id, category = annotation.get("image_id"), annotation.get("category_id")
-        if image_id not in image_ids:
-            request.report(f"annotation {number}: there is no image with id {image_id!r}")
-        elif category not in names:
-            request.report(f"annotation {number}: there is no category with id {category!r}")
-        else:
-            present[image_id][names[category]] = None
-    for image in content["images"]:
-        path = request.find_image(str(image.get("file_name", "")))
-        if path is None:
-            continue
-        found = present[image.get("id")]
-        for name in found:
-            builder.add_cell(path, name, POSITIVE, file=file)
-        absent = [names[key] for key in image.get("neg_category_ids", ()) if key in names]
-        if request.is_exhaustive:
-            absent = [name for name in class_names if name not in found]
-        for name in absent:
-            builder.add_cell(path, name, NEGATIVE, file=file)
-    return builder
+    statements: list[Statement] = []
+    class_names: dict[str, None] = {}
+    for file in request.files:
+        content = _checked(file)
+        names = _names_by_id(request, file, content)
+        class_names |= dict.fromkeys(names.values())
+        statements += _statements(request, file, content, names)
+    request.class_names = request.class_names or tuple(class_names)
+    return read_statements(request, statements)
 
 
-def _load(path: Path) -> dict[str, list[dict[str, Any]]]:
+def _checked(file: LabelFile) -> dict[str, list[dict[str, Any]]]:
     """Return the three lists of a COCO file, checked to be lists of objects."""
-    try:
-        content = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise StudioError(f"{path}:{error.lineno}: not readable as JSON: {error.msg}", "Correct the file.") from error
     for key in _LISTS:
-        part = content.get(key) if isinstance(content, dict) else None
+        part = file.json.get(key)
         if not isinstance(part, list) or not all(isinstance(item, dict) for item in part):
-            raise StudioError(f"{path}: {key!r} is no list of objects", "Give a COCO file of annotations.")
-    return content  # type: ignore[no-any-return]  # checked above
+            raise StudioError(f"{file.path}: {key!r} is no list of objects", "Give a COCO file of annotations.")
+    return file.json  # type: ignore[no-any-return]  # checked above
 
 
-def _names_by_id(path: Path, categories: list[dict[str, Any]]) -> dict[Any, str]:
-    """Return the class of each category id."""
-    names = {item.get("id"): str(item.get("name", "")) for item in categories}
-    if len(names) < len(categories) or len(set(names.values())) < len(categories):
-        raise StudioError(f"{path}: two categories have the same id or name", "Give each its own.")
-    return names
+def _key(value: Any) -> str:
+    """Return an id in one form, whether it is text or a number."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _names_by_id(request: ReadRequest, file: LabelFile, content: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
+    """Return the class of each category id; a category that only stands above others is no class."""
+    categories = content["categories"]
+    names = {_key(item.get("id")): str(item.get("name", "")).strip() for item in categories}
+    if len(names) < len(categories):
+        twice = Counter(_key(item.get("id")) for item in categories).most_common(1)[0][0]
+        raise StudioError(f"{file.path}: two categories have the id {twice}", "Give each its own.")
+    used = {_key(item.get("category_id")) for item in content["annotations"]}
+    used |= {_key(key) for image in content["images"] for key in image.get(_NEGATIVES) or ()}
+    parents = {
+        str(item.get("supercategory", "")) for item in categories if item.get("supercategory") != item.get("name")
+    }
+    above = [key for key, name in names.items() if name in parents and key not in used]
+    if above:
+        told = ", ".join(names[key] for key in above)
+        request.notes.append(f"Categories in {file.name} that only stand above others and are no classes: {told}.")
+    return {key: name for key, name in names.items() if key not in above}
+
+
+def _statements(
+    request: ReadRequest, file: LabelFile, content: dict[str, list[dict[str, Any]]], names: dict[str, str]
+) -> Iterator[Statement]:
+    counts = Counter(_key(image.get("id")) for image in content["images"])
+    for key in (key for key, count in counts.items() if count > 1):
+        request.report(f"{counts[key]} images have the id {key}: nobody can know which one is meant", file)
+    present = defaultdict[str, dict[str, None]](dict)
+    for number, annotation in enumerate(content["annotations"]):
+        image_key, category = _key(annotation.get("image_id")), _key(annotation.get("category_id"))
+        if image_key not in counts:
+            request.report(f"annotation {number}: there is no image with id {annotation.get('image_id')!r}", file)
+        elif category not in names:
+            request.report(f"annotation {number}: there is no category with id {annotation.get('category_id')!r}", file)
+        else:
+            present[image_key][names[category]] = None
+    for image in content["images"]:
+        key = _key(image.get("id"))
+        if counts[key] == 1:
+            absent = dict.fromkeys(names[_key(one)] for one in image.get(_NEGATIVES) or () if _key(one) in names)
+            path = request.find_image(_file_name(image), file)
+            split = request.parse_split(str(image.get("split", "")), file)
+            yield Statement(path, tuple(present[key]), file, split=split, absent=tuple(absent))
+
+
+def _file_name(image: dict[str, Any]) -> str:
+    """Return an image's name; LVIS has it only at the end of an address, behind its split's folder."""
+    name = image.get("file_name") or "/".join(urlsplit(str(image.get("coco_url", ""))).path.rsplit("/", 2)[-2:])
+    return str(name)
+
+
+def write_coco_json(cells: Cells) -> Contents:
+    """Write a COCO file with absent classes as LVIS has them.
+
+    Where the size of an image is known, its annotations have a box of all of it, as COCO's readers ask for one.
+    """
+    yield "", _parts(cells, cells.table)
+
+
+def _parts(cells: Cells, table: LabelTable) -> Iterable[str]:
+    sizes = [cells.size(path) for path in table.paths]
+    categories = [{"id": column, "name": name} for column, name in enumerate(table.class_names, start=1)]
+    images = (
+        {"id": row + 1, "file_name": path, "split": table.splits[row]}
+        | ({"width": size[0], "height": size[1]} if (size := sizes[row]) else {})
+        | {_NEGATIVES: (np.flatnonzero(table.states[row] == NEGATIVE) + 1).tolist()}
+        for row, path in enumerate(table.paths)
+    )
+    positives = np.argwhere(table.states == POSITIVE).tolist()
+    annotations = (
+        {"id": number, "image_id": row + 1, "category_id": column + 1, "iscrowd": 0}
+        | ({"bbox": [0, 0, *size], "area": size[0] * size[1]} if (size := sizes[row]) else {})
+        for number, (row, column) in enumerate(positives, start=1)
+    )
+    for start, items in (
+        ('{"categories": [', categories),
+        ('], "images": [', images),
+        ('], "annotations": [', annotations),
+    ):
+        yield start + "\n"
+        for number, item in enumerate(items):
+            yield (",\n" if number else "") + json.dumps(item, ensure_ascii=False)
+    yield "]}\n"
+
+
+COCO_JSON = LabelFormat(
+    "coco-json",
+    "images, annotations and categories",
+    is_coco,
+    read_coco_json,
+    write_coco_json,
+    {"negatives", "splits", "classes"},
+    suffixes=(".json",),
+    names_only_positives=True,
+    uses_classes_file=False,
+)

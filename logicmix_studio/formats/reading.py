@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.formats.registry import LabelFormat, find_labels, recognise
+from logicmix_studio.formats.registry import Layout, find_labels, open_labels
 from logicmix_studio.formats.request import ImageNames, ReadRequest
-from logicmix_studio.formats.texts import CLASSES_FILE, parse_classes, read_classes
-from logicmix_studio.images.decode import ImageScan, Progress, UnreadableImage, check_images, scan_images
-from logicmix_studio.labels import LabelProblems, LabelTable, Problem
+from logicmix_studio.formats.texts import CLASSES_FILE, NO_LABELS, parse_classes, read_classes, shown, split_of_name
+from logicmix_studio.images.decode import ImageScan, Progress, UnreadableImage, check_images, scan_images, shown_path
+from logicmix_studio.labels import LabelProblems, LabelTable, Problem, TableBuilder
 
 
 @dataclass(frozen=True)
@@ -35,22 +36,28 @@ def read_dataset(
     *,
     labels: Path | None = None,
     classes: str | Sequence[str] | None = None,
+    columns: str | None = None,
+    separator: str | None = None,
     exhaustive: bool | None = None,
     skip_bad: bool = False,
     check: bool = True,
+    ignored: Collection[Path] = (),
     progress: Progress | None = None,
 ) -> ReadResult:
     """Read a folder of images and the labels that lie with it.
 
     Args:
         root: The folder.
-        labels: The label file, or a folder of VOC files; found by itself if None.
+        labels: The label file, or a folder of them; found by itself if None; `NO_LABELS` for none.
         classes: Class names in column order, or as the option `--classes` gives them: names joined by commas,
             or a file with one name a line. Found in the labels or in `classes.txt` if None.
+        columns: In tables: the only columns that hold labels, joined by commas.
+        separator: In lists of class names: what stands between two; found by itself if None.
         exhaustive: In a format that names only the classes present (list, VOC, COCO): whether every other
             class is absent. They stay unknown if None, and a note says so.
         skip_bad: Whether to leave out broken images and wrong statements instead of refusing all.
         check: Whether to decode every image once in order to find broken ones.
+        ignored: Files that are no labels, as exports.
         progress: Called with (done, total, message).
 
     Raises:
@@ -58,37 +65,68 @@ def read_dataset(
         StudioError: There are no images, no classes, or no labels that can be read.
     """
     scan = scan_images(root)
-    if not scan.images:
-        raise StudioError(f"there is no image in {root}", "Give the folder that holds the images.")
-    labels = labels if labels is not None else find_labels(root)
-    label_format = recognise(labels) if labels is not None else None
-    class_names = _class_names(root, labels, classes, label_format)
-    if labels is None and class_names is None:
+    if not (scan.images or scan.refused):
+        raise StudioError(f"there is no image in {root}{_unread(scan)}", "Give the folder that holds the images.")
+    layout = _find_layout(root, scan, labels, parse_classes(columns) if columns else None, ignored)
+    class_names = _class_names(root, classes, layout)
+    if layout is None and class_names is None:
         raise StudioError(
             f"{root} holds images, but neither labels nor classes",
             f"Give the classes (--classes a,b,c or --classes FILE), write them to {CLASSES_FILE}, "
             "one a line, or name a label file (--labels FILE).",
         )
     paths, bad_images, problems = _find_readable(root, scan, check, progress)
-    bad_paths = [error.path.relative_to(root).as_posix() for error in bad_images]
-    images, bad_names = ImageNames(root, paths), ImageNames(root, bad_paths)
-    request = ReadRequest(labels or root, images, bad_names, class_names, bool(exhaustive))
+    bad = [*scan.refused, *(error.path for error in bad_images)]
+    request = ReadRequest(
+        () if layout is None else layout.files,
+        ImageNames(root, paths),
+        ImageNames(root, [path.relative_to(root).as_posix() for path in bad]),
+        ImageNames(root, [path.relative_to(root).as_posix() for path in scan.unread]),
+        class_names=class_names,
+        is_exhaustive=bool(exhaustive),
+        separator=separator,
+        progress=progress,
+    )
     if progress is not None:
         progress(0, 1, "reading labels")
-    builder = label_format.read(request) if label_format is not None else request.start(class_names)
+    builder = request.start(class_names) if layout is None else _read(layout, request)
     for problem in (*problems, *request.problems):
         builder.add_problem(problem.message, file=problem.file, line=problem.line)
     try:
         table = builder.build(skip_bad=skip_bad)
     except LabelProblems as error:
         raise LabelProblems(error.problems, "Correct these places, or leave them out with --skip-bad.") from error
+    if any(file.split for file in request.files):  # also for images without a label
+        folders = (split_of_name(PurePosixPath(path).with_name("x")) for path in table.paths)
+        table = replace(table, splits=tuple(own or split for own, split in zip(table.splits, folders, strict=True)))
+    where = root if layout is None else layout.name
     if not table.num_classes:
-        raise StudioError(f"the labels in {request.labels} name no class", "Give the classes with --classes.")
-    notes = [*_about_format(request, label_format, exhaustive), *request.notes]
-    notes += _about_rows(request, table, len(builder.problems))
+        raise StudioError(f"the labels in {where} name no class", "Give the classes with --classes.")
+    notes = [*_about_format(request, layout, exhaustive), *request.notes]
+    notes += _about_images(request, scan, table, str(where), sum(problem.count for problem in builder.problems))
     if progress is not None:
         progress(1, 1, "reading labels")
     return ReadResult(table, tuple(notes), tuple(bad_images), builder.problems)
+
+
+def _find_layout(
+    root: Path, scan: ImageScan, labels: Path | None, columns: tuple[str, ...] | None, ignored: Collection[Path]
+) -> Layout | None:
+    if labels == NO_LABELS:
+        return None
+    if labels is not None:
+        return open_labels(root, labels, columns)
+    return find_labels(root, [path for path in scan.others if path not in ignored], columns)
+
+
+def _read(layout: Layout, request: ReadRequest) -> TableBuilder:
+    try:
+        return layout.label_format.read(request)
+    except (AttributeError, KeyError, TypeError) as error:
+        if ".json" not in layout.label_format.suffixes:
+            raise
+        told = f"{layout.name} is not built as {layout.label_format.name} is: {error}"
+        raise StudioError(told, "Correct the file, or export it anew.") from error
 
 
 def _find_readable(
@@ -98,37 +136,36 @@ def _find_readable(
     bad_images = check_images(scan.images, progress) if check else []
     reasons = {error.path: f"cannot read this image: {error.reason}" for error in bad_images}
     images = [path.relative_to(root).as_posix() for path in scan.images if path not in reasons]
+    problems = [Problem(shown_path(path.relative_to(root)), 0, why) for path, why in (reasons | scan.refused).items()]
     if not images:
-        raise StudioError(
-            f"no image in {root} can be read, of {len(scan.images):,}: {bad_images[0].reason}",
-            "Look whether the files are whole.",
-        )
-    reasons |= dict.fromkeys(scan.refused, "this link leads out of the data set's folder")
-    problems = [Problem(path.relative_to(root).as_posix(), 0, reason) for path, reason in reasons.items()]
+        told = f"no image in {root} can be read, of {len(problems):,}: {problems[0]}"
+        raise StudioError(told, "Look whether the files are whole.")
     return images, bad_images, problems
 
 
-def _class_names(
-    root: Path, labels: Path | None, classes: str | Sequence[str] | None, label_format: LabelFormat | None
-) -> tuple[str, ...] | None:
+def _class_names(root: Path, classes: str | Sequence[str] | None, layout: Layout | None) -> tuple[str, ...] | None:
     """Return the classes that were given or stand in `classes.txt`, or None."""
     if isinstance(classes, str):
         return parse_classes(classes)
     if classes is not None:
         return tuple(classes)
-    if label_format is not None and not label_format.uses_classes_file:
+    if layout is not None and not layout.label_format.uses_classes_file:
         return None
-    places = [root] if labels is None else [root, labels.parent]
+    places = [root] if layout is None else [root, layout.folder, layout.files[0].path.parent]
     files = (place / CLASSES_FILE for place in places)
     return next((read_classes(file) for file in files if file.is_file()), None)
 
 
-def _about_format(request: ReadRequest, label_format: LabelFormat | None, exhaustive: bool | None) -> list[str]:
+def _about_format(request: ReadRequest, layout: Layout | None, exhaustive: bool | None) -> list[str]:
     """Say what was read and how absence was understood."""
-    if label_format is None:
+    if layout is None:
         return ["No labels were found: every cell is unknown."]
-    name = request.labels.name
-    notes = [f"Labels read from {name} ({label_format.name})."]
+    name, label_format = layout.name, layout.label_format
+    notes = [f"Labels read from {name} ({label_format.name}: {label_format.sign})."]
+    if layout.ignored:
+        notes.append(f"Files beside them that are no labels: {len(layout.ignored):,} ({shown(layout.ignored)}).")
+    if splits := dict.fromkeys(file.split for file in layout.files if file.split):
+        notes.append(f"Splits taken from the names of files and folders: {', '.join(splits)}.")
     if not label_format.names_only_positives:
         if exhaustive is not None:
             notes.append(f"{name} states absence itself, so --exhaustive and --not-exhaustive change nothing.")
@@ -142,15 +179,27 @@ def _about_format(request: ReadRequest, label_format: LabelFormat | None, exhaus
     return notes
 
 
-def _about_rows(request: ReadRequest, table: LabelTable, num_problems: int) -> list[str]:
-    """Say which images have no row, and what was left out."""
+def _about_images(request: ReadRequest, scan: ImageScan, table: LabelTable, where: str, num_problems: int) -> list[str]:
+    """Say which images have no row, which are not read, and what was left out."""
     notes = []
     num_without = table.num_images - len(request.found)
     if num_without and request.found:
-        notes.append(f"Images without a row in {request.labels.name}: {num_without:,}; their cells are unknown.")
+        notes.append(f"Images without a row in {where}: {num_without:,}; their cells are unknown.")
+    if request.other_endings:
+        name, path = next(iter(request.other_endings.items()))
+        told = f"Images with another ending than in {where}: {len(request.other_endings):,} ({name} is {path})."
+        notes.append(told)
+    if scan.unread:
+        notes.append(f"Images of kinds that are not read{_unread(scan)}.")
     if num_problems:
         notes.append(f"Problems passed over (--skip-bad): {num_problems:,}.")
     num_test = int(np.count_nonzero(table.is_test))
     if num_test:
         notes.append(f"Images of split test: {num_test:,}; they only measure: no training, no pseudo-labels.")
     return notes
+
+
+def _unread(scan: ImageScan) -> str:
+    """Return how many images of which kinds are not read; empty for none."""
+    kinds = Counter(path.suffix.lower() for path in scan.unread)
+    return f": {', '.join(f'{count:,} {kind}' for kind, count in sorted(kinds.items()))}" if kinds else ""

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import posixpath
+import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import numpy as np
+
+from logicmix_studio.formats.label_file import LabelFile
+from logicmix_studio.formats.texts import WrongValueError, parse_split, shown
+from logicmix_studio.images.decode import IMAGE_SUFFIXES, UNREAD_SUFFIXES, Progress
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, Problem, TableBuilder, clean_path
 
 _SHOWN: Final = 3
@@ -28,7 +34,7 @@ class ImageNames:
         paths: Paths below it, with forward slashes.
     """
 
-    def __init__(self, root: Path, paths: Sequence[str]) -> None:
+    def __init__(self, root: Path, paths: Iterable[str]) -> None:
         self._roots = tuple(f"{os.fspath(place).rstrip('/')}/" for place in (root.absolute(), root.resolve()))
         self.paths = dict.fromkeys(paths)
 
@@ -37,33 +43,48 @@ class ImageNames:
         """Paths of each file name, with and without its ending; only made when a name is no path."""
         by_name: dict[str, list[str]] = defaultdict(list)
         for path in sorted(self.paths):
-            name = posixpath.basename(path)
+            name = _normal(posixpath.basename(path))
             for called in dict.fromkeys((name, posixpath.splitext(name)[0])):
                 by_name[called].append(path)
         return by_name
 
-    def find(self, name: str) -> str:
+    def find(self, name: str, folder: str = "") -> str:
         """Return the path of the image that a name means.
 
         A name may be the path below the folder, the end of that path, a longer path that ends with it, or the
-        file name, if no other image has the same; the ending (.jpg) may be left out.
+        file name, if no other image has the same; the ending (.jpg) may be left out, and letters may be composed in
+        another way (Unicode's normal forms).
+
+        Args:
+            name: What a label file calls the image.
+            folder: The label file's folder below the data set's: an image there is meant before others.
 
         Raises:
             UnknownImageError: If no image or more than one fits, or the name leads out of the folder.
         """
-        if name in self.paths:
+        if not folder and name in self.paths:
             return name
         cleaned = self._relative(name)
-        if cleaned in self.paths:
-            return cleaned
-        candidates = self._by_name.get(posixpath.basename(cleaned), [])
-        fitting = [path for path in candidates if _is_end_of_other(cleaned, path)] or candidates
+        for path in (posixpath.join(folder, cleaned), cleaned):
+            if path in self.paths:
+                return path
+        candidates = self._by_name.get(_normal(posixpath.basename(cleaned)), [])
+        fitting = [path for path in candidates if _is_end_of_other(_normal(cleaned), _normal(path))] or candidates
+        fitting = [path for path in fitting if folder and path.startswith(f"{folder}/")] or fitting
         if len(fitting) == 1:
             return fitting[0]
         if not fitting:
             raise UnknownImageError(f"there is no image {name!r}")
-        shown = ", ".join(fitting[:_SHOWN]) + (", ..." if len(fitting) > _SHOWN else "")
-        raise UnknownImageError(f"{name!r} may be any of {len(fitting)} images ({shown}): give its folder, too")
+        told = f"{name!r} may be any of {len(fitting)} images ({shown(fitting, _SHOWN)}): give its folder, too"
+        raise UnknownImageError(told)
+
+    def has(self, name: str, folder: str = "") -> bool:
+        """Return whether a name means one of the images."""
+        try:
+            self.find(name, folder)
+        except UnknownImageError:
+            return False
+        return True
 
     def _relative(self, name: str) -> str:
         """Return a name in normal form; an absolute path below the folder becomes relative."""
@@ -76,6 +97,10 @@ class ImageNames:
             raise UnknownImageError(str(error)) from error
 
 
+def _normal(name: str) -> str:
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
 def _is_end_of_other(name: str, path: str) -> bool:
     """Tell whether one is the end of the other, by whole parts; the file ending may be missing."""
     ends = [path, posixpath.splitext(path)[0]]
@@ -84,24 +109,32 @@ def _is_end_of_other(name: str, path: str) -> bool:
 
 @dataclass
 class ReadRequest:
-    """One reading of one label file, shared by all formats."""
+    """One reading of one label file, or of several of one format."""
 
-    labels: Path
-    """The label file, or a folder of them."""
+    files: Sequence[LabelFile]
+    """The label files, at least one."""
     images: ImageNames
     """The images that can be read, in the order of the table."""
     bad_images: ImageNames
     """Images that cannot be read; what is said about them is passed over."""
-    class_names: tuple[str, ...] | None
+    unread_images: ImageNames
+    """Images of kinds that are not read."""
+    class_names: tuple[str, ...] | None = None
     """The classes, if they were given; otherwise the format finds them."""
-    is_exhaustive: bool
+    is_exhaustive: bool = False
     """In a format that names only present classes: whether the others are absent, not unknown."""
+    separator: str | None = None
+    """In lists of class names: what stands between two; None where the format finds it."""
+    progress: Progress | None = None
+    """Called with (done, total, message) while a large file is read."""
     notes: list[str] = field(default_factory=list)
     """What a user should know about the reading."""
     problems: list[Problem] = field(default_factory=list)
     """What is wrong with parts of the file that no builder sees."""
     found: set[str] = field(default_factory=set)
     """Paths of images about which something was said."""
+    other_endings: dict[str, str] = field(default_factory=dict)
+    """Names with another ending than the only image of that stem, and this image."""
 
     def start(self, class_names: Sequence[str] | None, *, repeats_allowed: bool = False) -> TableBuilder:
         """Return a builder that knows all images, in their order; see `TableBuilder` for the arguments."""
@@ -110,54 +143,79 @@ class ReadRequest:
             builder.add_image(path)
         return builder
 
-    def report(self, message: str, line: int = 0, file: str = "") -> None:
-        """Note what is wrong in a line (0 where there is none) of the label file, or of one of its files."""
-        self.problems.append(Problem(file or self.labels.name, line, message))
+    def report(self, message: str, file: LabelFile, line: int = 0) -> None:
+        """Note what is wrong in a line (0 where there is none) of a label file."""
+        self.problems.append(Problem(file.name, line, message))
 
-    def find_image(self, name: str, line: int = 0, file: str = "") -> str | None:
-        """Return the path of an image, or None after noting what is wrong with its name."""
+    def parse_split(self, word: str, file: LabelFile, line: int = 0) -> str:
+        """Return the split that a word stands for, or else the file's; a wrong word is noted."""
         try:
-            path = self.images.find(name)
+            return parse_split(word) or file.split
+        except WrongValueError as error:
+            self.report(str(error), file, line)
+            return ""
+
+    def find_image(self, name: str, file: LabelFile, line: int = 0) -> str | None:
+        """Return the path of an image, or None after noting what is wrong with its name.
+
+        Where no image is called so, the only one of the same stem is meant.
+        """
+        folder = posixpath.dirname(file.name)
+        try:
+            path = self.images.find(name, folder)
         except UnknownImageError as error:
-            try:
-                self.bad_images.find(name)
-            except UnknownImageError:
-                self.report(str(error), line, file)
-            return None
+            stem, ending = posixpath.splitext(name.strip())
+            is_other = ending.lower() in IMAGE_SUFFIXES | UNREAD_SUFFIXES
+            if self.bad_images.has(name, folder):
+                return None
+            if is_other and self.unread_images.has(name, folder):
+                self.report(f"{name!r} is an image of a kind that is not read; save it as JPEG or PNG", file, line)
+                return None
+            if not is_other or not self.images.has(stem, folder):
+                self.report(str(error), file, line)
+                return None
+            path = self.other_endings[name] = self.images.find(stem, folder)
         self.found.add(path)
         return path
 
 
-class Positives(NamedTuple):
-    """The classes that are present in one image."""
+class Statement(NamedTuple):
+    """What a label file says about one image."""
 
     path: str | None
     """The image; None where the one that is named is not found."""
-    class_names: tuple[str, ...]
+    present: tuple[str, ...]
     """Classes, each once."""
-    file: str
+    file: LabelFile
     line: int = 0
     split: str = ""
+    absent: tuple[str, ...] = ()
+    """Classes that are absent, whatever the others are."""
 
 
-def read_positives(request: ReadRequest, rows: Sequence[Positives]) -> TableBuilder:
-    """Take lists of present classes; the others become absent or stay unknown, as the request says.
+def read_statements(request: ReadRequest, statements: Sequence[Statement]) -> TableBuilder:
+    """Take what is said of images; classes that are not named become absent or stay unknown, as the request says.
 
-    Without given classes, all that are met are taken, in alphabetical order.
+    Without given classes, all that are met for some image are taken, in alphabetical order.
     """
-    class_names = request.class_names or tuple(sorted({name for row in rows for name in row.class_names}))
-    builder = request.start(class_names)
-    columns = {name: column for column, name in enumerate(class_names)}
+    met = {name for said in statements if said.path is not None for name in (*said.present, *said.absent)}
+    builder = request.start(request.class_names or tuple(sorted(met)))
+    columns = {name: column for column, name in enumerate(builder.class_names)}
     rest = NEGATIVE if request.is_exhaustive else UNKNOWN
-    for path, names, file, line, split in rows:
+    for path, present, file, line, split, absent in statements:
         if path is None:
             continue
-        states = [rest] * len(columns)
-        for name in names:
+        states = np.full(len(columns), rest, dtype=np.int8)
+        for names, state in ((absent, NEGATIVE), (present, POSITIVE)):
+            for name in names:
+                if name in columns:
+                    states[columns[name]] = state
+                else:
+                    # The builder knows how to say that there is no such class, and which is meant perhaps.
+                    builder.add_cell(path, name, UNKNOWN, file=file.name, line=line)
+        for name in set(present).intersection(absent):
+            builder.add_problem(f"{name!r} of {path!r} is said to be present and absent", file=file.name, line=line)
             if name in columns:
-                states[columns[name]] = POSITIVE
-            else:
-                # The builder knows how to say that there is no such class, and which is meant perhaps.
-                builder.add_cell(path, name, UNKNOWN, file=file, line=line)
-        builder.add_row(path, states, split=split, file=file, line=line)
+                states[columns[name]] = UNKNOWN
+        builder.add_row(path, states, split=split or file.split, file=file.name, line=line)
     return builder

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import codecs
-from pathlib import Path
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from logicmix_studio.errors import StudioError
@@ -11,6 +14,8 @@ from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, LabelProblems, P
 
 CLASSES_FILE: Final = "classes.txt"
 """A file of this name beside the images gives class names and their order."""
+NO_LABELS: Final = Path("none")
+"""Stands for: there are no labels."""
 
 _WORDS: Final = {
     POSITIVE: ("1", "1.0", "+1", "true", "yes", "positive", "present", "t", "y"),
@@ -19,6 +24,13 @@ _WORDS: Final = {
 }
 STATE_OF_WORD: Final = {word: state for state, words in _WORDS.items() for word in words}
 """The state that a word in lower case stands for; uncertain is unknown."""
+MINUS_ONE: Final = ("-1", "-1.0")
+"""Means absent to some and uncertain to others."""
+_SPLITS: Final = {
+    **{"": "", "train": "train", "training": "train", "trainval": "", "test": "test", "testing": "test"},
+    **{"val": "val", "valid": "val", "validation": "val", "dev": "val"},
+}
+"""The split that a word in lower case stands for; train and val together are none."""
 
 
 class WrongValueError(ValueError):
@@ -31,28 +43,29 @@ def read_text(path: Path) -> str:
     Raises:
         StudioError: If it cannot be opened, or is in another encoding.
     """
+    encoding, content = encoding_of(path), path.read_bytes()
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise StudioError(f"cannot read {path}: {error.strerror}", "Check the path and its permissions.") from error
-    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        return content.decode("utf-16" if is_utf16 else "utf-8-sig")
+        return content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise StudioError(
-            f"{path}:{line}: the text is not UTF-{16 if is_utf16 else 8} (byte 0x{content[error.start]:02x})",
+            f"{path}:{line}: the text is not UTF-{16 if encoding == 'utf-16' else 8} (byte 0x{content[error.start]:02x})",
             "Save the file with the encoding UTF-8.",
         ) from error
 
 
-def visible_files(root: Path, pattern: str) -> list[Path]:
-    """Return the files below a folder that fit a pattern and are not hidden, sorted."""
-    return sorted(
-        path
-        for path in root.glob(pattern)
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
-    )
+def encoding_of(path: Path) -> str:
+    """Return `utf-16` where a file begins with its mark, or else `utf-8-sig`.
+
+    Raises:
+        StudioError: If it cannot be opened.
+    """
+    try:
+        with path.open("rb") as file:
+            is_utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    except OSError as error:
+        raise StudioError(f"cannot read {path}: {error.strerror}", "Check the path and its permissions.") from error
+    return "utf-16" if is_utf16 else "utf-8-sig"
 
 
 def parse_classes(text: str) -> tuple[str, ...]:
@@ -100,6 +113,32 @@ def read_classes(path: Path) -> tuple[str, ...]:
     return tuple(first_lines)
 
 
+def stems(paths: Sequence[str], format_name: str) -> list[str]:
+    """Return paths without their endings; a StudioError where two would be the same."""
+    found = [str(PurePosixPath(path).with_suffix("")) for path in paths]
+    if len(set(found)) < len(found):
+        twice = next(stem for stem in found if found.count(stem) > 1)
+        raise StudioError(f"{format_name} cannot hold two images called {twice!r} but for their endings", "Rename one.")
+    return found
+
+
+def file_name(class_name: str, format_name: str) -> str:
+    """Return a class name that a file can be called after; a StudioError for others."""
+    if "/" in class_name or "\0" in class_name or class_name.splitlines() != [class_name]:
+        told = f"{format_name} cannot hold a class called {class_name!r}: its files are called after classes"
+        raise StudioError(told, "Rename the class, or export in another format.")
+    return class_name
+
+
+def class_lines(class_names: Sequence[str], format_name: str) -> list[str]:
+    """Return what `read_classes` reads again; a StudioError for a name that is no line."""
+    for name in class_names:
+        if name.splitlines() != [name]:
+            told = f"{format_name} cannot hold a class called {name!r}: its list of classes has one a line"
+            raise StudioError(told, "Rename the class, or export in another format.")
+    return [f"{name}\n" for name in class_names]
+
+
 def parse_state(text: str) -> int:
     """Return the state that a value stands for; case and surrounding blanks do not matter.
 
@@ -114,7 +153,7 @@ def parse_state(text: str) -> int:
     state = STATE_OF_WORD.get(text.lower())
     if state is not None:
         return state
-    if text in ("-1", "-1.0"):
+    if text in MINUS_ONE:
         raise WrongValueError(
             f"the value {text!r} may mean absent or uncertain: write 0 for absent, "
             "and leave the cell empty (or write u) for uncertain"
@@ -123,8 +162,38 @@ def parse_state(text: str) -> int:
 
 
 def parse_split(text: str) -> str:
-    """Return train, val or test, or an empty text for none; a WrongValueError for anything else."""
-    split = text.strip().lower()
-    if split not in ("", "train", "val", "test"):
+    """Return train, val or test, or an empty text for none; a WrongValueError for anything else.
+
+    Example:
+        >>> parse_split("Validation"), parse_split("")
+        ('val', '')
+    """
+    split = _SPLITS.get(text.strip().lower())
+    if split is None:
         raise WrongValueError(f"the split {text.strip()!r} is none of train, val and test")
     return split
+
+
+def split_of_name(path: PurePosixPath) -> str:
+    """Return the split that a file's name, or else its nearest folder, is called after; empty for none.
+
+    Example:
+        >>> split_of_name(PurePosixPath("valid/_classes.csv")), split_of_name(PurePosixPath("instances_train2017.json"))
+        ('val', 'train')
+    """
+    for name in (path.stem, *reversed(path.parts[:-1])):
+        words = [word for word in re.split(r"[^a-z]+", name.lower()) if _SPLITS.get(word)]
+        if words:
+            return _SPLITS[words[-1]]
+    return ""
+
+
+def shown(names: Iterable[str], most: int = 5) -> str:
+    """Return names joined by commas, the first few of many.
+
+    Example:
+        >>> shown(["a", "b", "c"], 2)
+        'a, b, ...'
+    """
+    first = list(itertools.islice(names, most + 1))
+    return ", ".join(first[:most]) + (", ..." if len(first) > most else "")

@@ -10,12 +10,24 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 
 from logicmix_studio.errors import StudioError
 
-IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
+JPEG_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
+_OTHER_SUFFIXES: Final = frozenset({".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
+IMAGE_SUFFIXES: Final = JPEG_SUFFIXES | _OTHER_SUFFIXES | ({".avif"} if features.check("avif") else set())
 """File name endings, in lower case, that count as images."""
+UNREAD_SUFFIXES: Final = frozenset(
+    {".avif", ".heic", ".heif", ".jp2", ".jxl", ".svg", ".psd", ".dcm", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
+)
+"""Endings of images that are not read (AVIF only where Pillow can't)."""
+
+_LABEL_SUFFIXES: Final = frozenset({".csv", ".tsv", ".json", ".xml"})
+# Folders that a storage device, an archive program or a file system makes for itself.
+_MACHINE_FOLDERS: Final = frozenset({"@eaDir", "#recycle", "$RECYCLE.BIN", "__MACOSX", "lost+found"})
+# A folder that holds both is a workspace, wherever it lies.
+_WORKSPACE_FILES: Final = frozenset({"workspace.json", "import"})
 
 MAX_PIXELS: Final = 300_000_000
 """The largest image that is decoded; it needs 0.9 GB of memory as RGB."""
@@ -50,8 +62,12 @@ class ImageScan:
 
     images: list[Path]
     """Image files, sorted by their path below the root; not resolved."""
-    refused: list[Path]
-    """Links that lead out of the root; they are never opened."""
+    refused: dict[Path, str]
+    """What is not opened, and why: links that lead nowhere or out of the root, names that are not UTF-8."""
+    unread: list[Path]
+    """Images of kinds that are not read."""
+    others: list[Path]
+    """All other files, sorted by their path."""
 
 
 def open_rgb(path: Path, at_least: int | None = None) -> Image.Image:
@@ -80,10 +96,10 @@ def open_rgb(path: Path, at_least: int | None = None) -> Image.Image:
 
 
 def scan_images(root: Path) -> ImageScan:
-    """List the image files below a folder.
+    """List the files below a folder.
 
-    Hidden files and folders (among them `.logicmix`) are passed over. Linked folders inside the root are not
-    entered, as their images are found under their own path.
+    Hidden files and folders (among them `.logicmix`), folders that machines make for themselves and workspaces are
+    passed over. Linked folders inside the root are not entered, as their images are found under their own path.
 
     Raises:
         StudioError: If the root is no folder.
@@ -91,16 +107,32 @@ def scan_images(root: Path) -> ImageScan:
     if not root.is_dir():
         raise StudioError(f"{root} is not a folder", "Give the folder that holds the images.")
     real_root = root.resolve()
-    images: list[Path] = []
-    refused: list[Path] = []
+    scan = ImageScan([], {}, [], [])
     for entry in _visible_entries(os.fspath(root)):
-        path = Path(entry.path)
-        is_image = os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES
-        if entry.is_symlink() and (is_image or entry.is_dir()) and not path.resolve().is_relative_to(real_root):
-            refused.append(path)
-        elif is_image and entry.is_file():
-            images.append(path)
-    return ImageScan(sorted(images, key=lambda path: path.relative_to(root).as_posix()), sorted(refused))
+        path, suffix = Path(entry.path), os.path.splitext(entry.name)[1].lower()
+        is_image = suffix in IMAGE_SUFFIXES
+        if entry.is_symlink() and (is_image or entry.is_dir()) and not path.exists():
+            scan.refused[path] = f"this link leads nowhere ({shown_path(path.readlink())})"
+        elif entry.is_symlink() and (is_image or entry.is_dir()) and not path.resolve().is_relative_to(real_root):
+            scan.refused[path] = "this link leads out of the data set's folder"
+        elif not is_utf8(path.relative_to(root)) and (is_image or suffix in _LABEL_SUFFIXES):
+            scan.refused[path] = "this name is not UTF-8: rename the file or its folder"
+        elif entry.is_file():
+            kind = scan.images if is_image else scan.unread if suffix in UNREAD_SUFFIXES else scan.others
+            kind.append(path)
+    for found in (scan.images, scan.unread, scan.others):
+        found.sort(key=lambda path: path.relative_to(root).as_posix())
+    return scan
+
+
+def is_utf8(path: Path) -> bool:
+    """Return whether a path can be written down as text."""
+    return shown_path(path) == path.as_posix()
+
+
+def shown_path(path: Path) -> str:
+    """Return a path that can be printed: bytes that are not UTF-8 are written as they are in Python."""
+    return path.as_posix().encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def check_images(paths: Sequence[Path], progress: Progress | None = None) -> list[UnreadableImage]:
@@ -161,12 +193,16 @@ def _reason(error: BaseException) -> str:
 
 
 def _visible_entries(folder: str) -> Iterator[os.DirEntry[str]]:
-    """Yield the files and links below a folder, hidden ones left out."""
+    """Yield the files and links below a folder, hidden ones and those of machines left out."""
     try:
         with os.scandir(folder) as found:
-            entries = [entry for entry in found if not entry.name.startswith(".")]
+            entries = [
+                entry for entry in found if not entry.name.startswith(".") and entry.name not in _MACHINE_FOLDERS
+            ]
     except OSError as error:
         raise StudioError(f"cannot read the folder {folder}: {error.strerror}", "Check its permissions.") from error
+    if {entry.name for entry in entries} >= _WORKSPACE_FILES:
+        return
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             yield from _visible_entries(entry.path)

@@ -13,14 +13,13 @@ from torch import Tensor
 from torchvision import io as torchvision_io
 from torchvision.transforms.v2 import functional as kernels
 
-from logicmix_studio.images.decode import open_rgb
+from logicmix_studio.images.decode import JPEG_SUFFIXES, open_rgb
 
 ResizeRule = Literal["squash", "crop"]
 """`squash` changes the aspect ratio, as the method does; `crop` keeps it and cuts the longer side evenly."""
 
 RESIZE_RULES: Final[tuple[ResizeRule, ...]] = ("squash", "crop")
 
-_JPEG_SUFFIXES: Final = frozenset({".jpg", ".jpeg"})
 # Above this many bytes the header is read first: a camera file is decoded at 1/2, 1/4 or 1/8 of its size.
 _LARGE_FILE: Final = 400_000
 # A scaled decode keeps at least this many times the wanted size, so that the resize still averages pixels.
@@ -47,7 +46,7 @@ def _decode(path: Path, size: int) -> Tensor:
     """Return (3, H, W) uint8, upright; large JPEGs may come out smaller than they are, yet not below 2 S."""
     # torchvision (announced to drop its decoders one day) decodes a third faster than Pillow.
     decode_jpeg = getattr(torchvision_io, "decode_jpeg", None)
-    if decode_jpeg is not None and path.suffix.lower() in _JPEG_SUFFIXES and _is_small_file(path):
+    if decode_jpeg is not None and path.suffix.lower() in JPEG_SUFFIXES and _is_small_file(path):
         try:
             content = torch.from_numpy(np.fromfile(path, dtype=np.uint8))
             decoded: Tensor = decode_jpeg(content, mode=torchvision_io.ImageReadMode.RGB, apply_exif_orientation=True)

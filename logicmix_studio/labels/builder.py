@@ -17,6 +17,7 @@ from logicmix_studio.labels.table import LabelTable, check_unique, clean_path
 
 SHOWN_PROBLEMS: Final = 20
 """How many problems the message names before it only counts."""
+_SHOWN_LINES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,33 @@ class Problem:
     """Line in the file, from 1; 0 where a line means nothing."""
     message: str
     """What is wrong, with the value at fault."""
+    also: tuple[int, ...] = ()
+    """Further lines of the file with the same problem."""
+
+    @property
+    def count(self) -> int:
+        """How often the file has it."""
+        return 1 + len(self.also)
 
     def __str__(self) -> str:
-        """Return `file:line: message`, as editors understand it."""
+        """Return `file:line: message`, as editors understand it, with the other lines behind it."""
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.message}" if place else self.message
+        text = f"{place}: {self.message}" if place else self.message
+        if not self.also:
+            return text
+        more = self.count - 1 - _SHOWN_LINES
+        lines = ", ".join(map(str, self.also[:_SHOWN_LINES])) + (f" and {more:,} more" if more > 0 else "")
+        return f"{text} (also line{'s' if self.count > 2 else ''} {lines})"
+
+
+def group_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return problems in the order of file and line, those that say the same of a file as one."""
+    lines: dict[tuple[str, str], set[int]] = {}
+    for problem in problems:
+        lines.setdefault((problem.file, problem.message), set()).update((problem.line, *problem.also))
+    groups = ((file, message, sorted(found)) for (file, message), found in lines.items())
+    grouped = (Problem(file, found[0], message, tuple(found[1:])) for file, message, found in groups)
+    return tuple(sorted(grouped, key=lambda p: (p.file, p.line, p.message)))
 
 
 class LabelProblems(StudioError):  # noqa: N818 (it is a list of problems, not one error)
@@ -41,11 +64,11 @@ class LabelProblems(StudioError):  # noqa: N818 (it is a list of problems, not o
 
     def __init__(self, problems: Iterable[Problem], hint: str = "Correct these lines and import again.") -> None:
         self.problems = tuple(problems)
-        count = len(self.problems)
+        count = sum(problem.count for problem in self.problems)
         lines = ["1 problem:" if count == 1 else f"{count:,} problems:"]
         lines += [f"  {problem}" for problem in self.problems[:SHOWN_PROBLEMS]]
-        if count > SHOWN_PROBLEMS:
-            lines.append(f"  ... and {count - SHOWN_PROBLEMS:,} more")
+        if more := sum(problem.count for problem in self.problems[SHOWN_PROBLEMS:]):
+            lines.append(f"  ... and {more:,} more")
         super().__init__("\n".join(lines), hint)
 
 
@@ -177,7 +200,7 @@ class TableBuilder:
         contradicted = self._check_repeated_rows(states, paths)
         contradicted |= self._place_cells(states, paths)
         states[contradicted] = UNKNOWN
-        self._problems = sorted(set(self._problems), key=lambda p: (p.file, p.line, p.message))
+        self._problems = list(group_problems(self._problems))
         if self._problems and not skip_bad:
             raise LabelProblems(self._problems)
         return LabelTable.build(

@@ -47,8 +47,12 @@ class Workspace:
     """The imported table."""
     complete_file = _Below("import", "complete.npz")
     """The complete labels of a trial: for evaluation only."""
+    contents_file = _Below("import", "contents.json")
+    """Path and a digest of the content of each image that was ever imported, by its id."""
     journal_file = _Below("journal.jsonl")
     """Every action, one a line."""
+    exports_file = _Below("exports.txt")
+    """Exports that lie in the data set's folder, one path a line: they are no labels."""
     settings_file = _Below("settings.json")
     """What people chose on screen."""
     server_file = _Below("server.json")

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from logicmix_studio import __version__
 from logicmix_studio.cli.commands import describe_run
@@ -14,7 +15,7 @@ from logicmix_studio.store import WorkspaceLock, locate_workspace
 from logicmix_studio.training.run_folder import RunFolder
 from tests.workspaces import make_workspace
 
-COMMANDS = ("launch", "demo", "import", "train", "export", "status", "rebuild", "fiftyone", "stop", "doctor")
+COMMANDS = ("launch", "demo", "import", "train", "export", "convert", "status", "rebuild", "fiftyone", "stop", "doctor")
 
 
 @pytest.fixture
@@ -103,12 +104,24 @@ def test_import_reads_labels_and_hides_some(run, tmp_path):
 
 def test_import_of_wrong_labels_names_file_and_line_and_imports_nothing(run, tmp_path):
     root = make_workspace(tmp_path / "photos", num_images=3).root
-    (root / "labels.csv").write_text("image,circle\npart0/image-00000.jpg,7\nnobody.jpg,1\n")
+    (root / "labels.csv").write_text(
+        "image,circle\npart0/image-00000.jpg,7\nnobody.jpg,1\n" + "part1/image-00001.jpg,1\n" * 3
+    )
     code, _, err = run("import", root, "--workspace", tmp_path / "else")
     assert code == 1
     assert "labels.csv:2" in err
     assert "labels.csv:3" in err
     assert not locate_workspace(root, tmp_path / "else").exists
+
+
+def test_a_second_import_says_what_changed(run, tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    (tmp_path / "labels.csv").write_text("image,cat,dog\na.png,1,0\n")
+    assert json.loads(run("import", tmp_path, "--json")[1])["changed"] == []
+    (tmp_path / "labels.csv").write_text("image,cat\na.png,\n")
+    out = run("import", tmp_path)[1]
+    assert "Imported labels that are gone: 2." in out
+    assert "Classes that are gone: dog." in out
 
 
 def test_import_leaves_a_workspace_of_another_version_alone(run, tmp_path):
@@ -192,16 +205,42 @@ def test_export_says_what_is_lost(run, dataset, tmp_path):
     assert "not in the file:" in out
 
 
+def test_export_reports_losses_as_json_and_strict_refuses_them(run, dataset, tmp_path):
+    report = tmp_path / "lost.json"
+    code, out, _ = run("export", dataset, tmp_path / "l.csv", "--format", "csv-list", "--report", report, "--json")
+    assert code == 0
+    assert json.loads(report.read_text()) == json.loads(out)
+    assert {"negatives", "sources"} <= {loss["kind"] for loss in json.loads(out)["losses"]}
+    code, _, err = run("export", dataset, tmp_path / "strict.csv", "--format", "csv-list", "--strict")
+    assert code == 1
+    assert "csv-list cannot hold everything: Negative cells" in err.replace("\n", " ")
+    assert not (tmp_path / "strict.csv").exists()
+
+
+def test_convert_needs_no_workspace_and_reads_what_it_wrote(run, tmp_path):
+    root = tmp_path / "photos"
+    root.mkdir()
+    for name in ("a", "b"):
+        Image.new("RGB", (4, 4)).save(root / f"{name}.png")
+    (root / "labels.csv").write_text("image,split,cat,dog\na.png,train,1,0\nb.png,test,,1\n")
+    code, _, err = run("convert", root, tmp_path / "coco.json", "--format", "coco-json")
+    assert code == 0, err
+    assert "csv-wide" in err
+    assert run("convert", root, root / "again.csv", "--labels", tmp_path / "coco.json", "--format", "csv-wide")[0] == 0
+    assert (root / "again.csv").read_text() == "image,split,cat,dog\na.png,train,1,0\nb.png,test,,1\n"
+    assert sorted(path.name for path in root.iterdir()) == ["a.png", "again.csv", "b.png", "labels.csv"]
+
+
 def test_export_to_an_unknown_format(run, dataset, tmp_path):
     code, _, err = run("export", dataset, tmp_path / "labels.xyz", "--format", "xyz")
     assert code == 1
-    assert "use one of: csv-long, csv-wide" in err
+    assert "use one of: csv-long, open-images" in err
     assert not (tmp_path / "labels.xyz").exists()
 
 
 def test_exported_file_imports_to_the_same_states(run, dataset, tmp_path):
     before = json.loads(run("status", dataset, "--json")[1])["classes"]
-    run("export", dataset, tmp_path / "labels.csv", "--pseudo-labels")
+    run("export", dataset, tmp_path / "labels.csv", "--with-pseudo")
     classes = ",".join(before)
     code, _, err = run(
         "import",

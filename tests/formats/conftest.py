@@ -1,10 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from logicmix_studio.formats.registry import Layout
+from logicmix_studio.formats.request import ImageNames, ReadRequest
+from logicmix_studio.formats.texts import CLASSES_FILE, read_classes
+from logicmix_studio.labels import LabelTable
 
 MakeDataset = Callable[..., Path]
 
@@ -25,3 +30,15 @@ def make_dataset(tmp_path: Path) -> MakeDataset:
         return root
 
     return make
+
+
+def read_again(
+    layout: Layout, paths: Sequence[str], class_names: tuple[str, ...] | None = None, is_exhaustive: bool = False
+) -> LabelTable:
+    """Read labels of images without these being there."""
+    root = layout.folder
+    if class_names is None and (root / CLASSES_FILE).exists():
+        class_names = read_classes(root / CLASSES_FILE)
+    images, none = ImageNames(root, paths), ImageNames(root, [])
+    request = ReadRequest(layout.files, images, none, none, class_names, is_exhaustive)
+    return layout.label_format.read(request).build()

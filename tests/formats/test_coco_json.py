@@ -32,7 +32,7 @@ def written(root: Path, content: Any) -> Path:
 def test_read(make_dataset) -> None:
     root = written(make_dataset("a.jpg", "sub/b.jpg"), coco())
     result = read_dataset(root)
-    assert result.notes[0] == "Labels read from annotations.json (coco-json)."
+    assert result.notes[0] == "Labels read from annotations.json (coco-json: images, annotations and categories)."
     assert result.table.class_names == ("cat", "dog", "emu")
     assert result.table.states.tolist() == [[0, 1, 0], [-1, 0, 1]]
     assert read_dataset(root, exhaustive=True).table.states.tolist() == [[-1, 1, -1], [-1, -1, 1]]
@@ -54,7 +54,7 @@ def test_dangling_ids(make_dataset) -> None:
         ('{"images": {}, "annotations": [], "categories": []}', "'images' is no list of objects"),
         (
             '{"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}',
-            "two categories have the same id or name",
+            "two categories have the id 1",
         ),
     ],
 )
@@ -68,6 +68,6 @@ def test_wrong_file(make_dataset, content: str, message: str) -> None:
 def test_other_json(make_dataset) -> None:
     root = make_dataset("a.jpg")
     (root / "settings.json").write_text("{}")
-    with pytest.raises(StudioError, match="is no COCO file"):
+    with pytest.raises(StudioError, match="is of no format that is read"):
         read_dataset(root, labels=root / "settings.json")
     assert read_dataset(root, classes="cat").notes == ("No labels were found: every cell is unknown.",)

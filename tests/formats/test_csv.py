@@ -136,7 +136,7 @@ def test_long(make_dataset) -> None:
     assert result.table.class_names == ("cat", "dog", "emu")
     assert result.table.states.tolist() == [[1, -1, 0], [0, 0, 0]]
     assert result.table.splits == ("", "test")
-    assert "Pseudo-labels in labels.csv: 1; such cells stay unknown." in result.notes
+    assert "Pseudo-labels: 1; such cells stay unknown." in result.notes
 
 
 def test_long__contradiction_and_wrong_value(make_dataset) -> None:

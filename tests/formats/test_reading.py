@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.formats import find_labels, read_dataset
-from logicmix_studio.formats.csv_files import read_csv_wide
-from logicmix_studio.formats.request import ImageNames, ReadRequest
+from logicmix_studio.formats import read_dataset
+from logicmix_studio.formats.registry import find_labels, open_labels
+from logicmix_studio.images.decode import scan_images
 from logicmix_studio.labels import LabelProblems
+from tests.formats.conftest import read_again
 
 
 def test_bare_folder(make_dataset) -> None:
@@ -64,25 +65,30 @@ def test_link_out_of_the_folder(make_dataset, tmp_path: Path) -> None:
     assert read_dataset(root, classes="cat", skip_bad=True).table.paths == ("a.jpg",)
 
 
+def found(root: Path) -> list[str] | None:
+    layout = find_labels(root, scan_images(root).others)
+    return layout and [file.name for file in layout.files]
+
+
 def test_find_labels(make_dataset) -> None:
     root = make_dataset("images/a.jpg")
-    assert find_labels(root) is None
+    assert found(root) is None
     (root / "images" / "deep.csv").write_text("image,cat\n")
-    assert find_labels(root) == root / "images" / "deep.csv"
+    assert found(root) == ["images/deep.csv"]
     (root / "mine.csv").write_text("image,cat\n")
-    assert find_labels(root) == root / "mine.csv"
+    assert found(root) == ["mine.csv"]
     (root / "other.csv").write_text("image,cat\n")
     with pytest.raises(StudioError, match=r"2 files in .* may hold the labels: mine.csv, other.csv"):
-        find_labels(root)
+        found(root)
     (root / "labels.csv").write_text("image,cat\n")
-    assert find_labels(root) == root / "labels.csv"
+    assert found(root) == ["labels.csv"]
 
 
 def test_hidden_folders_hold_no_labels(make_dataset) -> None:
     root = make_dataset("a.jpg")
     (root / ".truth").mkdir()
     (root / ".truth" / "labels.csv").write_text("image,cat\na.jpg,1\n")
-    assert find_labels(root) is None
+    assert found(root) is None
 
 
 def test_named_label_file(make_dataset, tmp_path: Path) -> None:
@@ -117,10 +123,8 @@ def test_large_wide_file_is_read_in_seconds(tmp_path: Path) -> None:
     lines += [f"{path},{','.join(row)}" for path, row in zip(paths, words, strict=True)]
     file = tmp_path / "labels.csv"
     file.write_text("\n".join(lines))
-    empty = ImageNames(tmp_path, [])
-    request = ReadRequest(file, ImageNames(tmp_path, paths), empty, None, False)
     start = time.process_time()
-    table = read_csv_wide(request).build()
+    table = read_again(open_labels(tmp_path, file), paths)
     # 100,000 rows take about ten times as long; the bound is loose, as others use the machine.
     assert time.process_time() - start < 5
     assert np.array_equal(table.states, states)
@@ -128,7 +132,7 @@ def test_large_wide_file_is_read_in_seconds(tmp_path: Path) -> None:
 
 def test_image_given_as_label_file(make_dataset) -> None:
     root = make_dataset("a.jpg")
-    with pytest.raises(StudioError, match=r"a.jpg is no label file: its name ends neither in .csv"):
+    with pytest.raises(StudioError, match=r"a.jpg is no label file: its name ends in none of .csv"):
         read_dataset(root, labels=root / "a.jpg")
 
 
@@ -137,3 +141,13 @@ def test_what_is_missing_is_said_before_images_are_decoded(make_dataset) -> None
     (root / "a.jpg").write_bytes(b"no image")
     with pytest.raises(StudioError, match="neither labels nor classes"):
         read_dataset(root)
+
+
+def test_progress_of_a_large_table(make_dataset) -> None:
+    rows = "".join(f"a.jpg,class {i},1\n" for i in range(50_001))
+    seen: list[tuple[int, int, str]] = []
+    read_dataset(
+        make_dataset("a.jpg", labels_csv=f"image,class,value\n{rows}"), progress=lambda *step: seen.append(step)
+    )
+    assert [step[2] for step in seen] == ["checking images", *["reading labels"] * 3]
+    assert 0 < seen[2][0] <= seen[2][1]

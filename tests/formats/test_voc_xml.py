@@ -18,7 +18,7 @@ def test_read(make_dataset) -> None:
     (root / "Annotations" / "a.xml").write_text(annotation("a.jpg", "dog", "cat", "dog"))
     (root / "Annotations" / "b.xml").write_text(annotation(""))
     result = read_dataset(root)
-    assert result.notes[0] == "Labels read from Annotations (voc-xml)."
+    assert result.notes[0] == "Labels read from Annotations (voc-xml: XML files with an annotation element)."
     assert result.table.class_names == ("cat", "dog")
     assert result.table.states.tolist() == [[1, 1], [0, 0], [0, 0]]
     told = read_dataset(root, labels=root / "Annotations", exhaustive=True, classes="dog,cat,emu")
@@ -37,8 +37,7 @@ def test_problems(make_dataset) -> None:
     said = "\n".join(str(problem) for problem in caught.value.problems)
     for words in (
         "a.xml:2: not readable as XML",
-        "b.xml: the file defines entities",
-        "c.xml: the outermost element is 'other'",
+        "b.xml: not readable as XML: the file defines entities",
         "d.xml: there is no image 'none.jpg'",
         "e.xml: an object has no name",
     ):
@@ -48,5 +47,14 @@ def test_problems(make_dataset) -> None:
 def test_no_file(make_dataset) -> None:
     root = make_dataset("a.jpg")
     (root / "empty").mkdir()
-    with pytest.raises(StudioError, match="there is no XML file"):
+    with pytest.raises(StudioError, match="there is no label file in"):
         read_dataset(root, labels=root / "empty")
+
+
+def test_entities_are_refused_in_every_encoding(make_dataset) -> None:
+    text = (
+        '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY y "z">]><annotation><object><name>&y;</name></object></annotation>'
+    )
+    for content in (text.encode(), text.encode("utf-16"), text.encode("utf-8-sig")):
+        with pytest.raises(LabelProblems, match="defines entities"):
+            read_dataset(make_dataset("a.jpg", a_xml=content))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from logicmix_studio.images.decode import (
     check_images,
     open_rgb,
     scan_images,
+    shown_path,
 )
 
 RED, BLUE = (200, 20, 30), (10, 20, 220)
@@ -30,7 +32,7 @@ def near(pixel: object, colour: tuple[int, int, int], tolerance: int = 30) -> bo
     return bool(np.all(np.abs(np.array(pixel, int) - colour) <= tolerance))
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".PNG"])
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".PNG", ".avif"])
 def test_open_rgb__each_format(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     two_halves().save(path)
@@ -39,6 +41,14 @@ def test_open_rgb__each_format(tmp_path: Path, suffix: str) -> None:
     assert image.size == (32, 16)
     assert near(image.getpixel((4, 8)), RED)
     assert near(image.getpixel((28, 8)), BLUE)
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe"])
+def test_open_rgb__jpeg_by_other_names(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    two_halves().save(path, format="JPEG")
+    assert open_rgb(path).size == (32, 16)
+    assert scan_images(tmp_path).images == [path]
 
 
 def test_open_rgb__first_frame_of_an_animation(tmp_path: Path) -> None:
@@ -154,12 +164,21 @@ def test_scan_images__nested_sorted_hidden_left_out(tmp_path: Path) -> None:
         "a/.hidden/x.jpg",
         "._b.jpg",
         "notes.txt",
+        "a/phone.HEIC",
+        "@eaDir/b.jpg/SYNOPHOTO_THUMB_M.jpg",
+        "#recycle/x.jpg",
+        "$RECYCLE.BIN/x.jpg",
+        "__MACOSX/x.jpg",
+        "work/workspace.json",
+        "work/import/labels.npz",
+        "work/cache/x.jpg",
     ):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
-    names = [path.relative_to(tmp_path).as_posix() for path in scan_images(tmp_path).images]
-    assert names == ["a/b/c.webp", "a/z.PNG", "b.jpg"]
+    scan = scan_images(tmp_path)
+    names = [path.relative_to(tmp_path).as_posix() for path in (*scan.images, *scan.unread, *scan.others)]
+    assert names == ["a/b/c.webp", "a/z.PNG", "b.jpg", "a/phone.HEIC", "notes.txt"]
 
 
 def test_scan_images__links_out_of_the_folder_are_refused(tmp_path: Path) -> None:
@@ -174,7 +193,22 @@ def test_scan_images__links_out_of_the_folder_are_refused(tmp_path: Path) -> Non
     (root / "folder").symlink_to(outside)
     scan = scan_images(root)
     assert [path.name for path in scan.images] == ["again.jpg", "own.jpg"]
-    assert [path.name for path in scan.refused] == ["file.jpg", "folder"]
+    assert {path.name: reason for path, reason in scan.refused.items()} == dict.fromkeys(
+        ("file.jpg", "folder"), "this link leads out of the data set's folder"
+    )
+
+
+def test_scan_images__dead_links_and_names_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "dead.jpg").symlink_to(tmp_path / "gone.jpg")
+    odd = os.fsencode(tmp_path) + b"/caf\xe9.jpg"
+    with open(odd, "wb"):
+        pass
+    scan = scan_images(tmp_path)
+    assert scan.images == []
+    assert {shown_path(path.relative_to(tmp_path)): reason for path, reason in scan.refused.items()} == {
+        "dead.jpg": f"this link leads nowhere ({tmp_path}/gone.jpg)",
+        "caf\\xe9.jpg": "this name is not UTF-8: rename the file or its folder",
+    }
 
 
 def test_scan_images__no_folder(tmp_path: Path) -> None:

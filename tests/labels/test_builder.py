@@ -141,6 +141,19 @@ def test_label_problems__names_twenty_and_counts_the_rest():
     assert str(LabelProblems(problems[:1])).startswith("1 problem:")
 
 
+def test_build__identical_problems_name_their_lines_together():
+    builder = TableBuilder(["cat"])
+    for line in (9, 2, 4, 5, 6, 7, 8):
+        builder.add_cell("a.jpg", "dog", 1, file="l.csv", line=line)
+    builder.add_cell("a.jpg", "dog", 1, file="m.csv", line=3)
+    builder.add_cell("a.jpg", "dog", 1, file="m.csv", line=1)
+    assert build_problems(builder) == [
+        "l.csv:2: there is no class 'dog' (also lines 4, 5, 6, 7, 8 and 1 more)",
+        "m.csv:1: there is no class 'dog' (also line 3)",
+    ]
+    assert str(LabelProblems(builder.problems)).startswith("9 problems:\n")
+
+
 @pytest.mark.parametrize(
     ("problem", "text"), [(Problem("a.csv", 0, "empty"), "a.csv: empty"), (Problem("", 0, "empty"), "empty")]
 )

@@ -156,8 +156,9 @@ def data_accordion(page: Page) -> None:
     studio = page.studio
     with gr.Accordion("Data set: export, classes, import again", open=False, elem_id="data-set"), gr.Row():
         with gr.Column():
-            kind = gr.Radio(list(WRITE_FORMATS), value=WRITE_FORMATS[0], label="Export as")
-            pseudo = gr.Checkbox(label="With open pseudo-labels, marked as such (csv-long only)")
+            files = [name for name, ending in WRITE_FORMATS.items() if ending]
+            kind = gr.Radio(files, value=files[0], label="Export as")
+            pseudo = gr.Checkbox(label="With open pseudo-labels, marked as such where the format can")
             export = gr.Button("Write the file", size="sm")
             lost = gr.Textbox(label="What the file does not hold", interactive=False, visible=False)
             file = gr.DownloadButton("Save", variant="primary", size="sm", visible=False)
@@ -177,10 +178,10 @@ def data_accordion(page: Page) -> None:
         """Write the labels to a file, and tell what its format does not hold.
 
         Args:
-            kind: csv-long (one row a cell) or csv-wide (one row an image).
-            pseudo: Whether to add the open pseudo-labels, marked as such (csv-long only).
+            kind: csv-long (one row a cell), csv-wide (one row an image), or another format of one file.
+            pseudo: Whether to add the open pseudo-labels, marked as such where the format can.
         """
-        path = studio.workspace.temporary / "gradio" / "export" / f"{studio.name}-{kind}.csv"
+        path = studio.workspace.temporary / "gradio" / "export" / f"{studio.name}-{kind}{WRITE_FORMATS.get(kind, '')}"
         path.parent.mkdir(parents=True, exist_ok=True)
         report = studio.export(path, kind, proposals=pseudo)
         words = "\n".join(report.lines) or "Nothing is lost."

@@ -161,11 +161,9 @@ def _create(fiftyone: Any, wanted: str) -> fo.Dataset:
         name = wanted if number == 1 else f"{wanted}-{number}"
         try:
             return fiftyone.Dataset(name, persistent=True)
-        except ValueError as error:  # taken, or a name that FiftyOne can make no address of
-            if not fiftyone.dataset_exists(name) and number > 1:
-                told = f"FiftyOne refuses the name {wanted!r}: {error}"
-                raise StudioError(told, "Rename the folder to letters and digits.") from error
-    raise StudioError(f"A thousand data sets are named {wanted!r}.", "Delete some in the FiftyOne App.")
+        except ValueError as error:  # taken, or the address that FiftyOne makes of its Latin letters and digits is
+            reason = error
+    raise StudioError(f"FiftyOne refuses the name {wanted!r}: {reason}", "Rename the folder to letters and digits.")
 
 
 def _describe(fiftyone: Any, dataset: fo.Dataset, workspace: Workspace, table: LabelTable, identity: Identity) -> None:

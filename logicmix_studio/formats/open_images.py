@@ -1,0 +1,86 @@
+"""Open Images: rows of ImageID, Source, LabelName and Confidence. Source tells who says so, Confidence what.
+
+Rows of people are facts: 1 present, 0 absent. Rows of machines are no facts, however confident they are.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from logicmix_studio.formats.label_file import LabelFile
+from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
+from logicmix_studio.formats.request import ReadRequest
+from logicmix_studio.formats.table_rows import csv_lines, read_rows, read_state
+from logicmix_studio.formats.texts import read_text
+from logicmix_studio.labels import POSITIVE, LabelTable, TableBuilder
+
+_COLUMNS = ("ImageID", "Source", "LabelName", "Confidence")
+_MACHINE = "machine"
+_HUMAN = "verification"
+
+
+def is_open_images(file: LabelFile) -> bool:
+    """Tell whether a table has the columns of Open Images."""
+    return {column.lower() for column in _COLUMNS} <= {title.lower() for title in file.table.header}
+
+
+def read_open_images(request: ReadRequest) -> TableBuilder:
+    """Read what people said of images; rows of machines are left out and counted."""
+    builder, num_machine = request.start(request.class_names, repeats_allowed=True), 0
+    for file in request.files:
+        names = _descriptions(file.path.parent)
+        source, label, confidence = (file.table.column(name.lower()) for name in _COLUMNS[1:])
+        assert source is not None
+        assert label is not None
+        assert confidence is not None
+        for line, path, split, fields in read_rows(request, file):
+            if fields[source].strip().lower().startswith(_MACHINE):
+                num_machine += 1
+                continue
+            state = read_state(fields[confidence], request, file, line, "Confidence")
+            if path is not None and state is not None:
+                name = fields[label].strip()
+                builder.add_image(path, split=split, file=file.name, line=line)
+                builder.add_cell(path, names.get(name, name), state, file=file.name, line=line)
+    if num_machine:
+        request.notes.append(f"Labels of machines (Source {_MACHINE}): {num_machine:,}; such cells stay unknown.")
+    return builder
+
+
+def _descriptions(folder: Path) -> dict[str, str]:
+    """Return the names of label ids from a file of class descriptions in the folder, if they are unique."""
+    names: dict[str, str] = {}
+    for path in sorted(folder.glob("*class-descriptions*.csv")):
+        names |= {row[0]: row[1] for row in csv.reader(read_text(path).splitlines()) if len(row) == 2}
+    counts = Counter(names.values())
+    return {label: name if counts[name] == 1 else f"{name} ({label})" for label, name in names.items()}
+
+
+def write_open_images(cells: Cells) -> Contents:
+    """Write known cells as a person's; pseudo-labels as a machine's, with the probability that the class is present."""
+    yield "", csv_lines(_rows(cells, cells.table))
+
+
+def _rows(cells: Cells, table: LabelTable) -> Iterator[Sequence[str]]:
+    yield _COLUMNS
+    for row, column in np.argwhere(table.states + cells.proposals).tolist():
+        words = [_HUMAN, table.class_names[column], str(int(table.states[row, column] == POSITIVE))]
+        if cells.proposals[row, column]:
+            words = [_MACHINE, table.class_names[column], f"{cells.scores[row, column]:.4f}"]
+        yield [table.paths[row], *words]
+
+
+OPEN_IMAGES = LabelFormat(
+    "open-images",
+    "columns ImageID, Source, LabelName and Confidence",
+    is_open_images,
+    read_open_images,
+    write_open_images,
+    {"negatives", "pseudo-positives", "pseudo-negatives"},
+    is_by_cell=True,
+)

@@ -1,0 +1,61 @@
+"""What FiftyOne writes is read, and what is written, FiftyOne reads."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from logicmix_studio.formats import CellDetails, read_dataset, write_cells
+from logicmix_studio.labels import LabelTable
+from logicmix_studio.store.fiftyone.mongod import Mongod
+
+pytestmark = pytest.mark.slow
+SCRIPT = Path(__file__).with_name("fiftyone_exchange.py")
+TABLE = LabelTable.build(["a.jpg", "b.jpg", "c.jpg"], ["cat", "sea lion"], [[1, -1], [1, 1], [-1, -1]])
+OURS = {
+    "coco-json": "ours.json",
+    "cvat-xml": "ours.xml",
+    "voc-xml": "voc",
+    "yolo": "yolo",
+    "label-studio": "ours-tasks.json",
+}
+THEIRS = (
+    *("CSVDataset", "FiftyOneImageClassificationDataset", "COCODetectionDataset", "VOCDetectionDataset"),
+    *("YOLOv4Dataset", "YOLOv5Dataset", "CVATImageDataset"),
+)
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory) -> tuple[Path, dict[str, object]]:
+    folder = tmp_path_factory.mktemp("exchange")
+    photos = folder / "photos"
+    photos.mkdir()
+    for number, path in enumerate(TABLE.paths):
+        Image.new("RGB", (64 + number, 48)).save(photos / path)
+    for name, target in OURS.items():
+        write_cells(folder / target, name, TABLE, CellDetails(root=photos))
+    with Mongod(folder / "db", environ={}) as mongod:
+        command = [sys.executable, str(SCRIPT), str(folder), mongod.ensure()]
+        done = subprocess.run(command, cwd=SCRIPT.parents[2], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout.strip().splitlines()[-1])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_fiftyone_reads_ours(exchange, name: str) -> None:
+    expected: object = {"a.jpg": ["cat"], "b.jpg": ["cat", "sea lion"], "c.jpg": []}
+    if name == "yolo":
+        expected = {"a": ["cat"], "b": ["cat", "sea lion"], "c": []}
+    assert exchange[1][name] == expected
+
+
+@pytest.mark.parametrize("name", THEIRS)
+def test_theirs_are_read(exchange, name: str) -> None:
+    table = read_dataset(exchange[0] / name).table
+    assert table.class_names == ("cat", "sea lion")
+    assert table.states.tolist() == [[1, 0], [1, 1], [0, 0]]
