@@ -56,16 +56,16 @@ while True:
 
 WATCH = """
 window.lmTook = [];
-const frame = () => new Promise(requestAnimationFrame);
-const there = (selector) => [...document.querySelectorAll(selector)].some((node) => node.checkVisibility());
-const loaded = (selector) => {
+window.frame = () => new Promise(requestAnimationFrame);
+window.there = (selector) => [...document.querySelectorAll(selector)].some((node) => node.checkVisibility());
+window.loaded = (selector) => {
   const seen = [...document.querySelectorAll(selector)].filter((image) => {
     const box = image.getBoundingClientRect();
     return image.checkVisibility() && box.width > 0 && box.bottom > 0 && box.top < innerHeight;
   });
   return seen.length > 0 && seen.every((image) => image.complete && image.naturalWidth > 0);
 };
-const value = (selector, name) => document.querySelector(selector)?.getAttribute(name);
+window.value = (selector, name) => document.querySelector(selector)?.getAttribute(name);
 /** Note how long it takes from an event to the frame after `ready` is true and `key` another than before. */
 window.lmWatch = (kind, ready, key) => {
   const before = key();
@@ -96,7 +96,7 @@ READY = {
 }
 """Of each tab: whether all of it is on screen."""
 CARD = "value('#review-stream .stream', 'data-cell')"
-FIRST_TILE = "value('#browse-grid .tile', 'data-key')"
+GRID = "document.querySelector('#browse-grid').textContent"
 
 Row = dict[str, Any]
 
@@ -263,17 +263,16 @@ def measure_review(page: Page, url: str, times: int) -> list[Row]:
 def measure_browse(page: Page, url: str, times: int, classes: Sequence[str], aim: float) -> list[Row]:
     """Time filters, pages, and one image."""
     open_tab(page, url, "browse")
-    count = "document.querySelector('#browse-grid .count')?.textContent"
     filters = []
     for name in classes[:times]:
-        filters.append(timed(page, choose(page, "Class", name), READY["browse"], key=FIRST_TILE + "+" + count))
+        filters.append(timed(page, choose(page, "Class", name), READY["browse"], key=GRID))
         for state in ("● positive", "All"):
             button = page.locator("#tab-browse label", has_text=state).first
-            filters.append(timed(page, button.click, READY["browse"], key=FIRST_TILE + "+" + count))
+            filters.append(timed(page, button.click, READY["browse"], key=GRID))
     page.get_by_role("button", name="Clear the filters").click()
     page.wait_for_timeout(2 * REST_MS)
     following = page.get_by_role("button", name="Next page")
-    pages = [timed(page, following.click, READY["browse"], key=FIRST_TILE) for _ in range(times)]
+    pages = [timed(page, following.click, READY["browse"], key=GRID) for _ in range(times)]
     opened = "loaded('#browse-image .picture img') && there('#browse-image .list *')"
     title = "document.querySelector('#browse-image h2')?.textContent"
     tiles = page.locator("#browse-grid .tile")
@@ -346,7 +345,7 @@ def measure(root: Path, options: argparse.Namespace) -> list[Row]:
         start = time.perf_counter()
         with LaunchedStudio.launch(root) as studio, busy_process(options.busy):
             rows.append(row("second launch to server ready", [(time.perf_counter() - start) * 1000], 10_000))
-            classes = load_table(locate_workspace(root)).class_names
+            classes = load_table(locate_workspace(root).labels_file).class_names
             rows += measure_first(browser, studio.url, min(options.times, 5))
             parts: tuple[Callable[[Page], list[Row]], ...] = (
                 lambda page: measure_tabs(page, studio.url, options.times),
