@@ -109,7 +109,7 @@ def rebuild_dataset(dataset: Path, workspace: Path | None) -> dict[str, Any]:
     place = locate_workspace(dataset, workspace)
     with Studio(place) as studio, Mongod(place.database) as mongod:
         with progress_bar() as progress:
-            worker = attach(place, studio.table, mongod, rebuild=True, progress=progress)
+            worker = attach(place, studio.ledger, mongod, rebuild=True, progress=progress)
         worker.start()
         lines = worker.replay(studio.ledger.lines)
         if not worker.close(REBUILD_SECONDS):
