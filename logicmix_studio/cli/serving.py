@@ -149,12 +149,9 @@ def _serve(studio: Studio, serving: Serving, *, app_browser: bool | None = None)
         if app_browser is not None:
             threading.Thread(target=_open_app, args=(sync, app_browser), daemon=True).start()
 
-    sync = DatasetSync(studio.dataset, studio.proposed)
-    studio.sync = sync
-    studio.on_reload(lambda: sync.reload(studio.dataset, studio.proposed))
     with _ending_on_terminate():
         note("starting the database")
-        sync.start()
+        sync = studio.follow()
         try:
             note("loading Gradio and building the page")
             serve(

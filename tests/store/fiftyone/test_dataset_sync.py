@@ -34,10 +34,7 @@ def served(tmp_path_factory):
     """A studio with a data set behind it, as the command line wires them."""
     root = make_workspace(tmp_path_factory.mktemp("photos") / "shapes").root
     with Studio.open(root, who="ada") as studio:
-        sync = DatasetSync(studio.dataset, studio.proposed)
-        assert sync.status.state == "starting"
-        studio.on_reload(lambda: sync.reload(studio.dataset, studio.proposed))
-        sync.start()
+        sync = studio.follow()
         assert sync.wait_until_written(PATIENCE), sync.status
         made = SimpleNamespace(studio=studio, sync=sync, id=identity_of(studio.workspace).id)
         connect_to(made)
@@ -160,3 +157,18 @@ def _a_contradiction(studio):
     open_cells = (states == UNKNOWN) & ~studio.table.is_test[:, None]
     row, column = max(zip(*open_cells.nonzero(), strict=True), key=lambda cell: scores[cell])
     return studio.image_ids[row], studio.class_names[column], -1
+
+
+def test_follow__a_decision_without_a_server_reaches_the_data_set(tmp_path, mongod, database, monkeypatch):
+    monkeypatch.setenv("FIFTYONE_DATABASE_URI", mongod.ensure())
+    workspace = make_workspace(tmp_path / "notebook", runs=0)
+    with Studio.open(workspace.root, who="ada") as studio:
+        studio.decide(studio.image_ids[0], "star", 1)
+        assert studio.sync is None  # nobody has asked for a data set yet
+        studio.follow()
+    with Studio.open(workspace.root, who="ada") as studio:
+        studio.decide(studio.image_ids[1], "star", -1)
+        assert studio.sync is not None
+    id_of, table = identity_of(workspace).id, studio.table
+    assert stored_states(database, id_of, table)[:2, 3].tolist() == [1, -1]
+    assert (stored_states(database, id_of, table) == studio.states).all()
