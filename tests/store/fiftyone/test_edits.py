@@ -10,6 +10,7 @@ from bson import ObjectId
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.store import Decision, Journal, Ledger, Workspace, save_table, write_json
 from logicmix_studio.store.fiftyone.attach import attach
+from logicmix_studio.store.fiftyone.create import set_up
 from logicmix_studio.store.fiftyone.dataset_sync import DatasetSync
 from logicmix_studio.store.fiftyone.documents import KNOWN
 from logicmix_studio.studio import Studio
@@ -27,6 +28,7 @@ def opened(tmp_path, fiftyone, mongod):
     workspace = Workspace(root=tmp_path, folder=tmp_path / ".logicmix")
     save_table(workspace.labels_file, table)
     write_json(workspace.info_file, {"format": 1, "name": tmp_path.name, "root": str(tmp_path)})
+    set_up(workspace, mongod.ensure())
     ledger = Ledger(table, journal=Journal(workspace.journal_file))
     worker = attach(workspace, ledger, mongod)
     worker.start()
@@ -149,14 +151,15 @@ def test_edits_are_taken_before_another_import_is_written(opened, fiftyone):
 
 
 def test_an_open_studio_sees_an_edit_within_two_seconds(tmp_path, fiftyone, mongod, monkeypatch):
-    root = make_workspace(tmp_path / "shapes").root
+    workspace = make_workspace(tmp_path / "shapes")
+    root, name = workspace.root, set_up(workspace, mongod.ensure())
     monkeypatch.setenv("FIFTYONE_DATABASE_URI", mongod.ensure())
     with Studio.open(root, who="ada") as studio:
         sync = DatasetSync(studio.dataset, studio.proposed)
         sync.start()
         assert sync.wait_until_written(60)
         row, column = np.argwhere(studio.states == 0)[0].tolist()
-        sample = fiftyone.load_dataset("shapes")[studio.image_ids[row]]
+        sample = fiftyone.load_dataset(name)[studio.image_ids[row]]
         sample.positive_labels.classifications.append(fiftyone.Classification(label=studio.class_names[column]))
         sample.save()
         began = time.monotonic()
