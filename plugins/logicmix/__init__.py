@@ -20,6 +20,7 @@ from logicmix_studio.store.fiftyone.sync_state import VIEW_PREFIX
 from logicmix_studio.studio import Studio
 from logicmix_studio.training.config import RECIPES
 
+from .brain import index_run
 from .client import connect
 from .panel import LogicMixPanel
 from .targets import ALL_CLASSES, SIGNS, answers, belongs, sentence, settings, workspace_of
@@ -296,11 +297,31 @@ class CompareRuns(_Operator):
         return {"message": "\n".join([found.words, "", *(f"| {line} |" for line in table)])}
 
 
+class IndexRun(_Operator):
+    """Make similarity and visualisation of a run's features."""
+
+    title = ("index_run", "similarity and map of a run", "")
+
+    def fill(self, ctx: Any, inputs: types.Object) -> None:
+        """Ask for the run."""
+        runs = [str(info.run) for info in Jobs(workspace_of(ctx.dataset).runs).list() if info.status == "finished"]
+        if not runs:
+            _refuse(inputs, "No run has finished yet")
+        inputs.enum("run", runs, default=runs[-1] if runs else None, required=True, label="Run")
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Index."""
+        with Studio(workspace_of(ctx.dataset), read_only=True) as studio:
+            keys = index_run(ctx.dataset, studio, int(ctx.params["run"]))
+        ctx.ops.reload_dataset()  # the App reads the list of brain runs only then
+        return {"message": f"Sort by similarity and the Embeddings panel know `{'` and `'.join(keys)}`.", "keys": keys}
+
+
 def register(plugin: Any) -> None:
     """Register the operators and the panel."""
     deciding = (AcceptPseudoLabels, RejectPseudoLabels, SetState, Undo)
     showing = (UnknownOfClass, ShowConflicts, OpenInStudio, DrawBlend)
-    for operator in (*deciding, *showing, Train, CompareRuns, LogicMixPanel):
+    for operator in (*deciding, *showing, Train, CompareRuns, IndexRun, LogicMixPanel):
         plugin.register(operator)
 
 

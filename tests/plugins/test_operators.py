@@ -98,7 +98,7 @@ def test_the_plugin_is_found_by_its_folder(fiftyone):
 
     deciding = {"accept_pseudo_labels", "reject_pseudo_labels", "set_state", "undo"}
     showing = {"unknown_of_class", "show_conflicts", "open_in_studio", "draw_blend"}
-    rest = {"train", "compare_runs", "logicmix_panel"}
+    rest = {"train", "compare_runs", "index_run", "logicmix_panel"}
     assert {one.uri for one in foo.list_operators() if "logicmix" in one.uri} == {
         f"{URI}{name}" for name in deciding | showing | rest
     }
@@ -226,6 +226,20 @@ def test_two_runs_are_compared(plugin):
     assert plugin.form("compare_runs")[0]["second"]["default"] == "2"
     done = plugin.call("compare_runs", first="1", second="2").result
     assert "pseudo-labels:" in done["message"]
+
+
+def test_a_run_becomes_runs_of_the_brain(plugin):
+    assert plugin.form("index_run")[0]["refusal"]["invalid"]
+    add_run(plugin.workspace, plugin.table, np.where(STATES == 0, 1, STATES), run=1)
+    keys = ["logicmix_run_1_similarity", "logicmix_run_1_visualization"]
+    for _ in range(2):  # again replaces
+        assert plugin.call("index_run", run="1").result["keys"] == tuple(keys)
+    plugin.dataset.reload()
+    assert plugin.dataset.list_brain_runs() == keys
+    nearest = plugin.dataset.sort_by_similarity(plugin.ids[0], brain_key=keys[0]).values("id")
+    assert nearest[0] == plugin.ids[0]
+    assert plugin.dataset.load_brain_results(keys[1]).points.shape == (4, 2)
+    assert plugin.dataset.values("metadata.width") == [64] * 4
 
 
 def test_the_panel_counts_and_follows_the_selection(plugin):

@@ -35,6 +35,9 @@ SOURCE_TEXT: Final = ("nobody", "imported", "human", "accepted")
 """By :class:`~logicmix_studio.store.ledger.Source`."""
 
 Entry = dict[str, Any]
+_KNOWN_LABELS: Entry = {
+    "$concatArrays": [{"$ifNull": [f"${name}.classifications.label", []]} for name in KNOWN.values()]
+}
 Placed = tuple[str, Entry]
 """A field and a label that stands in it."""
 ImageChange = dict[str, tuple[Placed | None, Placed | None]]
@@ -74,10 +77,9 @@ def names_unknown(table: LabelTable) -> bool:
 
 def unknown_stages(table: LabelTable) -> list[Entry]:
     """Return the last stages of an update of known labels: they work out what is unknown."""
-    labels = [{"$ifNull": [f"${name}.classifications.label", []]} for name in KNOWN.values()]
     is_unknown = {"$not": [{"$in": ["$$this", "$$known"]}]}
     unknown = {"$filter": {"input": _literal(list(table.class_names)), "cond": is_unknown}}
-    names = {"$let": {"vars": {"known": {"$concatArrays": labels}}, "in": unknown}}
+    names = {"$let": {"vars": {"known": _KNOWN_LABELS}, "in": unknown}}
     if names_unknown(table):
         return [{"$set": {"unknown": names}}, {"$set": {"num_unknown": {"$size": "$unknown"}}}]
     return [{"$set": {"num_unknown": {"$size": names}}}]
@@ -138,9 +140,9 @@ def change_image(image_id: str, change: ImageChange, finish: Sequence[Entry]) ->
 def replace_claims(image_id: str, claims: Sequence[Placed], run: int) -> UpdateOne:
     """Return the update that gives an image a run's claims, less the proposals whose cell is known by now."""
     fields = {CONFLICTS: _list(_literal(_those_in(CONFLICTS, claims))), "run": run}
-    known = {"$concatArrays": [{"$ifNull": [f"${name}.classifications.label", []]} for name in KNOWN.values()]}
     for name in PSEUDO.values():
-        fields[name] = _list(_unnamed(_literal(_those_in(name, claims)), known))
+        proposed = _those_in(name, claims)
+        fields[name] = _list(_unnamed(_literal(proposed), _KNOWN_LABELS) if proposed else [])
     return _update(image_id, fields)
 
 
