@@ -115,6 +115,16 @@ class DatasetSync:
             return SyncStatus("behind", "writing into the FiftyOne data set", seen.lag, fraction)
         return SyncStatus("ready", f"FiftyOne data set {worker.dataset_name!r} is up to date")
 
+    @property
+    def uri(self) -> str:
+        """Where the database listens: what FiftyOne's ``FIFTYONE_DATABASE_URI`` takes."""
+        return self._mongod.ensure()
+
+    @property
+    def dataset_name(self) -> str:
+        """The name of the data set; empty until it is there."""
+        return "" if self._worker is None else self._worker.dataset_name
+
     def wait_until_written(self, seconds: float) -> bool:
         """Wait until the data set holds everything handed in so far; return whether it does."""
         if not self._attached.wait(seconds) or self._worker is None:
