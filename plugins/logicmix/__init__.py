@@ -99,7 +99,7 @@ class _Deciding(_Operator):
             cells, skipped = client.decide(decisions, run)
         ctx.ops.reload_samples()
         settled = f" {skipped} had been settled meanwhile." if skipped else ""
-        return {"message": f"{sentence(decisions)}{settled}", "cells": cells, "skipped": skipped}
+        return {"message": f"{sentence(decisions, 'Wrote')}{settled}", "cells": cells, "skipped": skipped}
 
 
 class _AnswerPseudoLabels(_Deciding):

@@ -68,8 +68,8 @@ def settings(ctx: Any) -> list[Decision]:
     return [Decision(image_id, name, state) for state in states for image_id in ctx.target_view().values("id")]
 
 
-def sentence(decisions: Sequence[Decision]) -> str:
-    """Return in words what decisions write.
+def sentence(decisions: Sequence[Decision], verb: str = "Writes") -> str:
+    """Return in words what decisions write, or wrote.
 
     Example:
         >>> sentence([Decision("0" * 24, "dog", 1), Decision("1" * 24, "dog", 1), Decision("1" * 24, "cat", -1)])
@@ -81,7 +81,7 @@ def sentence(decisions: Sequence[Decision]) -> str:
     parts = [f"{name} {STATE_NAMES[state]} in {count}" for (name, state), count in cells[:MOST_CLASSES]]
     parts += [f"and {len(cells) - MOST_CLASSES} more"] if len(cells) > MOST_CLASSES else []
     images = len({one.image_id for one in decisions})
-    return f"Writes {counted(len(decisions), 'cell')} in {counted(images, 'image')}: {', '.join(parts)}."
+    return f"{verb} {counted(len(decisions), 'cell')} in {counted(images, 'image')}: {', '.join(parts)}."
 
 
 def _stored(dataset: Any) -> dict[str, Any] | None:

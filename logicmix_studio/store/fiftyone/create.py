@@ -241,7 +241,9 @@ def _declare_fields(fiftyone: Any, dataset: fo.Dataset, table: LabelTable) -> No
         claimed = {"run": number, **({"contradicts": text} if name == CONFLICTS else {})}
         for part, part_kind in (decided if is_known else claimed).items():
             declare(f"{name}.classifications.{part}", part_kind)
-        _settle(dataset, name, description, read_only=not is_known)
+        _settle(dataset, name, description, read_only=False)
+        # A label field that is read-only itself makes the App fail on every image that is opened.
+        _settle(dataset, f"{name}.classifications", None, read_only=not is_known)
     kinds = {"unknown": fiftyone.ListField, "num_unknown": number, "split": text, "run": number, "synced_at": time}
     is_named, options = names_unknown(table), {"unknown": {"subfield": text}}
     if not is_named and kinds.pop("unknown") and "unknown" in schema:
@@ -257,7 +259,7 @@ def _declare_fields(fiftyone: Any, dataset: fo.Dataset, table: LabelTable) -> No
     samples.create_index("num_unknown")
 
 
-def _settle(dataset: fo.Dataset, name: str, description: str, *, read_only: bool) -> None:
+def _settle(dataset: fo.Dataset, name: str, description: str | None, *, read_only: bool) -> None:
     field = dataset.get_field(name)
     if (field.description, field.read_only) != (description, read_only):
         field.description, field.read_only = description, read_only
@@ -277,7 +279,7 @@ def _set_appearance(fiftyone: Any, dataset: fo.Dataset, is_new: bool) -> None:
         for group in groups:
             group.paths = [path for path in group.paths if path not in own]
         ours = fiftyone.SidebarGroupDocument(name=GROUP, paths=[name for name in own if dataset.has_field(name)])
-        config.sidebar_groups = [*groups[:1], ours, *groups[1:]]
+        config.sidebar_groups = [*groups[:1], ours, *(group for group in groups[1:] if group.paths)]
 
 
 def _add_views(dataset: fo.Dataset) -> None:

@@ -140,18 +140,31 @@ def test_fields_are_described_coloured_and_together_in_the_side_bar(made):
     assert any("pseudo_positive.classifications.label" in name for name in dataset.list_indexes())
 
 
-def test_what_nobody_would_take_over_cannot_be_saved(made):
+def test_what_nobody_would_take_over_cannot_be_saved(made, fiftyone):
     sample = made.dataset[made.ids[2]]
-    for change in ({"num_unknown": 7}, {"unknown": []}, {"pseudo_positive": None}):
+    for change in ({"num_unknown": 7}, {"unknown": []}):
         with pytest.raises(ValueError, match="read-only"):
             sample.update_fields(change)
         sample.reload()
+    sample.pseudo_positive.classifications.append(fiftyone.Classification(label="x.y"))
+    with pytest.raises(ValueError, match="read-only"):
+        sample.save()
+    sample.reload()
+    with pytest.raises(ValueError, match="read-only"):
+        made.dataset.set_values("pseudo_positive.classifications.label", [["x.y"]] * 5)
+
+
+def test_the_app_finds_every_field_fit_to_annotate(made):
+    """What it works out when an image is opened; a label field that is read-only as a whole makes it fail."""
+    made.dataset.set_label_schemas({name: made.dataset.generate_label_schemas(name) for name in OWN_FIELDS})
+    assert made.dataset.generate_label_schemas("unknown", scan_samples=False)["read_only"]
 
 
 def test_a_raw_document_is_as_fiftyone_would_have_written_it(made, fiftyone):
     """The contract: an image made by FiftyOne's public API has the same keys and types, label by label."""
     dataset = made.dataset.clone()
-    for name in (*PSEUDO.values(), CONFLICTS, "unknown", "num_unknown", "split", "run", "synced_at"):
+    labels = [f"{name}.classifications" for name in (*PSEUDO.values(), CONFLICTS)]
+    for name in (*labels, "unknown", "num_unknown", "split", "run", "synced_at"):
         field = dataset.get_field(name)
         field.read_only = False
         field.save()
