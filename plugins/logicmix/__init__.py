@@ -97,9 +97,10 @@ class _Deciding(_Operator):
             return {"message": sentence(decisions), "cells": 0, "skipped": 0}
         with connect(workspace_of(ctx.dataset)) as client:
             cells, skipped = client.decide(decisions, run)
-        ctx.ops.reload_samples()
         settled = f" {skipped} had been settled meanwhile." if skipped else ""
-        return {"message": f"{sentence(decisions, 'Wrote')}{settled}", "cells": cells, "skipped": skipped}
+        message = f"{sentence(decisions, 'Wrote')}{settled}"
+        _show_change(ctx, message)
+        return {"message": message, "cells": cells, "skipped": skipped}
 
 
 class _AnswerPseudoLabels(_Deciding):
@@ -160,8 +161,9 @@ class Undo(_Operator):
         """Forward."""
         with connect(workspace_of(ctx.dataset)) as client:
             cells = client.undo()
-        ctx.ops.reload_samples()
-        return {"message": f"Undone: {cells} cells are as they were.", "cells": cells}
+        message = f"Undone: {cells} cells are as they were."
+        _show_change(ctx, message)
+        return {"message": message, "cells": cells}
 
 
 class UnknownOfClass(_Operator):
@@ -323,6 +325,15 @@ def register(plugin: Any) -> None:
     showing = (UnknownOfClass, ShowConflicts, OpenInStudio, DrawBlend)
     for operator in (*deciding, *showing, Train, CompareRuns, IndexRun, LogicMixPanel):
         plugin.register(operator)
+
+
+def _show_change(ctx: Any, message: str) -> None:
+    """Let the App show what changed; it reads labels again with the data set only, and would drop the filters then."""
+    ctx.ops.notify(message, variant="success")  # the form is gone once the App has read them
+    if ctx.request_params.get("filters"):
+        ctx.ops.set_view(view=ctx.view)  # the filters become stages of the view
+    else:
+        ctx.ops.reload_dataset()
 
 
 def _refuse(inputs: types.Object, why: str) -> None:

@@ -20,6 +20,8 @@ STATES = np.array([[0, 0], [0, 0], [0, -1], [1, 0]], dtype=np.int8)
 PROPOSALS = np.array([[1, -1], [1, 1], [-1, 0], [0, 0]], dtype=np.int8)
 SCORES = np.array([[0.96, 0.01], [0.97, 0.98], [0.01, 0.5], [0.03, 0.5]])
 URI = "@logicmix/studio/"
+FILTERS = {"pseudo_positive.classifications.label": {"values": ["dog"], "exclude": False, "isMatching": False}}
+"""As the App's side bar sends them."""
 
 
 class Plugin(SimpleNamespace):
@@ -191,11 +193,17 @@ def test_set_state_and_undo(plugin):
         plugin.call("set_state", class_name="cat", state="perhaps")
 
 
-def test_the_app_keeps_its_filters_after_a_change(plugin):
-    done = plugin.call("set_state", class_name="cat", state="positive", view_target="DATASET")
-    requests = [one["operator_uri"] for one in done.executor.to_json()["requests"]]
-    assert any("reload_samples" in uri for uri in requests)
-    assert not any("reload_dataset" in uri for uri in requests)
+@pytest.mark.parametrize(("filters", "request_of"), [({}, "reload_dataset"), (FILTERS, "set_view")])
+def test_the_app_shows_a_change_and_keeps_its_filters(plugin, filters, request_of):
+    import fiftyone.operators as foo
+
+    params = {"class_name": "cat", "state": "positive", "view_target": "CURRENT_VIEW"}
+    done = foo.execute_operator(f"{URI}set_state", {"dataset": plugin.dataset, "params": params, "filters": filters})
+    told, request = done.executor.to_json()["requests"]
+    assert done.result["message"] in str(told["params"])
+    assert request_of in request["operator_uri"]
+    assert len(plugin.last()) == (2 if filters else 4)
+    assert ("FilterLabels" in str(request["params"])) == bool(filters)
 
 
 # looking ---------------------------------------------------------------------

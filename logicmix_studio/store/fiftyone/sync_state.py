@@ -90,10 +90,6 @@ class SyncStates:
         ends = {"positive": list(limits.positive.items()), "negative": list(limits.negative.items())}
         self.save(limits={"run": limits.run, **ends}, shown="")
 
-    def publish_run(self, run: int, shown: str) -> None:
-        """Say in a last write that a run's proposals are all there, in place of those of another."""
-        self.save(run=run, shown=shown)
-
 
 def save_selection(database: Database[Entry], dataset_id: ObjectId, image_ids: Sequence[str]) -> str:
     """Save a view of some images, in their order, in place of the last one; return its name in an address.

@@ -305,7 +305,7 @@ class SyncWorker:
             durable.update_many(*clear_claims(empty))
         job.written += PROPOSAL_IMAGES
         if job.is_done and job.is_whole:
-            self._states.publish_run(job.run, job.shown)
+            self._states.save(run=job.run, shown=job.shown)
             self._run = job.run
 
     def _report(self, error: str) -> None:
