@@ -270,8 +270,11 @@ def _set_appearance(fiftyone: Any, dataset: fo.Dataset, is_new: bool) -> None:
     """Give each field its colour and the studio a group in the side bar, which is laid out once."""
     config, own = dataset.app_config, [*_LABELS, *_FACTS]
     scheme = config.color_scheme or fiftyone.ColorScheme(color_by="field")
-    fields = [{"path": name, "fieldColor": colour} for name, (_, colour) in _LABELS.items()]
-    scheme.fields = [one for one in scheme.fields or [] if one.get("path") not in _LABELS] + fields
+    chosen = scheme.fields or []
+    paths = {one.get("path") for one in chosen}
+    scheme.fields = chosen + [
+        {"path": name, "fieldColor": colour} for name, (_, colour) in _LABELS.items() if name not in paths
+    ]
     config.color_scheme = scheme
     if is_new:
         config.active_fields = fiftyone.ActiveFields(paths=[KNOWN[1], PSEUDO[1]])

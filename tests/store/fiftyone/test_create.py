@@ -219,6 +219,8 @@ def test_a_newer_import_comes_in_place_and_nothing_of_others_is_lost(made, fifty
     dataset.match({"_id": ObjectId(b)}).tag_samples("seen")
     dataset.save_view("complete", dataset.limit(1))
     fob.compute_similarity(dataset, embeddings=np.eye(6, 4), brain_key="mine", backend="sklearn")
+    colours = dataset.app_config.color_scheme
+    colours.fields = [{"path": "conflicts", "fieldColor": "#0000ff"}, {"path": "note", "fieldColor": "#00ff00"}]
     dataset.app_config.sidebar_groups = [*dataset.app_config.sidebar_groups, fiftyone.SidebarGroupDocument(name="me")]
     dataset.save()
     before = dataset._doc.id
@@ -247,6 +249,8 @@ def test_a_newer_import_comes_in_place_and_nothing_of_others_is_lost(made, fifty
     assert dataset.load_saved_view("complete").values("id") == [a]
     assert dataset.list_brain_runs() == ["mine"]
     assert [one.name for one in dataset.app_config.sidebar_groups][-1] == "me"
+    colours = {one["path"]: one["fieldColor"] for one in dataset.app_config.color_scheme.fields}
+    assert (colours["conflicts"], colours["note"], colours["positive_labels"]) == ("#0000ff", "#00ff00", "#17998b")
     assert dataset.default_classes == [*table().class_names, "owl"]
     assert len(clone) == 5
     assert fiftyone.dataset_exists("my photos backup")
