@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +54,11 @@ if TYPE_CHECKING:
     from logicmix_studio.review.bulk_service import BulkService
     from logicmix_studio.review.service import ReviewService
     from logicmix_studio.runs.service import RunService
+    from logicmix_studio.store.fiftyone.dataset_sync import DatasetSync
+
+FOLLOW_SECONDS = 60.0
+"""How long the FiftyOne data set is waited for."""
+_log = logging.getLogger(__name__)
 
 __all__ = ["Proposal", "Studio", "current_user"]
 
@@ -69,17 +75,6 @@ else:
                 return self
             with studio._guard:
                 return super().__get__(studio, owner)
-
-
-class Sync(Protocol):
-    """What keeps a FiftyOne data set behind the ledger while a studio is served."""
-
-    @property
-    def status(self) -> Any:
-        """How the data set is doing: state, message, lag and fraction."""
-
-    def open_app(self, image_ids: Sequence[str] | None = None) -> str:
-        """Start the FiftyOne App unless it runs and return the address of its page."""
 
 
 class Studio:
@@ -103,7 +98,7 @@ class Studio:
         jobs: The trainer's processes: start, watch, pause, cancel, resume.
         registry: Which runs have finished, and whose scores make the pseudo-labels.
         who: The person on whose behalf this process decides.
-        sync: The FiftyOne data set, while a studio is served.
+        sync: The FiftyOne data set, while a studio is served, or decides where a data set stands already.
     """
 
     def __init__(self, workspace: Workspace, *, who: str | None = None, read_only: bool = False) -> None:
@@ -115,7 +110,7 @@ class Studio:
         self.who = who or current_user()
         self.read_only = read_only
         self.workspace = workspace
-        self.sync: Sync | None = None
+        self.sync: DatasetSync | None = None
         self.jobs = Jobs(workspace.runs)
         self._guard = threading.RLock()
         self._changing = threading.Lock()
@@ -308,17 +303,41 @@ class Studio:
         Raises:
             StudioError: If there is no such cell or state.
         """
+        self._follow_if_any()
         decision = Decision(image_id, class_name, state, answer, self.proposed.score_of(image_id, class_name))
         run, _ = self.proposed.choice()
         return self.ledger.decide([decision], who=self.who, origin="python", run=run, note=note)
 
     def undo(self) -> Receipt:
         """Undo this person's last action."""
+        self._follow_if_any()
         return self.ledger.undo(self.who)
 
     def redo(self) -> Receipt:
         """Bring back what this person undid last."""
+        self._follow_if_any()
         return self.ledger.redo(self.who)
+
+    def follow(self) -> DatasetSync:
+        """Let the FiftyOne data set follow from now on, made where there is none; :meth:`close` waits for it.
+
+        Raises:
+            StudioError: If the database cannot be started.
+        """
+        from logicmix_studio.store.fiftyone.dataset_sync import DatasetSync  # the database's client costs half a second
+
+        sync = DatasetSync(self.dataset, self.proposed)
+        sync.start()
+        self.on_reload(lambda: sync.reload(self.dataset, self.proposed))
+        self.sync = sync
+        return sync
+
+    def _follow_if_any(self) -> None:
+        if self.sync is None and self.workspace.identity_file.exists() and not self.read_only:
+            try:
+                self.follow()
+            except StudioError as error:
+                _log.warning("the decision is in the journal; the FiftyOne data set gets it later: %s", error)
 
     # training ----------------------------------------------------------------
 
@@ -469,7 +488,11 @@ class Studio:
         self._on_reload.append(listener)
 
     def close(self) -> None:
-        """Give the workspace back; a second call does nothing."""
+        """Let the FiftyOne data set catch up and give the workspace back; a second call does nothing."""
+        if self.sync is not None:
+            self.sync.wait_until_written(FOLLOW_SECONDS)
+            self.sync.close()
+            self.sync = None
         if "dataset" in self.__dict__:
             self.dataset.close()
         if self._lock is not None:

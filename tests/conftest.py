@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from logicmix_studio.environment import prepare_environment
+from logicmix_studio.store.fiftyone.mongod import Mongod
 from logicmix_studio.studio import Studio
 from logicmix_studio.training.device_lock import LOCKS_VARIABLE
 from tests.workspaces import make_workspace
@@ -24,6 +27,24 @@ def _locks_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         del os.environ[LOCKS_VARIABLE]
     else:
         os.environ[LOCKS_VARIABLE] = before
+
+
+@pytest.fixture(scope="session")
+def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
+    """One real mongod for all tests that do not hurt it; ended by its pid."""
+    with Mongod(tmp_path_factory.mktemp("mongod") / "db", environ={}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def fiftyone(mongod: Mongod) -> Any:
+    """FiftyOne in this process, on that mongod."""
+    switches: dict[str, str] = {}
+    prepare_environment(switches, database_uri=mongod.ensure())
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in switches.items():
+            patch.setenv(name, value)
+        return importlib.import_module("fiftyone")
 
 
 @pytest.fixture

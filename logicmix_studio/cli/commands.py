@@ -164,6 +164,8 @@ def describe_export(done: Mapping[str, Any]) -> str:
 
 def collect_status(dataset: Path, workspace: Path | None) -> dict[str, Any]:
     """Return what is known, proposed and running."""
+    from logicmix_studio.store.fiftyone.mongod import running_address  # the database's client costs half a second
+
     studio = Studio.open(dataset, workspace=workspace, read_only=True)
     states, proposals = studio.states, studio.proposed.array()
     current, why = studio.proposed.choice()
@@ -186,6 +188,7 @@ def collect_status(dataset: Path, workspace: Path | None) -> dict[str, Any]:
         "current_run": current,
         "current_run_reason": why,
         "server": None if server is None else {"pid": server.pid, "url": server.url},
+        "database": running_address(studio.workspace.database),
     }
 
 
@@ -198,6 +201,7 @@ def describe_status(status: Mapping[str, Any]) -> str:
     if server is not None:
         where = f"open at {server['url'] or 'no address yet'} (process {server['pid']})"
     known = f"known: {status['known_proportion']:.2%} of the cells; {decisions} in the journal"
+    where += f"; its FiftyOne database: {status['database']}" if status["database"] else ""
     runs = map(describe_run, status["runs"])
     return "\n".join([known, *runs, *_chosen(status), where])
 

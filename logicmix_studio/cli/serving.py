@@ -109,7 +109,7 @@ def rebuild_dataset(dataset: Path, workspace: Path | None) -> dict[str, Any]:
     place = locate_workspace(dataset, workspace)
     with Studio(place) as studio, Mongod(place.database) as mongod:
         with progress_bar() as progress:
-            worker = attach(place, studio.table, mongod, rebuild=True, progress=progress)
+            worker = attach(place, studio.ledger, mongod, rebuild=True, progress=progress)
         worker.start()
         lines = worker.replay(studio.ledger.lines)
         if not worker.close(REBUILD_SECONDS):
@@ -149,12 +149,9 @@ def _serve(studio: Studio, serving: Serving, *, app_browser: bool | None = None)
         if app_browser is not None:
             threading.Thread(target=_open_app, args=(sync, app_browser), daemon=True).start()
 
-    sync = DatasetSync(studio.dataset, studio.proposed)
-    studio.sync = sync
-    studio.on_reload(lambda: sync.reload(studio.dataset, studio.proposed))
     with _ending_on_terminate():
         note("starting the database")
-        sync.start()
+        sync = studio.follow()
         try:
             note("loading Gradio and building the page")
             serve(

@@ -65,6 +65,8 @@ class Workspace:
     """One file an audit: its plan and what became of it."""
     cache = _Below("cache")
     """Thumbnails, resized pixels and features; may be deleted."""
+    identity_file = _Below("fiftyone.json")
+    """The id that ties this workspace to its FiftyOne data set; made with the data set."""
     database = _Below("db")
     """Mongod's files; may be deleted."""
     temporary = _Below("tmp")

@@ -2,212 +2,353 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import urllib.parse
 from collections.abc import Iterable
 from typing import Any
 
 import fiftyone.operators as foo
 from fiftyone.operators import types
+from PIL import Image
 
-from logicmix_studio.store import Decision
+from logicmix_studio.labels import STATE_NAMES
+from logicmix_studio.runs import Jobs
+from logicmix_studio.store import Decision, server_of
+from logicmix_studio.store.fiftyone.documents import KNOWN
+from logicmix_studio.store.fiftyone.sync_state import VIEW_PREFIX
+from logicmix_studio.studio import Studio
 from logicmix_studio.training.config import RECIPES
 
-from .client import connect, workspace_of
-
-ALL_CLASSES = "all classes"
+from .brain import index_run
+from .client import connect
+from .panel import LogicMixPanel
+from .targets import ALL_CLASSES, SIGNS, answers, belongs, sentence, settings, workspace_of
 
 
 class _Operator(foo.Operator):
     """What shows its result as a message."""
 
-    title = ("", "")
-    """Its name and its label."""
+    title = ("", "", "")
+    """Its name, its label and, where it has a button above the grid, that button's icon."""
     is_dynamic = False
 
     @property
     def config(self) -> foo.OperatorConfig:
         """Return the operator's name and label."""
-        name, label = self.title
-        return foo.OperatorConfig(name=name, label=f"LogicMix: {label}", dynamic=self.is_dynamic)
+        name, label, icon = self.title
+        return foo.OperatorConfig(name=name, label=f"LogicMix: {label}", dynamic=self.is_dynamic, icon=icon or "rule")
 
-    def resolve_output(self, ctx: Any) -> types.Property:
-        """Return how the result is shown."""
-        outputs = types.Object()
-        outputs.str("message", label="Result")
-        return types.Property(outputs)
-
-
-class _AnswerPseudoLabels(_Operator):
-    """Accept or reject the pseudo-labels of the selected images, of one class or all."""
-
-    answer = ""
-    verb = ""
-    sign = 1
-    """What an answer makes of a proposed state: itself, or its opposite."""
-    is_dynamic = True
-
-    def resolve_placement(self, ctx: Any) -> types.Placement:
-        """Put a button above the grid of images."""
-        return types.Placement(
-            types.Places.SAMPLES_GRID_SECONDARY_ACTIONS,
-            types.Button(label=f"{self.verb} pseudo-labels", icon="check" if self.sign > 0 else "close"),
-        )
+    def resolve_placement(self, ctx: Any) -> types.Placement | None:
+        """Put a button above the images of a data set of the studio's."""
+        _, label, icon = self.title
+        if not icon or not belongs(ctx.dataset):
+            return None
+        button = types.Button(label=label[0].upper() + label[1:], icon=icon, prompt=True)
+        return types.Placement(types.Places.SAMPLES_GRID_SECONDARY_ACTIONS, button)
 
     def resolve_input(self, ctx: Any) -> types.Property:
         """Return the form."""
         inputs = types.Object()
-        _choose_class(inputs, (ALL_CLASSES, *ctx.dataset.default_classes), default=ALL_CLASSES)
-        inputs.float("min_confidence", default=0.0, min=0.0, max=1.0, label="From this confidence on")
-        if ctx.selected:
-            count = len(_decisions(ctx, self.answer, self.sign)[0])
-            inputs.view("count", types.Notice(label=f"{count} pseudo-labels in {len(ctx.selected)} images"))
+        if belongs(ctx.dataset):
+            self.fill(ctx, inputs)
         else:
-            prompt = inputs.view("count", types.Warning(label="Select some images first"))
-            prompt.invalid = True
-            prompt.error_message = "Select some images first"
-        return types.Property(inputs, view=types.View(label=f"{self.verb} pseudo-labels"))
+            _refuse(inputs, "This data set does not belong to LogicMix Studio")
+        return types.Property(inputs, view=types.View(label=self.config.label))
+
+    def fill(self, ctx: Any, inputs: types.Object) -> None:
+        """Put what is asked into the form."""
+
+    def resolve_output(self, ctx: Any) -> types.Property:
+        """Return how the result is shown."""
+        outputs = types.Object()
+        outputs.str("message", label="Result", view=types.MarkdownView())
+        return types.Property(outputs)
+
+
+class _Deciding(_Operator):
+    """Writes decisions on what is chosen: all, the view, selected images or selected labels."""
+
+    is_dynamic = True
+    verb = ""
+    takes_labels = False
+
+    def decisions(self, ctx: Any) -> tuple[list[Decision], int | None]:
+        """Return what the form means, and the run that is answered."""
+        raise NotImplementedError
+
+    def fill(self, ctx: Any, inputs: types.Object) -> None:
+        """Ask for the target; say what will be written."""
+        inputs.view_target(ctx, action_description=self.verb, allow_selected_labels=self.takes_labels)
+        self.ask(ctx, inputs)
+        decisions = self.decisions(ctx)[0]
+        if decisions:
+            inputs.view("words", types.Notice(label=sentence(decisions)))
+        else:
+            _refuse(inputs, sentence(decisions))
+
+    def ask(self, ctx: Any, inputs: types.Object) -> None:
+        """Put what else is asked into the form."""
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Forward what the form says."""
-        decisions, run = _decisions(ctx, self.answer, self.sign)
+        decisions, run = self.decisions(ctx)
         if not decisions:
-            return {"message": "There was no such pseudo-label in the selected images.", "cells": 0, "skipped": 0}
-        with connect(workspace_of(ctx.dataset.info)) as client:
+            return {"message": sentence(decisions), "cells": 0, "skipped": 0}
+        with connect(workspace_of(ctx.dataset)) as client:
             cells, skipped = client.decide(decisions, run)
-        ctx.ops.reload_dataset()
-        settled = f", {skipped} had been settled meanwhile" if skipped else ""
-        message = f"{cells} pseudo-labels {self.answer}ed{settled}."
+        settled = f" {skipped} had been settled meanwhile." if skipped else ""
+        message = f"{sentence(decisions, 'Wrote')}{settled}"
+        _show_change(ctx, message)
         return {"message": message, "cells": cells, "skipped": skipped}
+
+
+class _AnswerPseudoLabels(_Deciding):
+    """Accept or reject pseudo-labels, of one class or all."""
+
+    takes_labels = True
+
+    def decisions(self, ctx: Any) -> tuple[list[Decision], int | None]:
+        """Return an answer to each pseudo-label that is meant."""
+        return answers(ctx, self.verb.lower())
+
+    def ask(self, ctx: Any, inputs: types.Object) -> None:
+        """Ask for sign, class and confidence."""
+        signs = types.RadioGroup(orientation="horizontal")
+        for name in SIGNS:
+            signs.add_choice(name, label=name)
+        inputs.enum("sign", signs.values(), default="positive", required=True, label="Proposed as", view=signs)
+        _choose_class(inputs, (ALL_CLASSES, *ctx.dataset.default_classes), default=ALL_CLASSES)
+        inputs.float("min_confidence", default=0.0, min=0.0, max=1.0, label="From this confidence on")
 
 
 class AcceptPseudoLabels(_AnswerPseudoLabels):
     """Make pseudo-labels known as they are."""
 
-    answer, verb, sign = "accept", "Accept", 1
-    title = ("accept_pseudo_labels", "accept pseudo-labels")
+    title, verb = ("accept_pseudo_labels", "accept pseudo-labels", "check"), "Accept"
 
 
 class RejectPseudoLabels(_AnswerPseudoLabels):
     """Make the opposite of pseudo-labels known."""
 
-    answer, verb, sign = "reject", "Reject", -1
-    title = ("reject_pseudo_labels", "reject pseudo-labels")
+    title, verb = ("reject_pseudo_labels", "reject pseudo-labels", "close"), "Reject"
+
+
+class SetState(_Deciding):
+    """Set what is known of a class in the chosen images."""
+
+    title, verb = ("set_state", "set state", "edit"), "Set"
+
+    def decisions(self, ctx: Any) -> tuple[list[Decision], int | None]:
+        """Return a decision for each chosen image."""
+        return settings(ctx), None
+
+    def ask(self, ctx: Any, inputs: types.Object) -> None:
+        """Ask for class and state."""
+        _choose_class(inputs, ctx.dataset.default_classes)
+        states = types.RadioGroup(orientation="horizontal")
+        for name in STATE_NAMES.values():
+            states.add_choice(name, label=name)
+        inputs.enum("state", states.values(), required=True, label="State", view=states)
+
+
+class Undo(_Operator):
+    """Undo this person's last action."""
+
+    title = ("undo", "undo my last decision", "")
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Forward."""
+        with connect(workspace_of(ctx.dataset)) as client:
+            cells = client.undo()
+        message = f"Undone: {cells} cells are as they were."
+        _show_change(ctx, message)
+        return {"message": message, "cells": cells}
 
 
 class UnknownOfClass(_Operator):
     """Show the images in which a class is unknown."""
 
-    title = ("unknown_of_class", "unknown of class …")
+    title = ("unknown_of_class", "unknown of class …", "")
 
-    def resolve_input(self, ctx: Any) -> types.Property:
-        """Return the form."""
-        inputs = types.Object()
+    def fill(self, ctx: Any, inputs: types.Object) -> None:
+        """Ask for the class."""
         _choose_class(inputs, ctx.dataset.default_classes)
-        return types.Property(inputs, view=types.View(label="Images in which a class is unknown"))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Forward what the form says."""
         name = ctx.params["class_name"]
-        view = ctx.dataset.match({"known.classifications.label": {"$ne": name}})
+        view = ctx.dataset.match({f"{field}.classifications.label": {"$ne": name} for field in KNOWN.values()})
         ctx.ops.set_view(view=view)
-        count = len(view)
-        return {"message": f"{name!r} is unknown in {count} images.", "images": count}
+        return {"message": f"{name!r} is unknown in {len(view)} images.", "images": len(view)}
+
+
+class ShowConflicts(_Operator):
+    """Show the images in which the run contradicts a known label."""
+
+    title = ("show_conflicts", "conflicts", "")
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Forward."""
+        name = f"{VIEW_PREFIX}conflicts"
+        ctx.ops.set_view(name=name)
+        count = len(ctx.dataset.load_saved_view(name))
+        return {"message": f"The run contradicts known labels in {count} images.", "images": count}
+
+
+class OpenInStudio(_Operator):
+    """Open the studio at the selected images, or at the questions about a class."""
+
+    title = ("open_in_studio", "review in the studio", "open_in_new")
+    is_dynamic = True
+
+    def fill(self, ctx: Any, inputs: types.Object) -> None:
+        """Ask for the class unless images are selected."""
+        if not ctx.selected:
+            _choose_class(inputs, (ALL_CLASSES, *ctx.dataset.default_classes), default=ALL_CLASSES)
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Return the address; one image opens with all its cells, several as a blend with its truth table."""
+        workspace, name = workspace_of(ctx.dataset), ctx.params.get("class_name") or ALL_CLASSES
+        server = server_of(workspace)
+        if server is None or not server.url:
+            return {"message": f"No studio is open. Start it: `{workspace.command('launch')}`", "url": ""}
+        chosen = ",".join(ctx.selected)
+        if len(ctx.selected) > 1:
+            place = f"tab=blend&images={chosen}"
+        else:
+            place = f"tab=browse&image={chosen}" if chosen else "tab=review"
+            place += f"&class_name={urllib.parse.quote(name)}" if name != ALL_CLASSES and not chosen else ""
+        url = f"{server.url}?{place}"
+        return {"message": f"[Open the studio]({url})", "url": url}
+
+
+class DrawBlend(_Operator):
+    """Blend the selected images as the trainer does."""
+
+    title = ("draw_blend", "blend the selected", "layers")
+
+    def fill(self, ctx: Any, inputs: types.Object) -> None:
+        """Refuse a form without images."""
+        if len(ctx.selected) < 2:
+            _refuse(inputs, "Select two to sixteen images first")
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Return picture and labels."""
+        with Studio(workspace_of(ctx.dataset), read_only=True) as studio:
+            picture = studio.blends.picture(studio.blends.make(ctx.selected))
+            rows = studio.blends.truth_table(ctx.selected)
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, "PNG")
+        labels = {row.class_name: STATE_NAMES[row.state] for row in rows}
+        lines = [f"| {row.class_name} | {STATE_NAMES[row.state]} | {row.reason} |" for row in rows]
+        return {
+            "message": "\n".join(["| class | label of the blend | why |", "|---|---|---|", *lines]),
+            "picture": f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}",
+            "labels": labels,
+        }
+
+    def resolve_output(self, ctx: Any) -> types.Property:
+        """Return how the result is shown."""
+        outputs = types.Object()
+        outputs.str("picture", label="The blend", view=types.ImageView(alt="the blend of the selected images"))
+        outputs.str("message", label="Its labels", view=types.MarkdownView())
+        return types.Property(outputs)
 
 
 class Train(_Operator):
-    """Start the trainer on today's labels."""
+    """Start the trainer on today's labels; the panel follows it."""
 
-    title = ("train", "train")
+    title = ("train", "train", "")
 
-    def resolve_input(self, ctx: Any) -> types.Property:
-        """Return the form."""
-        inputs = types.Object()
+    def fill(self, ctx: Any, inputs: types.Object) -> None:
+        """Ask for the recipe."""
         choices = types.RadioGroup()
         for name, recipe in RECIPES.items():
             choices.add_choice(name, label=recipe.title, description=recipe.words)
         inputs.enum("recipe", choices.values(), default="quick", required=True, label="Recipe", view=choices)
-        return types.Property(inputs, view=types.View(label="Train on what is known"))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Forward what the form says."""
-        with connect(workspace_of(ctx.dataset.info)) as client:
+        with connect(workspace_of(ctx.dataset)) as client:
             run = client.train(ctx.params.get("recipe", "quick"))
-        return {"message": f"Run {run} has started; watch it in the studio's Train tab.", "run": run}
+        ctx.ops.open_panel("logicmix_panel")
+        return {"message": f"Run {run} has started; the LogicMix panel follows it.", "run": run}
 
 
-class LogicMixStatus(foo.Panel):
-    """How much is known, what waits for review, and the run it comes from."""
+class CompareRuns(_Operator):
+    """Show how two runs differ."""
 
-    @property
-    def config(self) -> foo.PanelConfig:
-        """Return the operator's name and label."""
-        return foo.PanelConfig(name="logicmix_status", label="LogicMix status", icon="rule", allow_multiple=False)
+    title = ("compare_runs", "compare two runs", "")
 
-    def on_load(self, ctx: Any) -> None:
-        """Count."""
-        ctx.panel.state.status = _status_text(ctx.dataset)
+    def fill(self, ctx: Any, inputs: types.Object) -> None:
+        """Ask for the runs."""
+        runs = [str(info.run) for info in Jobs(workspace_of(ctx.dataset).runs).list()]
+        if len(runs) < 2:
+            _refuse(inputs, "There are not two runs yet")
+        for name, default in zip(("first", "second"), runs[-2:], strict=False):
+            inputs.enum(name, runs, default=default, required=True, label=f"{name} run".capitalize())
 
-    def refresh(self, ctx: Any) -> None:
-        """Count again."""
-        self.on_load(ctx)
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Compare."""
+        with Studio(workspace_of(ctx.dataset), read_only=True) as studio:
+            found = studio.runs.compare(int(ctx.params["first"]), int(ctx.params["second"]))
+        columns = found.precision.columns
+        rows = [" | ".join(_cell(value) for value in row) for row in found.precision.itertuples(index=False)]
+        table = [" | ".join(map(str, columns)), " | ".join("---" for _ in columns), *rows]
+        return {"message": "\n".join([found.words, "", *(f"| {line} |" for line in table)])}
 
-    def to_review(self, ctx: Any) -> None:
-        """Show the saved view of that name."""
-        ctx.ops.set_view(name="to review")
 
-    def render(self, ctx: Any) -> types.Property:
-        """Return the panel."""
-        panel = types.Object()
-        panel.md(ctx.panel.get_state("status", "…"), name="status_text")
-        panel.btn("refresh", label="Refresh", on_click=self.refresh)
-        panel.btn("to_review", label="Show what is to review", on_click=self.to_review)
-        return types.Property(panel)
+class IndexRun(_Operator):
+    """Make similarity and visualisation of a run's features."""
+
+    title = ("index_run", "similarity and map of a run", "")
+
+    def fill(self, ctx: Any, inputs: types.Object) -> None:
+        """Ask for the run."""
+        runs = [str(info.run) for info in Jobs(workspace_of(ctx.dataset).runs).list() if info.status == "finished"]
+        if not runs:
+            _refuse(inputs, "No run has finished yet")
+        inputs.enum("run", runs, default=runs[-1] if runs else None, required=True, label="Run")
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Index."""
+        with Studio(workspace_of(ctx.dataset), read_only=True) as studio:
+            keys = index_run(ctx.dataset, studio, int(ctx.params["run"]))
+        ctx.ops.reload_dataset()  # the App reads the list of brain runs only then
+        return {"message": f"Sort by similarity and the Embeddings panel know `{'` and `'.join(keys)}`.", "keys": keys}
 
 
 def register(plugin: Any) -> None:
     """Register the operators and the panel."""
-    for operator in (AcceptPseudoLabels, RejectPseudoLabels, UnknownOfClass, Train, LogicMixStatus):
+    deciding = (AcceptPseudoLabels, RejectPseudoLabels, SetState, Undo)
+    showing = (UnknownOfClass, ShowConflicts, OpenInStudio, DrawBlend)
+    for operator in (*deciding, *showing, Train, CompareRuns, IndexRun, LogicMixPanel):
         plugin.register(operator)
 
 
-def _decisions(ctx: Any, answer: str, sign: int) -> tuple[list[Decision], int | None]:
-    """Return an answer to each open pseudo-label that the form means, and the run they come from."""
-    wanted = ctx.params.get("class_name") or ALL_CLASSES
-    least = float(ctx.params.get("min_confidence") or 0.0)
-    fields = ("label", "state", "confidence", "run")
-    paths = ["id", *(f"pseudo.classifications.{name}" for name in fields)]
-    rows = zip(*ctx.dataset.select(ctx.selected).values(paths), strict=True) if ctx.selected else ()
-    decisions: list[Decision] = []
-    run: int | None = None
-    for image_id, *entries in rows:
-        for name, state, confidence, of_run in zip(*(column or () for column in entries), strict=True):
-            if wanted not in (ALL_CLASSES, name) or confidence < least:
-                continue
-            proposed = 1 if state == "positive" else -1
-            score = confidence if proposed > 0 else 1.0 - confidence
-            decisions.append(Decision(image_id, name, sign * proposed, answer, round(score, 4)))
-            run = of_run
-    return decisions, run
+def _show_change(ctx: Any, message: str) -> None:
+    """Let the App show what changed; it reads labels again with the data set only, and would drop the filters then."""
+    ctx.ops.notify(message, variant="success")  # the form is gone once the App has read them
+    if ctx.request_params.get("filters"):
+        ctx.ops.set_view(view=ctx.view)  # the filters become stages of the view
+    else:
+        ctx.ops.reload_dataset()
 
 
-def _status_text(dataset: Any) -> str:
-    workspace, images = workspace_of(dataset.info), len(dataset)
-    cells = images * len(dataset.default_classes)
-    known = cells - int(dataset.sum("num_unknown") or 0)
-    runs = dataset._sample_collection.database["logicmix_runs"]
-    run = runs.find_one({"workspace": dataset.info["logicmix"]["id"], "status": "complete"})
-    origin = f"run {run['run']}" if run else "no run yet"
-    lines = (
-        f"**{known:,} of {cells:,} cells known** in {images:,} images\n",
-        f"- pseudo-labels to review: **{dataset.count('pseudo.classifications'):,}** ({origin})",
-        f"- conflicts: **{dataset.count('conflicts.classifications'):,}**",
-        f"- complete images: **{len(dataset.match({'num_unknown': 0})):,}**",
-        f"- workspace: `{workspace.folder}`",
-    )
-    return "\n".join(lines)
+def _refuse(inputs: types.Object, why: str) -> None:
+    prompt = inputs.view("refusal", types.Warning(label=why))
+    prompt.invalid = True
+    prompt.error_message = why
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _choose_class(inputs: types.Object, names: Iterable[str], **options: Any) -> None:
     choices = types.AutocompleteView()
     for name in names:
         choices.add_choice(name, label=name)
-    inputs.enum("class_name", choices.values(), required=True, label="Class", view=choices, **options)
+    required = "default" not in options
+    inputs.enum("class_name", choices.values(), required=required, label="Class", view=choices, **options)

@@ -6,8 +6,7 @@ Both ways end in the same journal. No FiftyOne here.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from gradio_client import Client
@@ -15,13 +14,10 @@ from gradio_client.exceptions import AppError
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.store import Decision, ServerInfo, Workspace, new_action_id, server_of
-from logicmix_studio.store.fiftyone.attach import attach
-from logicmix_studio.store.fiftyone.mongod import Mongod
 from logicmix_studio.studio import Studio, current_user
 
 ORIGIN: Final = "fiftyone"
 REQUEST_SECONDS: Final = 30.0
-FLUSH_SECONDS: Final = 30.0
 
 
 class StudioClient(Protocol):
@@ -29,6 +25,9 @@ class StudioClient(Protocol):
 
     def decide(self, decisions: Sequence[Decision], run: int | None) -> tuple[int, int]:
         """Write answers to a run's pseudo-labels as one action; return how many count, and how many were settled."""
+
+    def undo(self) -> int:
+        """Undo this person's last action; return how many cells changed."""
 
     def train(self, recipe: str) -> int:
         """Start a run and return its number."""
@@ -62,6 +61,10 @@ class ServerClient:
         told = self._ask("/decide", cells=cells, run=run, action_id=new_action_id(), origin=ORIGIN)
         return int(told["cells"]), len(told["skipped"])
 
+    def undo(self) -> int:
+        """Undo this person's last action."""
+        return int(self._ask("/undo", action_id=new_action_id())["cells"])
+
     def train(self, recipe: str) -> int:
         """Start a run and return its number."""
         return int(self._ask("/train", recipe=recipe))
@@ -92,33 +95,15 @@ class LocalClient:
 
     def decide(self, decisions: Sequence[Decision], run: int | None) -> tuple[int, int]:
         """Write answers as one action."""
-        studio = self.studio
-        receipt = studio.ledger.decide(decisions, who=studio.who, origin=ORIGIN, run=run)
-        worker = attach(studio.workspace, studio.table, Mongod(studio.workspace.database))
-        worker.start()
-        worker.replay(studio.ledger.lines)
-        worker.close(FLUSH_SECONDS)
+        self.studio.follow()
+        receipt = self.studio.ledger.decide(decisions, who=self.studio.who, origin=ORIGIN, run=run)
         return 0 if receipt.line is None else len(receipt.line.cells), len(receipt.skipped)
+
+    def undo(self) -> int:
+        """Undo this person's last action."""
+        line = self.studio.undo().line
+        return 0 if line is None else len(line.cells)
 
     def train(self, recipe: str) -> int:
         """Start a run and return its number."""
         return self.studio.start_run(recipe)
-
-
-def workspace_of(info: Mapping[str, Any]) -> Workspace:
-    """Return the workspace that a FiftyOne data set, by its ``info``, belongs to.
-
-    Raises:
-        StudioError: It belongs to none, or its folder is gone.
-    """
-    ours = info.get("logicmix")
-    if not ours:
-        raise StudioError(
-            "This data set does not belong to LogicMix Studio.", "Open one that `logicmix-studio fiftyone DIR` made."
-        )
-    workspace = Workspace(root=Path(ours["root"]), folder=Path(ours["workspace"]))
-    if not workspace.exists:
-        raise StudioError(
-            f"The workspace {workspace.folder} is gone.", "Launch the studio on the folder's new place once."
-        )
-    return workspace

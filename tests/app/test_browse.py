@@ -60,10 +60,12 @@ def test_a_program_finds_looks_and_sets(client: Client, studio: Studio) -> None:
     assert [line["who"] for line in told["lines"]] == ["ben"]
 
 
-def test_a_program_opens_fiftyone_where_there_is_one(client: Client, studio: Studio) -> None:
+def test_a_program_opens_fiftyone_where_there_is_one(
+    client: Client, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(Exception, match="no FiftyOne data set"):
         client.predict(api_name="/open_in_fiftyone")
-    studio.sync = Opened()
+    monkeypatch.setattr(studio, "sync", Opened())
     assert client.predict(list(studio.image_ids[:3]), api_name="/open_in_fiftyone").endswith("/3")
     assert client.predict(api_name="/open_in_fiftyone").endswith("/all")
     with pytest.raises(Exception, match="no image"):

@@ -61,8 +61,13 @@ def server():
         asked.append(recipe)
         return 7
 
+    def undo(line: int | None = None, action_id: str | None = None) -> dict:
+        asked.append((line, action_id))
+        return {"line": 2, "cells": 3}
+
     with gr.Blocks(analytics_enabled=False) as blocks:
         gr.api(decide, api_name="decide", queue=False)
+        gr.api(undo, api_name="undo", queue=False)
         gr.api(train, api_name="train")
     blocks.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", show_error=True)
     yield ServerInfo(1, 1.0, blocks.local_url, "secret"), asked
@@ -73,22 +78,6 @@ def publish(workspace: Workspace, url: str) -> None:
     me = psutil.Process()
     content = {"pid": me.pid, "process_started": me.create_time(), "url": url, "token": "t"}
     write_json(workspace.server_file, content)
-
-
-def test_workspace_of_a_data_set(client, workspace):
-    info = {"logicmix": {"workspace": str(workspace.folder), "root": str(workspace.root)}}
-    assert client.workspace_of(info) == workspace
-
-
-def test_workspace_of_a_foreign_data_set(client):
-    with pytest.raises(StudioError, match="does not belong to LogicMix Studio"):
-        client.workspace_of({})
-
-
-def test_workspace_that_is_gone(client, tmp_path):
-    info = {"logicmix": {"workspace": str(tmp_path / "gone"), "root": str(tmp_path)}}
-    with pytest.raises(StudioError, match="gone"):
-        client.workspace_of(info)
 
 
 def test_a_serving_process_is_asked(client, workspace):
@@ -122,6 +111,8 @@ def test_answers_and_runs_go_through_the_server(client, server, monkeypatch):
     assert (run, origin, len(action_id)) == (3, "fiftyone", 32)
     assert headers["x-logicmix-token"] == "secret"
     assert headers["x-logicmix-person"] == current_user()
+    assert found.undo() == 3
+    assert asked[-1][0] is None
     assert found.train("thorough") == 7
     assert asked[-1] == "thorough"
 

@@ -1,6 +1,7 @@
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,22 +12,15 @@ import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
-from logicmix_studio.labels import LabelTable
+from logicmix_studio.labels import STATE_NAMES, LabelTable
 from logicmix_studio.store import Journal, Ledger, read_journal
 from logicmix_studio.store.fiftyone.create import synchronise_images
-from logicmix_studio.store.fiftyone.documents import FORMAT, META
-from logicmix_studio.store.fiftyone.mongod import Mongod
+from logicmix_studio.store.fiftyone.documents import FORMAT, KNOWN, META
+from logicmix_studio.store.fiftyone.sync_state import VERSION
 from logicmix_studio.store.fiftyone.sync_worker import SyncWorker, connect
 from tests.store.stored_states import stored_states
 
 DATABASE = "fiftyone"
-
-
-@pytest.fixture(scope="session")
-def mongod(tmp_path_factory) -> Iterator[Mongod]:
-    """One real mongod for all tests that do not hurt it; ended by its pid."""
-    with Mongod(tmp_path_factory.mktemp("mongod") / "db", environ={}) as running:
-        yield running
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +39,9 @@ def table() -> LabelTable:
 def make_dataset(database: Database[Any], table: LabelTable) -> str:
     """Make what the set-up process makes, less what only FiftyOne needs; return the workspace's id."""
     workspace_id, dataset_id = uuid.uuid4().hex, ObjectId()
-    database["datasets"].insert_one({"_id": dataset_id, "name": workspace_id, "slug": workspace_id})
+    facts = {"_id": dataset_id, "name": workspace_id, "slug": workspace_id, "version": f"{VERSION}.1"}
+    facts["sample_collection_name"] = f"samples.{dataset_id}"
+    database["datasets"].insert_one(facts)
     synchronise_images(database[f"samples.{dataset_id}"], dataset_id, Path("/photos"), table)
     meta = {
         "_id": workspace_id,
@@ -53,6 +49,7 @@ def make_dataset(database: Database[Any], table: LabelTable) -> str:
         "dataset": workspace_id,
         "dataset_id": str(dataset_id),
         "applied_seq": 0,
+        "watched_until": datetime.now(UTC),
     }
     database[META].insert_one(meta)
     return workspace_id
@@ -77,10 +74,17 @@ class Synced(SimpleNamespace):
         """(N, C) states as the data set has them."""
         return stored_states(self.database, self.workspace_id, self.table)
 
-    def labels(self, row: int, field: str = "known") -> dict[str, str]:
-        """State by class name in one field of one image."""
+    def labels(self, row: int, fields: Mapping[int, str] = KNOWN) -> dict[str, str]:
+        """State by class name in the two fields of known labels (or pseudo-labels) of one image."""
         document = self.samples()[self.table.image_ids[row]]
-        return {entry["label"]: entry["state"] for entry in document[field]["classifications"]}
+        pairs = [(label["label"], s) for s, name in fields.items() for label in document[name]["classifications"]]
+        assert len(dict(pairs)) == len(pairs)
+        return {name: STATE_NAMES[state] for name, state in pairs}
+
+    def conflicts(self, row: int) -> dict[str, str]:
+        """The contradicted label by class name of one image."""
+        document = self.samples()[self.table.image_ids[row]]
+        return {label["label"]: label["contradicts"] for label in document["conflicts"]["classifications"]}
 
     def reopened(self, uri: str, **options: Any) -> SyncWorker:
         """Another sync worker on the same data set, started, with the tail of the journal handed in."""

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from pymongo.database import Database
 
-from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable
+from logicmix_studio.labels import LabelTable
+from logicmix_studio.store.fiftyone.documents import KNOWN
 from logicmix_studio.store.fiftyone.sync_state import SyncStates
 
 
@@ -19,7 +20,9 @@ def stored_states(database: Database[Any], workspace_id: str, table: LabelTable)
     rows = {image_id: row for row, image_id in enumerate(table.image_ids)}
     states = np.zeros(table.states.shape, dtype=np.int8)
     for document in database[state.samples].find():
-        for entry in document["known"]["classifications"]:
-            cell = rows[str(document["_id"])], table.class_names.index(entry["label"])
-            states[cell] = POSITIVE if entry["state"] == "positive" else NEGATIVE
+        for value, name in KNOWN.items():
+            for label in document[name]["classifications"]:
+                cell = rows[str(document["_id"])], table.class_names.index(label["label"])
+                assert states[cell] == 0
+                states[cell] = value
     return states

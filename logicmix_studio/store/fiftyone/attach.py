@@ -18,14 +18,14 @@ from typing import NamedTuple
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
 from logicmix_studio.files import read_json, write_json
-from logicmix_studio.labels import LabelTable
 from logicmix_studio.store.fiftyone.documents import META
+from logicmix_studio.store.fiftyone.edits import take_edits
 from logicmix_studio.store.fiftyone.mongod import Mongod
 from logicmix_studio.store.fiftyone.sync_state import SyncStates
 from logicmix_studio.store.fiftyone.sync_worker import SyncWorker, connect
+from logicmix_studio.store.ledger import Ledger
 from logicmix_studio.store.workspace import Workspace
 
-IDENTITY_FILE = "fiftyone.json"
 DATABASE_VARIABLE = "FIFTYONE_DATABASE_NAME"
 DEFAULT_DATABASE = "fiftyone"
 
@@ -42,11 +42,10 @@ class Identity(NamedTuple):
 
 def identity_of(workspace: Workspace) -> Identity:
     """Return the workspace's identity; made and written at the first call."""
-    path = workspace.folder / IDENTITY_FILE
-    content = read_json(path)
+    content = read_json(workspace.identity_file)
     if content is None:
         content = {"id": uuid.uuid4().hex}
-        write_json(path, content)
+        write_json(workspace.identity_file, content)
     return Identity(str(content["id"]), os.environ.get(DATABASE_VARIABLE) or DEFAULT_DATABASE)
 
 
@@ -59,6 +58,38 @@ def import_digest(workspace: Workspace) -> str:
         return hashlib.file_digest(file, lambda: digest).hexdigest()
 
 
+def attach(
+    workspace: Workspace,
+    ledger: Ledger,
+    mongod: Mongod,
+    *,
+    rebuild: bool = False,
+    progress: Progress | None = None,
+) -> SyncWorker:
+    """Return a worker that writes into the workspace's data set, made or brought in line first where needed.
+
+    What somebody changed there meanwhile is decided first. The worker is not started and has no line yet: the caller
+    replays the tail and listens to the ledger.
+
+    Args:
+        workspace: The workspace, imported.
+        ledger: What is known.
+        mongod: The database process; started where it is not running.
+        rebuild: Whether to write every image anew, although the import is the one that the data set was made of.
+        progress: Called as the work goes on; may raise to stop.
+
+    Raises:
+        StudioError: The database or the data set cannot be had.
+    """
+    uri, identity = mongod.ensure(), identity_of(workspace)
+    is_ready = dataset_is_ready(workspace, uri, identity)
+    with connect(uri) as client:
+        take_edits(client[identity.database], identity.id, ledger, with_removed=is_ready)
+    if rebuild or not is_ready:
+        _run_setup(workspace, uri, identity, progress)
+    return SyncWorker(uri, identity.id, ledger.table, database=identity.database, revive=mongod.ensure)
+
+
 def dataset_is_ready(workspace: Workspace, uri: str, identity: Identity) -> bool:
     """Return whether the data set stands in the database and fits the import."""
     with connect(uri) as client:
@@ -69,41 +100,12 @@ def dataset_is_ready(workspace: Workspace, uri: str, identity: Identity) -> bool
         return SyncStates(database, identity.id).load() is not None
 
 
-def attach(
-    workspace: Workspace,
-    table: LabelTable,
-    mongod: Mongod,
-    *,
-    rebuild: bool = False,
-    progress: Progress | None = None,
-) -> SyncWorker:
-    """Return a worker that writes into the workspace's data set, made or brought in line first where needed.
-
-    The worker is not started and has no line yet: the caller replays the tail and listens to the ledger.
-
-    Args:
-        workspace: The workspace, imported.
-        table: The imported labels.
-        mongod: The database process; started where it is not running.
-        rebuild: Whether to delete the data set and make it anew.
-        progress: Called as the work goes on; may raise to stop.
-
-    Raises:
-        StudioError: The database or the data set cannot be had.
-    """
-    uri, identity = mongod.ensure(), identity_of(workspace)
-    if rebuild or not dataset_is_ready(workspace, uri, identity):
-        _run_setup(workspace, uri, identity, rebuild, progress)
-    return SyncWorker(uri, identity.id, table, database=identity.database, revive=mongod.ensure)
-
-
-def _run_setup(workspace: Workspace, uri: str, identity: Identity, rebuild: bool, progress: Progress | None) -> None:
+def _run_setup(workspace: Workspace, uri: str, identity: Identity, progress: Progress | None) -> None:
     environ = dict(os.environ)
     prepare_environment(environ, database_uri=uri)
     environ[DATABASE_VARIABLE] = identity.database
     module = "logicmix_studio.store.fiftyone.create"
     command = [sys.executable, "-m", module, str(workspace.folder), str(workspace.root), uri]
-    command += ["--rebuild"] if rebuild else []
     log, null, pipe, message = workspace.folder / "fiftyone_setup.log", subprocess.DEVNULL, subprocess.PIPE, ""
     with (
         log.open("wb") as sink,

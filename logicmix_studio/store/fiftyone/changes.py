@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from logicmix_studio.store.fiftyone.documents import CONFLICTS, PSEUDO, Entry, ImageChange, claim_entry, known_entry
+from logicmix_studio.store.fiftyone.documents import ImageChange, Placed, claim, conflict, known_label
 from logicmix_studio.store.journal import CellChange, Line
 from logicmix_studio.store.ledger import Source
 
@@ -62,7 +62,7 @@ class ProposalJob:
     """What the proposals were made of."""
     written: int = 0
     """How many of ``rows`` are written."""
-    answered: dict[str, dict[str, Entry | None]] = field(default_factory=dict)
+    answered: dict[str, dict[str, Placed | None]] = field(default_factory=dict)
     """Cells settled since the job began: their proposal now, or None."""
     is_open: bool = False
     """Whether the writer has begun."""
@@ -83,14 +83,14 @@ class ProposalJob:
             returning = {name: proposal for name, (_, proposal) in change.items()}
             self.answered.setdefault(image_id, {}).update(returning)
 
-    def chunk(self, size: int) -> Iterator[tuple[str, list[Entry], list[Entry]]]:
-        """Yield image id, proposals and conflicts of the next images."""
+    def chunk(self, size: int) -> Iterator[tuple[str, list[Placed]]]:
+        """Yield image id and claims, proposals and conflicts, of the next images."""
         rows = self.rows[self.written : self.written + size]
-        proposals = self._entries(rows, self.proposals, PSEUDO)
-        conflicts = self._entries(rows, self.conflicts, CONFLICTS)
+        proposals = self._claims(rows, self.proposals, claim)
+        conflicts = self._claims(rows, self.conflicts, conflict)
         for image_id in (self.image_ids[row] for row in rows):
-            back = [entry for entry in self.answered.get(image_id, {}).values() if entry is not None]
-            yield image_id, proposals.get(image_id, []) + back, conflicts.get(image_id, [])
+            back = [one for one in self.answered.get(image_id, {}).values() if one is not None]
+            yield image_id, proposals.get(image_id, []) + back + conflicts.get(image_id, [])
 
     @cached_property
     def limits(self) -> RunLimits:
@@ -104,23 +104,18 @@ class ProposalJob:
         )
         return RunLimits(self.run, positive, negative)
 
-    @cached_property
-    def counts(self) -> tuple[list[int], list[int]]:
-        """How many positives and how many negatives it proposes, by class."""
-        positive, negative = (self.proposals > 0).sum(axis=0), (self.proposals < 0).sum(axis=0)
-        return positive.tolist(), negative.tolist()
-
-    def _entries(self, rows: NDArray[np.int64], claims: NDArray[np.int8], label_field: str) -> dict[str, list[Entry]]:
+    def _claims(
+        self, rows: NDArray[np.int64], claims: NDArray[np.int8], place: Callable[..., Placed]
+    ) -> dict[str, list[Placed]]:
         """Return the claims of some rows by image id, less the cells that were answered meanwhile."""
         block, scores = claims[rows], self.scores[rows].astype(np.float64)
-        entries: dict[str, list[Entry]] = {}
-        for place, column in zip(*(axis.tolist() for axis in np.nonzero(block)), strict=True):
-            image_id, name = self.image_ids[rows[place]], self.class_names[column]
+        placed: dict[str, list[Placed]] = {}
+        for row, column in zip(*(axis.tolist() for axis in np.nonzero(block)), strict=True):
+            image_id, name = self.image_ids[rows[row]], self.class_names[column]
             if name not in self.answered.get(image_id, ()):
-                state, score = int(block[place, column]), float(scores[place, column])
-                entry = claim_entry(image_id, name, state, score, self.run, label_field)
-                entries.setdefault(image_id, []).append(entry)
-        return entries
+                one = place(image_id, name, int(block[row, column]), float(scores[row, column]), self.run)
+                placed.setdefault(image_id, []).append(one)
+        return placed
 
 
 def changes_of(lines: Iterable[Line], limits: RunLimits) -> dict[str, ImageChange]:
@@ -137,21 +132,20 @@ def changes_of(lines: Iterable[Line], limits: RunLimits) -> dict[str, ImageChang
     return changes
 
 
-def _known(line: Line, cell: CellChange, time: datetime) -> Entry | None:
+def _known(line: Line, cell: CellChange, time: datetime) -> Placed | None:
     state, source, _ = cell.after
     if state == 0:
         return None
     if source == Source.IMPORTED:  # an undo that brings back what the files said: nobody decided it
-        return known_entry(cell.image_id, cell.class_name, state, source)
-    confidence = None if cell.score is None else (cell.score if state > 0 else 1.0 - cell.score)
-    facts = {"confidence": confidence, "run": line.run, "decided_by": line.who, "decided_at": time}
-    return known_entry(cell.image_id, cell.class_name, state, source, **facts)
+        return known_label(cell.image_id, cell.class_name, state, source)
+    facts = {"run": line.run, "decided_by": line.who, "decided_at": time}
+    return known_label(cell.image_id, cell.class_name, state, source, **facts)
 
 
-def _returning(line: Line, cell: CellChange, limits: RunLimits) -> Entry | None:
+def _returning(line: Line, cell: CellChange, limits: RunLimits) -> Placed | None:
     """Return the proposal that stands again where a cell of the shown run is unknown and not unsure."""
     state, _, unsure_run = cell.after
     if state != 0 or cell.score is None or line.run != limits.run or unsure_run == limits.run:
         return None
-    claim = limits.claim(cell.class_name, cell.score)
-    return claim_entry(cell.image_id, cell.class_name, claim, cell.score, limits.run) if claim else None
+    proposed = limits.claim(cell.class_name, cell.score)
+    return claim(cell.image_id, cell.class_name, proposed, cell.score, limits.run) if proposed else None

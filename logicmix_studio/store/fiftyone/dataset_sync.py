@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import contextlib
 import json
 import logging
 import os
@@ -30,7 +31,7 @@ from logicmix_studio.store.journal import Line
 from logicmix_studio.store.ledger import Ledger
 
 LOOK_SECONDS = 1.0
-"""How often thresholds and the current run are compared with what the data set shows."""
+"""How often edits made in FiftyOne are looked for, and thresholds and the current run compared with what it shows."""
 APP_START_SECONDS = 90.0
 """The App's server imports FiftyOne first, which takes seconds on a busy machine."""
 APP_LOOK_SECONDS = 0.25
@@ -114,6 +115,16 @@ class DatasetSync:
             return SyncStatus("behind", "writing into the FiftyOne data set", seen.lag, fraction)
         return SyncStatus("ready", f"FiftyOne data set {worker.dataset_name!r} is up to date")
 
+    @property
+    def uri(self) -> str:
+        """Where the database listens: what FiftyOne's ``FIFTYONE_DATABASE_URI`` takes."""
+        return self._mongod.ensure()
+
+    @property
+    def dataset_name(self) -> str:
+        """The name of the data set; empty until it is there."""
+        return "" if self._worker is None else self._worker.dataset_name
+
     def wait_until_written(self, seconds: float) -> bool:
         """Wait until the data set holds everything handed in so far; return whether it does."""
         if not self._attached.wait(seconds) or self._worker is None:
@@ -182,7 +193,7 @@ class DatasetSync:
                 raise StudioError("the studio was closed while the data set was made", "launch it again")
             self._message = f"{what} ({done:,} of {total:,})" if total > 1 else what
 
-        worker = attach(dataset.workspace, dataset.table, self._mongod, progress=say)
+        worker = attach(dataset.workspace, dataset.ledger, self._mongod, progress=say)
         with dataset.ledger.lock:
             worker.replay(dataset.ledger.lines)
             dataset.ledger.listen(worker.submit)
@@ -201,8 +212,12 @@ class DatasetSync:
             shown, applied = worker.opened_at.shown, worker.opened_at.applied_seq
             seen = bisect.bisect_right(ledger.lines, applied, key=lambda line: line.seq)
         while not self._wait(dataset):
+            if worker is None:
+                continue
+            with contextlib.suppress(StudioError, RuntimeError):  # no database (the worker says it), or a closed ledger
+                worker.take_edits(ledger)
             current = proposed.current
-            if current is None or worker is None:
+            if current is None:
                 continue
             wanted = json.dumps([current.run, dataset.settings.get("thresholds", {})], sort_keys=True)
             with ledger.lock:

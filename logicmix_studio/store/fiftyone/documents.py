@@ -1,155 +1,194 @@
-"""The documents of the data set as MongoDB holds them: fields, entries, samples and the updates of one image.
+"""The documents of the data set as MongoDB holds them: fields, labels and the updates of one image.
 
-FiftyOne writes labels one object at a time, by list position; these are what it reads back, written whole.
+FiftyOne writes labels one object at a time, by list position; these are what it reads back, written whole. The
+fields follow Open Images: a class in neither ``positive_labels`` nor ``negative_labels`` is unknown.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
 from bson import ObjectId
-from pymongo import UpdateOne
+from pymongo import InsertOne, UpdateOne
 
-from logicmix_studio.labels import STATE_NAMES, TEST_SPLIT
+from logicmix_studio.labels import NEGATIVE, POSITIVE, STATE_NAMES, TEST_SPLIT, LabelTable
 
-KNOWN: Final = "known"
-PSEUDO: Final = "pseudo"
+KNOWN: Final = {POSITIVE: "positive_labels", NEGATIVE: "negative_labels"}
+"""The fields of known labels, by state."""
+PSEUDO: Final = {POSITIVE: "pseudo_positive", NEGATIVE: "pseudo_negative"}
+"""The fields of proposals, by state."""
 CONFLICTS: Final = "conflicts"
 
 META: Final = "logicmix_meta"
-"""One document a workspace: which data set, and the last journal line that is in it."""
-RUNS: Final = "logicmix_runs"
-"""One document a run whose proposals were written."""
-FORMAT: Final = 1
+"""One document a workspace: which data set, the last journal line in it, and whose proposals it shows."""
+FORMAT: Final = 2
+
+MOST_NAMED: Final = 2_000_000
+"""Up to so many cells each image names its unknown classes: FiftyOne counts all names to draw its side bar."""
 
 SOURCE_TEXT: Final = ("nobody", "imported", "human", "accepted")
 """By :class:`~logicmix_studio.store.ledger.Source`."""
-MODEL: Final = "model"
 
 Entry = dict[str, Any]
-ImageChange = dict[str, tuple[Entry | None, Entry | None]]
+_KNOWN_LABELS: Entry = {
+    "$concatArrays": [{"$ifNull": [f"${name}.classifications.label", []]} for name in KNOWN.values()]
+}
+Placed = tuple[str, Entry]
+"""A field and a label that stands in it."""
+ImageChange = dict[str, tuple[Placed | None, Placed | None]]
 """What becomes of some cells of one image, by class name: the known label it shall have (None where it becomes
 unknown), and the proposal that comes back because it is unknown again."""
 
 
-def known_entry(image_id: str, class_name: str, state: int, source: int, **facts: Any) -> Entry:
+def known_label(image_id: str, class_name: str, state: int, source: int, **facts: Any) -> Placed:
     """Return a known label, +1 or -1.
 
-    The facts are ``confidence``, ``run``, ``decided_by`` and ``decided_at``; None is left out, FiftyOne reads it as that.
+    The facts are ``run``, ``decided_by`` and ``decided_at``; None is left out, FiftyOne reads it as that.
     """
-    entry = _label(image_id, class_name, KNOWN, state, SOURCE_TEXT[source])
-    return entry | {name: value for name, value in facts.items() if value is not None}
+    said = {name: value for name, value in facts.items() if value is not None}
+    return _placed(image_id, class_name, KNOWN[state], source=SOURCE_TEXT[source], **said)
 
 
-def claim_entry(image_id: str, class_name: str, state: int, score: float, run: int, label_field: str = PSEUDO) -> Entry:
-    """Return what a run says of a cell, +1 or -1; with the field ``conflicts``, against a known label.
-
-    The score is the probability that the class is present, in [0, 1].
-    """
-    confidence = score if state > 0 else 1.0 - score
-    return _label(image_id, class_name, label_field, state, MODEL) | {"confidence": confidence, "run": run}
+def claim(image_id: str, class_name: str, state: int, score: float, run: int) -> Placed:
+    """Return what a run says of an unknown cell, +1 or -1; the score is the probability that the class is present."""
+    return _placed(image_id, class_name, PSEUDO[state], confidence=_confidence(state, score), run=run)
 
 
-def labels_document(entries: Sequence[Entry] | Entry) -> Entry:
-    """Return entries, or an expression that yields some, as the list that FiftyOne reads."""
-    return {"_cls": "Classifications", "classifications": entries}
+def conflict(image_id: str, class_name: str, state: int, score: float, run: int) -> Placed:
+    """Return what a run says against a known label, which it names; see :func:`claim`."""
+    facts = {"confidence": _confidence(state, score), "run": run, "contradicts": STATE_NAMES[-state]}
+    return _placed(image_id, class_name, CONFLICTS, **facts)
 
 
-def sample_document(
-    image_id: str, filepath: str, split: str, known: Sequence[Entry], num_classes: int, now: datetime
-) -> Entry:
-    """Return a new image's document, without what belongs to one data set (``_dataset_id``)."""
+def label_id(image_id: str, field: str, class_name: str) -> ObjectId:
+    """Return the id of a label that the studio writes, the same whenever the data set is made anew."""
+    return ObjectId(bytes.fromhex(image_id[:14]) + _id_ending(class_name, field))
+
+
+def names_unknown(table: LabelTable) -> bool:
+    """Return whether the images of a table name their unknown classes."""
+    return table.num_images * table.num_classes <= MOST_NAMED
+
+
+def unknown_stages(table: LabelTable) -> list[Entry]:
+    """Return the last stages of an update of known labels: they work out what is unknown."""
+    is_unknown = {"$not": [{"$in": ["$$this", "$$known"]}]}
+    unknown = {"$filter": {"input": _literal(list(table.class_names)), "cond": is_unknown}}
+    names = {"$let": {"vars": {"known": _KNOWN_LABELS}, "in": unknown}}
+    if names_unknown(table):
+        return [{"$set": {"unknown": names}}, {"$set": {"num_unknown": {"$size": "$unknown"}}}]
+    return [{"$set": {"num_unknown": {"$size": names}}}]
+
+
+def image_facts(root: str, table: LabelTable, row: int, known: Sequence[Placed]) -> Entry:
+    """Return what the import says of an image, the known labels among it."""
+    labels = {label["label"] for _, label in known}
+    unknown = [name for name in table.class_names if name not in labels]
     return {
+        "filepath": os.path.join(root, table.paths[row]),
+        "split": table.splits[row] or None,
+        **{name: _list(_those_in(name, known)) for name in KNOWN.values()},
+        "num_unknown": len(unknown),
+        **({"unknown": unknown} if names_unknown(table) else {}),
+    }
+
+
+def new_image(dataset_id: ObjectId, image_id: str, facts: Entry, now: datetime) -> InsertOne[Entry]:
+    """Return a new image of a data set, whose id FiftyOne gave."""
+    document = {
         "_id": ObjectId(image_id),
+        "_dataset_id": dataset_id,
         "_media_type": "image",
         "_rand": int(image_id[:8], 16) / 2**32,
-        "filepath": filepath,
-        "tags": [split] if split else [],
-        "metadata": None,
-        "created_at": now,
-        "last_modified_at": now,
-        "image_id": image_id,
-        "split": split or None,
-        "num_unknown": num_classes - len(known),
-        KNOWN: labels_document(known),
-        PSEUDO: labels_document([]),
-        CONFLICTS: labels_document([]),
+        "tags": [facts["split"]] if facts["split"] else [],
+        **dict.fromkeys(("created_at", "last_modified_at", "synced_at"), now),
+        **{name: _list([]) for name in (*PSEUDO.values(), CONFLICTS)},
     }
+    return InsertOne(document | facts)
 
 
-def change_image(image_id: str, change: ImageChange, num_classes: int) -> UpdateOne:
+def renew_image(image_id: str, facts: Entry) -> UpdateOne:
+    """Return the update that gives an image what the import says, and drops proposals on its known cells."""
+    labels = [label["label"] for name in KNOWN.values() for label in facts[name]["classifications"]]
+    fields = {name: _literal(value) for name, value in facts.items()}
+    fields |= {name: _list(_without(name, labels)) for name in PSEUDO.values()}
+    return _update(image_id, {**fields, CONFLICTS: _list(_without(CONFLICTS, []))})
+
+
+def change_image(image_id: str, change: ImageChange, finish: Sequence[Entry]) -> UpdateOne:
     """Return the one atomic update that answers some cells of an image; done twice it changes nothing more.
 
-    The answered labels leave ``pseudo`` and ``conflicts`` in the same step as they enter ``known``: no reader
-    ever sees a cell that is both.
+    The answered labels leave all other fields in the same step as they enter theirs: no reader ever sees a cell that
+    is both known and proposed.
     """
     answered = list(change)
-    known, pseudo = (
-        [entry for entry in entries if entry is not None] for entries in zip(*change.values(), strict=True)
-    )
-    returning = {"$cond": [{"$eq": ["$split", TEST_SPLIT]}, [], _literal(pseudo)]}
-    fields = {
-        KNOWN: labels_document({"$concatArrays": [_without(KNOWN, answered), _literal(known)]}),
-        PSEUDO: labels_document({"$concatArrays": [_without(PSEUDO, answered), returning]}),
-        CONFLICTS: labels_document(_without(CONFLICTS, answered)),
-        "last_modified_at": "$$NOW",
-    }
-    num_unknown = {"$subtract": [num_classes, {"$size": "$known.classifications"}]}
-    return UpdateOne({"_id": ObjectId(image_id)}, [{"$set": fields}, {"$set": {"num_unknown": num_unknown}}])
+    known, pseudo = ([one for one in placed if one is not None] for placed in zip(*change.values(), strict=True))
+    fields = {CONFLICTS: _list(_without(CONFLICTS, answered))}
+    for name in KNOWN.values():
+        fields[name] = _list({"$concatArrays": [_without(name, answered), _literal(_those_in(name, known))]})
+    for name in PSEUDO.values():
+        returning = {"$cond": [{"$eq": ["$split", TEST_SPLIT]}, [], _literal(_those_in(name, pseudo))]}
+        fields[name] = _list({"$concatArrays": [_without(name, answered), returning]})
+    return _update(image_id, fields, finish)
 
 
-def replace_claims(image_id: str, proposals: Sequence[Entry], conflicts: Sequence[Entry]) -> UpdateOne:
-    """Return the update that gives an image a run's proposals, less those whose cell is known by now."""
-    known = {"$ifNull": [f"${KNOWN}.classifications.label", []]}
-    fields = {
-        PSEUDO: labels_document(_unnamed(_literal(proposals), known)),
-        CONFLICTS: _literal(labels_document(conflicts)),
-        "last_modified_at": "$$NOW",
-    }
-    return UpdateOne({"_id": ObjectId(image_id)}, [{"$set": fields}])
+def replace_claims(image_id: str, claims: Sequence[Placed], run: int) -> UpdateOne:
+    """Return the update that gives an image a run's claims, less the proposals whose cell is known by now."""
+    fields = {CONFLICTS: _list(_literal(_those_in(CONFLICTS, claims))), "run": run}
+    for name in PSEUDO.values():
+        proposed = _those_in(name, claims)
+        fields[name] = _list(_unnamed(_literal(proposed), _KNOWN_LABELS) if proposed else [])
+    return _update(image_id, fields)
 
 
-def replace_known(image_id: str, known: Sequence[Entry], num_classes: int, **facts: Any) -> UpdateOne:
-    """Return the update that gives an image exactly these known labels, and drops claims on their cells."""
-    labels = [entry["label"] for entry in known]
-    stage = {
-        KNOWN: _literal(labels_document(known)),
-        PSEUDO: labels_document(_without(PSEUDO, labels)),
-        CONFLICTS: labels_document(_without(CONFLICTS, [])),
-        "num_unknown": num_classes - len(known),
-        "last_modified_at": "$$NOW",
-        **{name: _literal(value) for name, value in facts.items()},
-    }
-    return UpdateOne({"_id": ObjectId(image_id)}, [{"$set": stage}])
-
-
-def clear_claims(image_ids: Iterable[str]) -> tuple[Entry, Entry]:
+def clear_claims(image_ids: Iterable[str]) -> tuple[Entry, list[Entry]]:
     """Return filter and update that take all claims from images that have none any more."""
-    has_some = [{f"{name}.classifications.0": {"$exists": True}} for name in (PSEUDO, CONFLICTS)]
+    names = (*PSEUDO.values(), CONFLICTS)
+    has_some = [{f"{name}.classifications.0": {"$exists": True}} for name in names]
     where = {"_id": {"$in": [ObjectId(image_id) for image_id in image_ids]}, "$or": has_some}
-    empty = {PSEUDO: labels_document([]), CONFLICTS: labels_document([])}
-    return where, {"$set": empty, "$currentDate": {"last_modified_at": True}}
+    return where, _stages({**{name: _list([]) for name in names}, "run": None})
 
 
-def _label(image_id: str, class_name: str, label_field: str, state: int, source: str) -> Entry:
-    return {
-        "_id": ObjectId(bytes.fromhex(image_id[:14]) + _id_ending(class_name, label_field)),
+def _update(image_id: str, fields: Entry, finish: Sequence[Entry] = ()) -> UpdateOne:
+    return UpdateOne({"_id": ObjectId(image_id)}, [*_stages(fields), *finish])
+
+
+def _stages(fields: Entry) -> list[Entry]:
+    """Return fields as an update, which says when it was made: what FiftyOne saves later is somebody else's."""
+    return [{"$set": {**fields, "last_modified_at": "$$NOW", "synced_at": "$$NOW"}}]
+
+
+def _list(labels: Sequence[Entry] | Entry) -> Entry:
+    """Return labels, or an expression that yields some, as the list that FiftyOne reads."""
+    return {"_cls": "Classifications", "classifications": labels}
+
+
+def _placed(image_id: str, class_name: str, field: str, **facts: Any) -> Placed:
+    label = {
+        "_id": label_id(image_id, field, class_name),
         "_cls": "Classification",
         "tags": [],
         "label": class_name,
-        "state": STATE_NAMES[state],
-        "source": source,
     }
+    return field, label | facts
+
+
+def _confidence(state: int, score: float) -> float:
+    return score if state == POSITIVE else 1.0 - score
+
+
+def _those_in(field: str, placed: Iterable[Placed]) -> list[Entry]:
+    return [label for name, label in placed if name == field]
 
 
 @lru_cache(maxsize=10_000)
-def _id_ending(class_name: str, label_field: str) -> bytes:
-    """Return the last five bytes of an entry's id, which is the same whenever the data set is made anew."""
-    return hashlib.blake2b(f"{label_field}/{class_name}".encode(), digest_size=5).digest()
+def _id_ending(class_name: str, field: str) -> bytes:
+    return hashlib.blake2b(f"{field}/{class_name}".encode(), digest_size=5).digest()
 
 
 def _literal(value: object) -> Entry:
@@ -157,8 +196,8 @@ def _literal(value: object) -> Entry:
     return {"$literal": value}
 
 
-def _without(label_field: str, labels: Sequence[str]) -> Entry:
-    stored = {"$ifNull": [f"${label_field}.classifications", []]}
+def _without(field: str, labels: Sequence[str]) -> Entry:
+    stored = {"$ifNull": [f"${field}.classifications", []]}
     return _unnamed(stored, _literal(labels)) if labels else stored
 
 

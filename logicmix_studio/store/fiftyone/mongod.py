@@ -305,6 +305,12 @@ def free_port(preferred: int | None = None) -> int:
     raise StudioError("No free port on 127.0.0.1.", "Close programs that hold many connections, then try again.")
 
 
+def running_address(dbpath: Path) -> str | None:
+    """Return where the mongod of a database folder listens, None where none runs."""
+    record = _read_record(dbpath / RECORD)
+    return record.uri if record is not None and record.is_alive else None
+
+
 def _read_record(path: Path) -> _Record | None:
     try:
         return _Record(**(read_json(path) or {}))

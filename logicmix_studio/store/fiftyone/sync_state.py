@@ -1,4 +1,4 @@
-"""What stands in the database beside the data set: how far it is, which runs' proposals it has had, a saved view."""
+"""What stands in the database beside the data set: how far it is, whose proposals it shows, a saved view."""
 
 from __future__ import annotations
 
@@ -12,10 +12,23 @@ from bson import ObjectId
 from pymongo import WriteConcern
 from pymongo.database import Database
 
-from logicmix_studio.store.fiftyone.changes import ProposalJob, RunLimits
-from logicmix_studio.store.fiftyone.documents import FORMAT, META, RUNS, Entry
+from logicmix_studio.errors import StudioError
+from logicmix_studio.store.fiftyone.changes import RunLimits
+from logicmix_studio.store.fiftyone.documents import FORMAT, META, Entry
 
-SELECTION_SLUG: Final = "from-the-studio"
+VERSION: Final = "1.22"
+"""The FiftyOne whose documents are written here without it."""
+VIEW_PREFIX: Final = "LogicMix: "
+SELECTION_SLUG: Final = "logicmix-selection"
+
+
+def check_version(version: str) -> None:
+    """Refuse another FiftyOne's data set: nobody knows how its documents look."""
+    if not version.startswith(f"{VERSION}."):
+        raise StudioError(
+            f"the data set belongs to FiftyOne {version}, but this studio knows {VERSION}",
+            f"install 'fiftyone=={VERSION}.*', or a studio that knows it; decisions are safe in the journal",
+        )
 
 
 @dataclass(frozen=True)
@@ -32,29 +45,39 @@ class SyncState:
     """The run whose proposals are completely in it."""
     shown: str
     """What these proposals were made of, in the words of whoever handed them in."""
+    limits: RunLimits
+    """Of the run whose proposals were begun last."""
+    watched_until: datetime
+    """What FiftyOne saved up to this time has been taken over."""
 
 
 class SyncStates:
-    """The documents of one workspace in ``logicmix_meta`` and ``logicmix_runs``.
-
-    FiftyOne leaves collections of these names alone when it tidies up.
-    """
+    """The document of one workspace in ``logicmix_meta``, a collection that FiftyOne leaves alone when it tidies up."""
 
     def __init__(self, database: Database[Entry], workspace_id: str) -> None:
         self.database = database
         self.workspace_id = workspace_id
 
     def load(self) -> SyncState | None:
-        """Return where the data set stands, None where there is none of this format."""
+        """Return where the data set stands, None where there is none of this format.
+
+        Raises:
+            StudioError: If another FiftyOne than the one tried has taken the data set over.
+        """
         meta = self.database[META].find_one({"_id": self.workspace_id, "format": FORMAT})
-        if meta is None or self.database["datasets"].find_one({"_id": ObjectId(meta["dataset_id"])}) is None:
+        found = meta and self.database["datasets"].find_one({"_id": ObjectId(meta["dataset_id"])})
+        if meta is None or found is None:
             return None
+        check_version(str(found.get("version")))
+        limits = meta.get("limits", {})
         return SyncState(
-            dataset=str(meta["dataset"]),
+            dataset=str(found["name"]),
             samples=f"samples.{meta['dataset_id']}",
             applied_seq=int(meta["applied_seq"]),
             run=meta.get("run"),
             shown=str(meta.get("shown", "")),
+            limits=RunLimits(limits.get("run", 0), dict(limits.get("positive", ())), dict(limits.get("negative", ()))),
+            watched_until=meta["watched_until"],
         )
 
     def save(self, **facts: Any) -> None:
@@ -62,45 +85,10 @@ class SyncStates:
         durable = self.database.get_collection(META, write_concern=WriteConcern(j=True))
         durable.update_one({"_id": self.workspace_id}, {"$set": facts})
 
-    def open_run(self, job: ProposalJob) -> None:
-        """Say that a run's proposals are on their way."""
-        limits, (positive, negative) = job.limits, job.counts
-        self._save_run(
-            job.run,
-            status="writing",
-            class_names=list(job.class_names),
-            class_positive=positive,
-            class_negative=negative,
-            positive=sum(positive),
-            negative=sum(negative),
-            lowest_positive=[limits.positive.get(name) for name in job.class_names],
-            highest_negative=[limits.negative.get(name) for name in job.class_names],
-        )
-        self.save(writing=job.run, shown="")
-
-    def publish_run(self, run: int, shown: str) -> None:
-        """Say in a last write that a run's proposals are all there; those of other runs are superseded."""
-        others = {"workspace": self.workspace_id, "run": {"$ne": run}, "status": {"$ne": "superseded"}}
-        self.database[RUNS].update_many(others, {"$set": {"status": "superseded", "by": run}})
-        self._save_run(run, status="complete")
-        self.save(run=run, shown=shown, writing=None)
-
-    def shown_limits(self) -> RunLimits:
-        """Return the limits of the run whose proposals the data set shows."""
-        shown = {"workspace": self.workspace_id, "status": {"$ne": "superseded"}}
-        stored = self.database[RUNS].find_one(shown, sort=[("time", -1)])
-        if stored is None:
-            return RunLimits()
-        lowest, highest = (
-            {name: at for name, at in zip(stored["class_names"], stored[key], strict=True) if at is not None}
-            for key in ("lowest_positive", "highest_negative")
-        )
-        return RunLimits(int(stored["run"]), lowest, highest)
-
-    def _save_run(self, run: int, **facts: Any) -> None:
-        always = {"workspace": self.workspace_id, "run": run, "time": datetime.now(UTC)}
-        key = {"_id": f"{self.workspace_id}/{run}"}
-        self.database[RUNS].update_one(key, {"$set": {**always, **facts}, "$unset": {"by": ""}}, upsert=True)
+    def open_run(self, limits: RunLimits) -> None:
+        """Say that a run's proposals are on their way, and between which scores it makes none."""
+        ends = {"positive": list(limits.positive.items()), "negative": list(limits.negative.items())}
+        self.save(limits={"run": limits.run, **ends}, shown="")
 
 
 def save_selection(database: Database[Entry], dataset_id: ObjectId, image_ids: Sequence[str]) -> str:
@@ -111,7 +99,7 @@ def save_selection(database: Database[Entry], dataset_id: ObjectId, image_ids: S
     chosen = [["sample_ids", list(image_ids)], ["ordered", True]]
     now = datetime.now(UTC)
     facts = {
-        "name": "from the studio",
+        "name": f"{VIEW_PREFIX}selection",
         "description": "images chosen in LogicMix Studio",
         "color": "#17998b",
         "view_stages": [json.dumps({"_cls": "fiftyone.core.stages.Select", "kwargs": chosen})],

@@ -10,7 +10,8 @@ import itertools
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,9 +25,11 @@ from pymongo.errors import PyMongoError
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.store.fiftyone.changes import ProposalJob, changes_of
-from logicmix_studio.store.fiftyone.documents import Entry, change_image, clear_claims, replace_claims
+from logicmix_studio.store.fiftyone.documents import Entry, change_image, clear_claims, replace_claims, unknown_stages
+from logicmix_studio.store.fiftyone.edits import take_edits
 from logicmix_studio.store.fiftyone.sync_state import SyncStates, save_selection
 from logicmix_studio.store.journal import Line
+from logicmix_studio.store.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
@@ -108,8 +111,8 @@ class SyncWorker:
         self.dataset_name, self.opened_at = state.dataset, state
         self._samples = state.samples
         self._applied = self._submitted = state.applied_seq
-        self._run = state.run
-        self._limits = self._states.shown_limits()
+        self._run, self._watched_until = state.run, state.watched_until
+        self._limits = state.limits
         self._recent: deque[Line] = deque(maxlen=RECENT_LINES)
         self._changed = threading.Condition()
         self._lines: deque[Line] = deque()
@@ -176,7 +179,7 @@ class SyncWorker:
         wanted = np.arange(len(ids)) if rows is None or is_whole else rows
         job = ProposalJob(run, ids, names, proposals, scores, claims, known_seq, wanted, is_whole, shown)
         if is_whole:
-            _ = job.limits, job.counts  # counted now, so that the writer need not let decisions wait for it
+            _ = job.limits  # worked out now, so that the writer need not let decisions wait for it
         with self._changed:
             self._job = job
             self._changed.notify_all()
@@ -203,16 +206,23 @@ class SyncWorker:
         self._client.close()
         return done
 
+    def take_edits(self, ledger: Ledger) -> None:
+        """Let the ledger decide what somebody saved in FiftyOne since the last call.
+
+        Raises:
+            StudioError: The database does not answer, or the journal cannot be written.
+        """
+        with _answering():
+            self._watched_until = take_edits(self._database, self.workspace_id, ledger, self._watched_until)
+
     def save_selection(self, image_ids: Sequence[str]) -> str:
         """Save a view of some images for the FiftyOne App and return its name in an address.
 
         Raises:
             StudioError: The database does not answer.
         """
-        try:
+        with _answering():
             return save_selection(self._database, ObjectId(self._samples.removeprefix("samples.")), image_ids)
-        except PyMongoError as error:
-            raise StudioError(f"The database does not answer: {error}", "Try again in a few seconds.") from error
 
     # the writer's thread -----------------------------------------------------
 
@@ -274,8 +284,8 @@ class SyncWorker:
         changes = changes_of(fresh, self._limits)
         if job is not None and job.is_open:
             job.note_changes(changes)
-        count = self.table.num_classes
-        _write(self._collection, (change_image(image_id, change, count) for image_id, change in changes.items()))
+        finish = unknown_stages(self.table)
+        _write(self._collection, (change_image(image_id, change, finish) for image_id, change in changes.items()))
         self._states.save(applied_seq=fresh[-1].seq)
         self._recent.extend(fresh)
         self._applied = fresh[-1].seq
@@ -283,19 +293,19 @@ class SyncWorker:
     def _write_some(self, job: ProposalJob) -> None:
         if not job.is_open:
             if job.is_whole:
-                self._states.open_run(job)
+                self._states.open_run(job.limits)
                 self._limits = job.limits
             job.note_changes(changes_of((line for line in self._recent if line.seq > job.seq), self._limits))
             job.is_open = True
         chunk = list(job.chunk(PROPOSAL_IMAGES))
-        empty = [image_id for image_id, *claims in chunk if not any(claims)]
+        empty = [image_id for image_id, claims in chunk if not claims]
         durable = self._collection.with_options(write_concern=WriteConcern(j=True))
-        _write(durable, (replace_claims(image_id, *claims) for image_id, *claims in chunk if any(claims)))
+        _write(durable, (replace_claims(image_id, claims, job.run) for image_id, claims in chunk if claims))
         if empty:
             durable.update_many(*clear_claims(empty))
         job.written += PROPOSAL_IMAGES
         if job.is_done and job.is_whole:
-            self._states.publish_run(job.run, job.shown)
+            self._states.save(run=job.run, shown=job.shown)
             self._run = job.run
 
     def _report(self, error: str) -> None:
@@ -310,6 +320,14 @@ class SyncWorker:
         if uri != self._uri:
             self._client.close()
             self._uri, self._client = uri, connect(uri)
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except PyMongoError as error:
+        raise StudioError(f"The database does not answer: {error}", "Try again in a few seconds.") from error
 
 
 def _write(collection: Collection[Entry], updates: Iterable[UpdateOne]) -> None:

@@ -9,6 +9,7 @@ from logicmix_studio.labels import UNKNOWN
 from logicmix_studio.store import Decision
 from logicmix_studio.store.fiftyone.attach import identity_of
 from logicmix_studio.store.fiftyone.dataset_sync import DatasetSync
+from logicmix_studio.store.fiftyone.documents import KNOWN, PSEUDO
 from logicmix_studio.store.fiftyone.sync_state import SyncStates
 from logicmix_studio.store.fiftyone.sync_worker import SyncWorker, connect
 from logicmix_studio.studio import Studio
@@ -33,10 +34,7 @@ def served(tmp_path_factory):
     """A studio with a data set behind it, as the command line wires them."""
     root = make_workspace(tmp_path_factory.mktemp("photos") / "shapes").root
     with Studio.open(root, who="ada") as studio:
-        sync = DatasetSync(studio.dataset, studio.proposed)
-        assert sync.status.state == "starting"
-        studio.on_reload(lambda: sync.reload(studio.dataset, studio.proposed))
-        sync.start()
+        sync = studio.follow()
         assert sync.wait_until_written(PATIENCE), sync.status
         made = SimpleNamespace(studio=studio, sync=sync, id=identity_of(studio.workspace).id)
         connect_to(made)
@@ -51,12 +49,13 @@ def connect_to(served) -> None:
     served.database = served.client["fiftyone"]
 
 
-def entries(served, field):
-    """Image id and class name of every label in one field."""
+def entries(served, *fields):
+    """Image id and class name of every label in some fields."""
     state = SyncStates(served.database, served.id).load()
     return {
         (str(document["_id"]), entry["label"])
         for document in served.database[state.samples].find()
+        for field in fields
         for entry in document[field]["classifications"]
     }
 
@@ -71,13 +70,13 @@ def equals_the_studio(served) -> bool:
     rows, columns = studio.proposed.array().nonzero()
     proposals = {(studio.image_ids[r], studio.class_names[c]) for r, c in zip(rows, columns, strict=True)}
     stored = stored_states(served.database, served.id, studio.table)
-    is_same = entries(served, "pseudo") == proposals and entries(served, "conflicts") == conflicts_of(studio)
+    is_same = entries(served, *PSEUDO.values()) == proposals and entries(served, "conflicts") == conflicts_of(studio)
     return is_same and bool((stored == studio.states).all())
 
 
 def test_sync__the_data_set_equals_the_studio(served):
     assert soon(lambda: equals_the_studio(served))
-    assert entries(served, "pseudo")
+    assert entries(served, *PSEUDO.values())
     assert soon(lambda: served.sync.status.state == "ready")
 
 
@@ -85,11 +84,11 @@ def test_sync__follows_a_decision_and_a_threshold(served):
     studio = served.studio
     first = studio.proposals()[0]
     studio.decide(first.image_id, first.class_name, first.value, answer="accept")
-    assert soon(lambda: (first.image_id, first.class_name) not in entries(served, "pseudo"))
-    before = entries(served, "pseudo")
+    assert soon(lambda: (first.image_id, first.class_name) not in entries(served, *PSEUDO.values()))
+    before = entries(served, *PSEUDO.values())
     studio.settings.update({"thresholds": {"positive": {"circle": 1.0}, "negative": {"circle": 1.0}}})
     assert soon(lambda: equals_the_studio(served))
-    assert entries(served, "pseudo") < before
+    assert entries(served, *PSEUDO.values()) < before
 
 
 def test_sync__a_dismissed_conflict_goes_and_comes_back_with_undo(served):
@@ -117,8 +116,8 @@ def test_sync__goes_on_with_labels_that_were_read_anew(served):
     studio.add_class("moon")
     assert soon(lambda: equals_the_studio_after_reload(served))
     studio.decide(studio.image_ids[0], "moon", 1)
-    assert soon(lambda: (studio.image_ids[0], "moon") in entries(served, "known"))
-    assert not {name for _, name in entries(served, "known")} & {"circle"}
+    assert soon(lambda: (studio.image_ids[0], "moon") in entries(served, *KNOWN.values()))
+    assert not {name for _, name in entries(served, *KNOWN.values())} & {"circle"}
     assert served.sync.wait_until_written(PATIENCE)
 
 
@@ -158,3 +157,18 @@ def _a_contradiction(studio):
     open_cells = (states == UNKNOWN) & ~studio.table.is_test[:, None]
     row, column = max(zip(*open_cells.nonzero(), strict=True), key=lambda cell: scores[cell])
     return studio.image_ids[row], studio.class_names[column], -1
+
+
+def test_follow__a_decision_without_a_server_reaches_the_data_set(tmp_path, mongod, database, monkeypatch):
+    monkeypatch.setenv("FIFTYONE_DATABASE_URI", mongod.ensure())
+    workspace = make_workspace(tmp_path / "notebook", runs=0)
+    with Studio.open(workspace.root, who="ada") as studio:
+        studio.decide(studio.image_ids[0], "star", 1)
+        assert studio.sync is None  # nobody has asked for a data set yet
+        studio.follow()
+    with Studio.open(workspace.root, who="ada") as studio:
+        studio.decide(studio.image_ids[1], "star", -1)
+        assert studio.sync is not None
+    id_of, table = identity_of(workspace).id, studio.table
+    assert stored_states(database, id_of, table)[:2, 3].tolist() == [1, -1]
+    assert (stored_states(database, id_of, table) == studio.states).all()

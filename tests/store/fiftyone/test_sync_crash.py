@@ -9,7 +9,7 @@ import pytest
 
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.store import Ledger, read_journal, save_table
-from logicmix_studio.store.fiftyone.documents import META
+from logicmix_studio.store.fiftyone.documents import KNOWN, META, PSEUDO
 from logicmix_studio.store.fiftyone.sync_worker import SyncWorker
 
 DECIDER = Path(__file__).with_name("deciding_process.py")
@@ -51,5 +51,8 @@ def test_a_killed_server_loses_nothing_acknowledged(make_synced, mongod, databas
     assert worker.close(30)
     np.testing.assert_array_equal(synced.states(), ledger.states)
     for document in synced.samples().values():
-        names = [{entry["label"] for entry in document[field]["classifications"]} for field in ("known", "pseudo")]
+        names = [
+            {label["label"] for field in fields.values() for label in document[field]["classifications"]}
+            for fields in (KNOWN, PSEUDO)
+        ]
         assert not names[0] & names[1]

@@ -4,11 +4,12 @@ from itertools import pairwise
 import numpy as np
 import psutil
 import pytest
+from bson import ObjectId
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.store import Decision, Ledger, read_journal
-from logicmix_studio.store.fiftyone.documents import META, RUNS
+from logicmix_studio.store.fiftyone.documents import CONFLICTS, KNOWN, META, PSEUDO
 from logicmix_studio.store.fiftyone.mongod import Mongod
 from logicmix_studio.store.fiftyone.sync_worker import SyncWorker, connect
 
@@ -33,9 +34,10 @@ def flushed(synced) -> bool:
     return synced.worker.flush(20)
 
 
-def entry(synced, row, name, field="known"):
+def entry(synced, row, name, fields=KNOWN):
     document = synced.samples()[synced.table.image_ids[row]]
-    return next(one for one in document[field]["classifications"] if one["label"] == name)
+    labels = (one for field in fields.values() for one in document[field]["classifications"])
+    return next(one for one in labels if one["label"] == name)
 
 
 # decisions -------------------------------------------------------------------
@@ -44,6 +46,7 @@ def entry(synced, row, name, field="known"):
 def test_the_import_is_there_before_any_line(synced):
     assert [synced.labels(row) for row in range(4)] == [{"dog": "positive"}, {"$cash": "negative"}, {}, {}]
     assert [synced.samples()[i]["num_unknown"] for i in synced.table.image_ids] == [2, 2, 3, 3]
+    assert [synced.samples()[i]["unknown"] for i in synced.table.image_ids[:2]] == [["$cash", "x.y"], ["dog", "x.y"]]
 
 
 @pytest.mark.parametrize("name", ["dog", "$cash", "x.y"])  # two that MongoDB could take for something else
@@ -51,13 +54,9 @@ def test_a_decision_arrives_with_who_and_when(synced, name):
     receipt = decide(synced, 2, name, -1, score=0.25, run=RUN)
     assert flushed(synced)
     known = entry(synced, 2, name)
-    assert (known["state"], known["source"], known["decided_by"], known["run"]) == (
-        "negative",
-        "human",
-        "ann",
-        RUN,
-    )
-    assert known["confidence"] == 0.75
+    assert synced.labels(2) == {name: "negative"}
+    assert (known["source"], known["decided_by"], known["run"]) == ("human", "ann", RUN)
+    assert "confidence" not in known  # a person said so, whatever the model thought
     assert known["decided_at"].isoformat()[:23] == receipt.line.time[:23]
     assert synced.samples()[synced.table.image_ids[2]]["num_unknown"] == 2
     assert synced.worker.status().applied_seq == receipt.line.seq
@@ -74,11 +73,11 @@ def test_a_changed_mind_replaces_the_entry(synced):
 
 
 def test_undo_brings_the_imported_entry_back_as_it_was(synced):
-    before = synced.samples()[synced.table.image_ids[0]]["known"]
+    before = entry(synced, 0, "dog")
     decide(synced, 0, "dog", -1)
     synced.ledger.undo("ann")
     assert flushed(synced)
-    assert synced.samples()[synced.table.image_ids[0]]["known"] == before
+    assert (entry(synced, 0, "dog"), synced.labels(0)) == (before, {"dog": "positive"})
 
 
 def test_a_bulk_is_one_line_and_arrives_whole(synced):
@@ -92,12 +91,12 @@ def test_writing_lines_twice_changes_nothing(synced, database):
     decide(synced, 2, "dog", 1)
     decide(synced, 2, "x.y", -1)
     assert flushed(synced)
-    once = {i: {**one, "last_modified_at": 0} for i, one in synced.samples().items()}
+    once = {i: {**one, "last_modified_at": 0, "synced_at": 0} for i, one in synced.samples().items()}
     database[META].update_one({"_id": synced.workspace_id}, {"$set": {"applied_seq": 0}})
     again = synced.reopened(synced.worker._uri)
     assert again.flush(20)
     again.close()
-    assert {i: {**one, "last_modified_at": 0} for i, one in synced.samples().items()} == once
+    assert {i: {**one, "last_modified_at": 0, "synced_at": 0} for i, one in synced.samples().items()} == once
 
 
 def test_replay_takes_only_the_tail(synced):
@@ -114,7 +113,7 @@ def test_replay_takes_only_the_tail(synced):
 
 def test_a_line_about_an_image_that_is_gone_is_passed_over(synced, database):
     meta = database[META].find_one({"_id": synced.workspace_id})
-    database[f"samples.{meta['dataset_id']}"].delete_one({"image_id": synced.table.image_ids[2]})
+    database[f"samples.{meta['dataset_id']}"].delete_one({"_id": ObjectId(synced.table.image_ids[2])})
     decide(synced, 2, "dog", 1)
     decide(synced, 3, "dog", 1)
     assert flushed(synced)
@@ -129,52 +128,50 @@ def test_a_workspace_without_data_set_is_refused(mongod, table):
 # proposals -------------------------------------------------------------------
 
 
-def test_proposals_are_shown_tagged_and_published(synced, database):
+def test_proposals_are_shown_and_published(synced):
     propose(synced, {(2, 0): 1, (2, 1): -1})
     assert flushed(synced)
-    assert synced.labels(2, "pseudo") == {"dog": "positive", "$cash": "negative"}
-    negative = entry(synced, 2, "$cash", "pseudo")
-    assert (negative["source"], negative["run"], round(negative["confidence"], 2)) == ("model", RUN, 0.98)
-    run = database[RUNS].find_one({"workspace": synced.workspace_id, "run": RUN})
-    assert (run["status"], run["positive"], run["negative"]) == ("complete", 1, 1)
+    assert synced.labels(2, PSEUDO) == {"dog": "positive", "$cash": "negative"}
+    negative = entry(synced, 2, "$cash", PSEUDO)
+    assert (negative["run"], round(negative["confidence"], 2)) == (RUN, 0.98)
+    assert [synced.samples()[i].get("run") for i in synced.table.image_ids] == [None, None, RUN, None]
     assert synced.worker.status().run == RUN
 
 
 def test_a_known_cell_is_never_proposed(synced):
     propose(synced, {(0, 0): -1, (1, 1): 1, (1, 0): 1})
     assert flushed(synced)
-    assert synced.labels(0, "pseudo") == {}
-    assert synced.labels(1, "pseudo") == {"dog": "positive"}
+    assert synced.labels(0, PSEUDO) == {}
+    assert synced.labels(1, PSEUDO) == {"dog": "positive"}
     assert synced.labels(1) == {"$cash": "negative"}
 
 
-def test_a_later_run_supersedes_and_its_summary_stays(synced, database):
+def test_a_later_run_takes_the_place_of_an_earlier_one_and_back(synced):
     propose(synced, {(2, 0): 1}, run=4)
     assert flushed(synced)
     propose(synced, {(1, 0): 1}, run=5)
     assert flushed(synced)
-    assert (synced.labels(1, "pseudo"), synced.labels(2, "pseudo")) == ({"dog": "positive"}, {})
-    status = {one["run"]: one["status"] for one in database[RUNS].find({"workspace": synced.workspace_id})}
-    assert status == {4: "superseded", 5: "complete"}
+    assert (synced.labels(1, PSEUDO), synced.labels(2, PSEUDO)) == ({"dog": "positive"}, {})
+    assert synced.worker.status().run == 5
     propose(synced, {(2, 0): 1}, run=4)  # a person goes back to the earlier run
     assert flushed(synced)
-    status = {one["run"]: one["status"] for one in database[RUNS].find({"workspace": synced.workspace_id})}
-    assert status == {4: "complete", 5: "superseded"}
+    assert synced.worker.status().run == 4
+    assert synced.labels(2, PSEUDO) == {"dog": "positive"}
 
 
 @pytest.mark.parametrize(("state", "answer"), [(1, "accept"), (-1, "reject")])
 def test_an_answered_proposal_leaves_and_undo_brings_it_back(synced, state, answer):
     propose(synced, {(2, 0): 1})
     assert flushed(synced)
-    proposed = entry(synced, 2, "dog", "pseudo")
+    proposed = entry(synced, 2, "dog", PSEUDO)
     decide(synced, 2, "dog", state, answer, score=0.97, run=RUN)
     assert flushed(synced)
-    assert synced.labels(2, "pseudo") == {}
+    assert synced.labels(2, PSEUDO) == {}
     assert entry(synced, 2, "dog")["source"] == ("accepted" if answer == "accept" else "human")
     synced.ledger.undo("ann")
     assert flushed(synced)
     assert synced.labels(2) == {}
-    back = entry(synced, 2, "dog", "pseudo")
+    back = entry(synced, 2, "dog", PSEUDO)
     assert {**back, "confidence": 0} == {**proposed, "confidence": 0}
     assert back["confidence"] == pytest.approx(proposed["confidence"])
 
@@ -183,10 +180,10 @@ def test_unsure_leaves_the_queue_and_undo_brings_it_back(synced):
     propose(synced, {(2, 1): -1})
     decide(synced, 2, "$cash", 0, "unsure", score=0.02, run=RUN)
     assert flushed(synced)
-    assert (synced.labels(2), synced.labels(2, "pseudo")) == ({}, {})
+    assert (synced.labels(2), synced.labels(2, PSEUDO)) == ({}, {})
     synced.ledger.undo("ann")
     assert flushed(synced)
-    assert synced.labels(2, "pseudo") == {"$cash": "negative"}
+    assert synced.labels(2, PSEUDO) == {"$cash": "negative"}
 
 
 def test_a_cell_below_the_threshold_or_of_the_test_split_does_not_come_back(synced):
@@ -195,7 +192,7 @@ def test_a_cell_below_the_threshold_or_of_the_test_split_does_not_come_back(sync
         decide(synced, row, "dog", 1, score=score, run=RUN)
         synced.ledger.undo("ann")
     assert flushed(synced)
-    assert (synced.labels(1, "pseudo"), synced.labels(3, "pseudo")) == ({}, {})
+    assert (synced.labels(1, PSEUDO), synced.labels(3, PSEUDO)) == ({}, {})
 
 
 def test_answers_given_after_the_proposals_were_computed_hold(synced):
@@ -205,7 +202,7 @@ def test_answers_given_after_the_proposals_were_computed_hold(synced):
     assert flushed(synced)
     propose(synced, {(2, 0): 1, (2, 1): -1, (2, 2): 1}, seq=before)
     assert flushed(synced)
-    assert synced.labels(2, "pseudo") == {"x.y": "positive"}
+    assert synced.labels(2, PSEUDO) == {"x.y": "positive"}
 
 
 def test_conflicts_are_flagged_until_someone_answers(synced):
@@ -214,14 +211,14 @@ def test_conflicts_are_flagged_until_someone_answers(synced):
     scores = np.full((4, 3), 0.01, dtype=np.float16)
     synced.worker.write_proposals(RUN, np.zeros((4, 3), dtype=np.int8), scores, conflicts)
     assert flushed(synced)
-    assert synced.labels(0, "conflicts") == {"dog": "negative"}
+    assert synced.conflicts(0) == {"dog": "positive"}
     assert synced.labels(0) == {"dog": "positive"}
     decide(synced, 0, "dog", 1)
     assert flushed(synced)
-    assert synced.labels(0, "conflicts") == {}
+    assert synced.conflicts(0) == {}
 
 
-def test_some_images_of_the_shown_run_are_written_again(synced, database):
+def test_some_images_of_the_shown_run_are_written_again(synced):
     propose(synced, {(2, 0): 1, (2, 1): -1, (3, 0): 1})
     assert flushed(synced)
     decide(synced, 0, "dog", -1)
@@ -231,20 +228,19 @@ def test_some_images_of_the_shown_run_are_written_again(synced, database):
     rows = np.array([0, 3])
     synced.worker.write_proposals(RUN, np.zeros((4, 3), dtype=np.int8), scores, conflicts, rows=rows)
     assert flushed(synced)
-    assert synced.labels(0, "conflicts") == {"dog": "positive"}
-    assert (synced.labels(3, "pseudo"), synced.labels(2, "pseudo")) == (
+    assert synced.conflicts(0) == {"dog": "negative"}
+    assert (synced.labels(3, PSEUDO), synced.labels(2, PSEUDO)) == (
         {},
         {"dog": "positive", "$cash": "negative"},
     )
-    run = database[RUNS].find_one({"workspace": synced.workspace_id, "run": RUN})
-    assert (run["status"], run["positive"]) == ("complete", 2)  # the run's summary stays
+    assert synced.worker.status().run == RUN
 
 
 def test_some_images_of_a_run_that_is_not_shown_yet_are_all_of_them(synced):
     rows = np.array([3])
     propose(synced, {(2, 0): 1}, rows=rows)
     assert flushed(synced)
-    assert synced.labels(2, "pseudo") == {"dog": "positive"}
+    assert synced.labels(2, PSEUDO) == {"dog": "positive"}
     assert synced.worker.status().run == RUN
 
 
@@ -262,7 +258,7 @@ def test_the_limits_of_the_shown_run_survive_a_restart(synced):
     again = synced.reopened(synced.worker._uri)
     assert again.flush(20)
     again.close()
-    assert synced.labels(2, "pseudo") == {"dog": "positive"}
+    assert synced.labels(2, PSEUDO) == {"dog": "positive"}
 
 
 def test_an_empty_data_set_takes_a_run(make_synced, mongod, database):
@@ -307,9 +303,12 @@ def test_decisions_while_proposals_are_rewritten_contradict_nothing(make_synced,
     assert flushed(synced)
     contradictions = 0
     for document in synced.samples().values():
-        labels = [[one["label"] for one in document[field]["classifications"]] for field in ("known", "pseudo")]
+        labels = [
+            [one["label"] for field in fields.values() for one in document[field]["classifications"]]
+            for fields in (KNOWN, PSEUDO)
+        ]
         contradictions += len(set(labels[0]) & set(labels[1]))
-        assert document["num_unknown"] == 6 - len(labels[0])
+        assert document["num_unknown"] == len(document["unknown"]) == 6 - len(labels[0])
         assert all(len(set(names)) == len(names) for names in labels)
     assert contradictions == 0
     np.testing.assert_array_equal(synced.states(), synced.ledger.states)
@@ -347,7 +346,12 @@ def test_nothing_acknowledged_is_lost_when_mongod_is_killed(tmp_path, make_synce
         np.testing.assert_array_equal(synced.states(), synced.ledger.states)
         assert synced.worker.status().applied_seq == synced.ledger.seq == 600
         open_cells = {(i, name) for i in table.image_ids for name in table.class_names}
-        shown = {(i, e["label"]) for i, one in synced.samples().items() for e in one["pseudo"]["classifications"]}
+        shown = {
+            (i, label["label"])
+            for i, one in synced.samples().items()
+            for name in PSEUDO.values()
+            for label in one[name]["classifications"]
+        }
         answered = {(cell.image_id, cell.class_name) for line in synced.ledger.lines for cell in line.cells}
         assert shown == open_cells - answered
         client.close()
@@ -396,10 +400,10 @@ def test_a_data_set_made_anew_equals_the_old_one(make_synced, mongod, database, 
     assert flushed(new)
 
     def content(documents):
-        fields = ("known", "pseudo", "conflicts")
+        fields = (*KNOWN.values(), *PSEUDO.values(), CONFLICTS)
         return {
             i: (
-                one["num_unknown"],
+                one["unknown"],
                 *(sorted(one[f]["classifications"], key=lambda e: e["label"]) for f in fields),
             )
             for i, one in documents.items()
