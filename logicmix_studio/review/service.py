@@ -64,7 +64,7 @@ class ReviewService:
         self._fronts: dict[tuple[Any, ...], tuple[int, int]] = {}
         self._reopened = 0
         self._epoch = 0
-        self._building = threading.Lock()
+        self._building, self._handing_out = threading.Lock(), threading.Lock()
         self._splits = np.array(dataset.table.splits, dtype=np.str_)
         with dataset.ledger.lock:
             for line in dataset.ledger.lines:
@@ -116,9 +116,10 @@ class ReviewService:
         lost = self.leases.renew(name, have, now)
         closed = set(have) | self._skipped[who] | self._reserved
         view = self.view(run=spec.run, with_proposals=False)
-        others = self.leases.held_by_others(name, now)
-        cells, _ = queue.next_cells(self._front(key, queue, view), want, view, closed | others)
-        taken = self.leases.acquire(name, (int(cell) for cell in cells), want, now)
+        with self._handing_out:  # who looks meanwhile would find the same cells, and get none of them
+            others = self.leases.held_by_others(name, now)
+            cells, _ = queue.next_cells(self._front(key, queue, view), want, view, closed | others)
+            taken = self.leases.acquire(name, (int(cell) for cell in cells), want, now)
         total = self._count(key, queue, view)
         empty = None
         if not taken:

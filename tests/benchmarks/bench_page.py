@@ -20,11 +20,13 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -33,11 +35,10 @@ from playwright.sync_api import Browser, Page
 from logicmix_studio.importing import store_tables
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.review.queue_spec import ORDERS
-from logicmix_studio.store import load_table, locate_workspace, server_of
+from logicmix_studio.store import load_table, locate_workspace
 from logicmix_studio.training.config import RunConfig
 from logicmix_studio.training.run_folder import RunFolder, RunState, Snapshot
 from tests.launched import LaunchedStudio, chromium
-from tests.review_server import connect
 
 NUM_PICTURES = 200
 PICTURE_SIZE = (640, 480)
@@ -301,32 +302,43 @@ def measure_tabs(page: Page, url: str, times: int) -> list[Row]:
         tab(name).click()
         page.wait_for_function(f"() => {ready}")
         page.wait_for_timeout(REST_MS)
-    took = [timed(page, tab(name).click, ready) for _ in range(times) for name, ready in READY.items()]
-    return [row("tab switched", took, 200)]
+    took: dict[str, list[float]] = {name: [] for name in READY}
+    for _ in range(times):
+        for name, ready in READY.items():
+            took[name].append(timed(page, tab(name).click, ready))
+    return [row(f"tab switched to {name.title()}", found, 200) for name, found in took.items()]
 
 
 def measure_reviewers(studio: LaunchedStudio, reviewers: int, answers: int, *, trains: bool) -> list[Row]:
-    """Let many people answer at once through HTTP, one question a second each, while a run trains."""
-    info = server_of(locate_workspace(studio.folder))
-    assert info is not None
-    if trains:
-        studio.ask("train", recipe="fast")
+    """Let many people answer at once as their pages do, a question a second each, while a run trains."""
+    config = httpx.get(f"{studio.url}/config", trust_env=False).json()
+    stream = next(one["id"] for one in config["components"] if one["props"].get("elem_id") == "review-stream")
+    run = int(studio.ask("train", recipe="2wayaug-pl")) if trains else None
     took: list[float] = []
 
     def review(number: int) -> None:
-        client = connect(studio.url, info.token, f"reviewer {number}")
-        for cell in client.predict(scope="open", order="random", limit=answers, api_name="/questions")["cells"]:
-            start = time.perf_counter()
-            client.predict(cells=[[cell["image_id"], cell["class_name"], 1]], api_name="/decide")
-            took.append((time.perf_counter() - start) * 1000)
-            time.sleep(max(0.0, start + 1 - time.perf_counter()))
-        client.close()
+        headers, session = {"x-logicmix-person": f"reviewer {number}"}, uuid.uuid4().hex
+        with httpx.Client(base_url=studio.url, headers=headers, timeout=60, trust_env=False) as client:
+
+            def call(name: str, data: Row) -> Any:
+                asked = {"data": data, "component_id": stream, "fn_name": name, "session_hash": session}
+                return client.post("/gradio_api/component_server/", json=asked).raise_for_status().json()
+
+            asked = {"filters": {"scope": "open", "order": "random"}, "want": answers, "have": [], "holder": session}
+            for card in call("next_cards", asked)["cards"]:
+                start = time.perf_counter()
+                given = {"state": 1, "answer": "set", "id": uuid.uuid4().hex, "suggestion": "shown", "ms": 1000}
+                call("answer", {**{name: card[name] for name in ("image", "name", "score", "run")}, **given})
+                took.append((time.perf_counter() - start) * 1000)
+                time.sleep(max(0.0, start + 1 - time.perf_counter()))
 
     threads = [threading.Thread(target=review, args=(number,)) for number in range(reviewers)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    if run is not None:
+        studio.ask("cancel", run=run)
     return [row(f"{reviewers} reviewers at once: a decision", took, 100)]
 
 
@@ -363,6 +375,7 @@ def measure(root: Path, options: argparse.Namespace) -> list[Row]:
 
 def make_demo(root: Path) -> None:
     """Lay down the demo and train it once."""
+    root.mkdir(parents=True)
     with LaunchedStudio.demo(root, images=DEMO_IMAGES) as studio:
         studio.train("fast", 1800)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -53,6 +55,23 @@ def test_next_batch__holds_every_unknown_cell_outside_the_test_split(studio: Stu
     wanted = (studio.states == UNKNOWN) & ~studio.table.is_test[:, np.newaxis]
     assert batch.total == wanted.sum() == len(batch.cards)
     assert set(cells(batch)) == set(np.flatnonzero(wanted).tolist())
+
+
+def test_next_batch__gives_everybody_who_asks_at_once_their_own_cells(review: ReviewService) -> None:
+    people = 8
+    start = threading.Barrier(people)
+
+    def take(number: int) -> list[int]:
+        start.wait()
+        return cells(ask(review, holder=str(number), want=5))
+
+    with ThreadPoolExecutor(people) as pool:
+        for _ in range(5):
+            given = list(pool.map(take, range(people)))
+            assert [len(found) for found in given] == [5] * people
+            assert len({cell for found in given for cell in found}) == 5 * people
+            for number in range(people):
+                review.release("ada", str(number))
 
 
 def test_next_batch__is_ordered_by_uncertainty(review: ReviewService) -> None:
