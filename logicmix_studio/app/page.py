@@ -21,17 +21,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 TAB_TITLES = {name: name.title() for name in ("overview", "browse", "blend", "review", "label", "train")}
 """The tabs in their order, by the name that addresses use."""
-QUICK: Final[dict[str, Any]] = {
-    "queue": False,
-    "show_progress": "hidden",
-    "api_visibility": "private",
-    "trigger_mode": "multiple",
-}
-"""Of events that are only for the page. Each counts, also while its like is under way: by default Gradio drops it then, and
+PRIVATE: Final[dict[str, Any]] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
+"""Of every event that is only for the page. With each change of an event's progress Gradio's page asks everything that ever
+showed some for its state, containers with all that is in them: half a second of the browser's time, were it not for ``[]``."""
+QUICK: Final[dict[str, Any]] = {**PRIVATE, "queue": False, "trigger_mode": "multiple"}
+"""Of most. Each counts, also while its like is under way: by default Gradio drops it then, and
 with ``always_last`` events that share a function kept calling each other."""
 TICK: Final[dict[str, Any]] = {**QUICK, "trigger_mode": "once"}
 """Of timers: a tick that comes while the last one is under way is left out."""
-ACTION: Final[dict[str, Any]] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
+ACTION: Final[dict[str, Any]] = {**PRIVATE, "concurrency_limit": None}
 """Options of an event that may say something, or refuse: messages come through the queue."""
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from logicmix_studio.app.components import image_grid, tile, tiles
 from logicmix_studio.app.media import media_url
-from logicmix_studio.app.page import Page, any_of, event, person
+from logicmix_studio.app.page import PRIVATE, Page, any_of, event, person
 from logicmix_studio.app.tabs.browse_api import browse_api, fiftyone_address, image_cells
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_query import SORTS, SOURCES, FoundImages, ImageQuery
@@ -24,8 +24,7 @@ from logicmix_studio.studio import Studio
 
 Shown = dict[Any, Any]
 """New values of components; those that are left out stay."""
-QUIET: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
-IN_TURN: Final[dict[str, Any]] = {**QUIET, "trigger_mode": "multiple", "concurrency_id": "browse"}
+IN_TURN: Final[dict[str, Any]] = {**PRIVATE, "trigger_mode": "multiple", "concurrency_id": "browse"}
 """Of everything that changes the view: no event is left out and none overtakes another."""
 SMALL: Final[dict[str, Any]] = {"size": "md", "scale": 0}
 LOOK_S: Final = 3.0
@@ -210,7 +209,7 @@ def browse_tab(page: Page) -> None:
     looked, similar = page.shown["browse"].select, [alike_words, alike]
     gr.on([path.submit, *(part.input for part in filters)], search, [view, *filters], parts, **IN_TURN)
     page.targets["browse"].change(arrive, [view, page.targets["browse"]], parts, **IN_TURN).then(
-        find_similar, view, similar, **QUIET
+        find_similar, view, similar, **PRIVATE
     )
     looked(look, [view, page.targets["browse"]], parts, **IN_TURN)
     page.timer("browse", LOOK_S).tick(follow, view, parts, **{**IN_TURN, "trigger_mode": "once"})
@@ -219,7 +218,7 @@ def browse_tab(page: Page) -> None:
     before.click(lambda at: show(at, start=at["start"] - PAGE, selected=[]), view, parts, **IN_TURN)
     after.click(lambda at: show(at, start=at["start"] + PAGE, selected=[]), view, parts, **IN_TURN)
     opened = gr.on([grid.select, picture.select, alike.select], open_image, view, parts, **IN_TURN)
-    opened.then(find_similar, view, similar, **QUIET)
+    opened.then(find_similar, view, similar, **PRIVATE)
     picture.input(follow, view, parts, **IN_TURN)
     picture.clear(close_image, view, parts, **IN_TURN)
     grid.input(select, view, parts, **IN_TURN)
@@ -229,7 +228,7 @@ def browse_tab(page: Page) -> None:
     rest.click(confirmer(overwrite=False), [view, plan], parts, **IN_TURN)
     every.click(confirmer(overwrite=True), [view, plan], parts, **IN_TURN)
     cancel.click(show, view, parts, **IN_TURN)
-    fiftyone.click(open_fiftyone, view, link, **QUIET).success(None, link, None, js=OPEN)
+    fiftyone.click(open_fiftyone, view, link, **PRIVATE).success(None, link, None, js=OPEN)
     gr.on([address.change, looked], None, address, None, js=ADDRESS)
     browse_api(studio)
 

@@ -219,7 +219,7 @@ def data_accordion(page: Page) -> None:
     ):
         done = button.click(event(act), inputs, told, api_name=act.__name__)
         done.success(None, None, None, js=RELOAD, api_visibility="private")
-    page.shown["overview"].select(look, None, notes, queue=False, show_progress="hidden", api_visibility="private")
+    page.shown["overview"].select(look, None, notes, **QUICK)
     _keep_choices(studio, gr.context.Context.root_block)
 
 

@@ -100,6 +100,9 @@ def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
     start = gr.Button("Start training", variant="primary")
     groups: dict[str, gr.Accordion] = {}
     controls: dict[str, Any] = {}
+    given = gr.JSON(
+        {}, visible="hidden"
+    )  # the settings of all controls, for events that would need long to collect them
     with gr.Accordion("Settings", open=False):
         find = gr.Textbox(label="Find a setting", max_lines=1)
         words = "Everything random follows from it; another one shows how much is chance."
@@ -112,11 +115,11 @@ def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
         defaults = gr.Button("All defaults", size="sm")
 
     def overrides(recipe: str, values: tuple[Any, ...]) -> dict[str, Any]:
-        given = dict(zip(controls, values, strict=True))
+        said = dict(zip(controls, values, strict=True))
         names = [field.name for field in describe(recipe)]
-        return {name: given[name] for name in names if given.get(name) is not None}
+        return {name: said[name] for name in names if said.get(name) is not None}
 
-    def look(name: str, init: int, *values: Any) -> list[Any]:
+    def look(name: str, init: int, settings: dict[str, Any]) -> list[Any]:
         ready, runs = studio.runs.readiness(), studio.jobs.list()
         active = [info.run for info in runs if info.is_active]
         starts = [(info.title, info.run) for info in reversed(runs) if info.status == "finished"]
@@ -129,12 +132,16 @@ def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
             gr.update(choices=cards),
             gr.update(choices=[("fresh start", FRESH_START), *starts], value=init),
             gr.update(interactive=ready.is_ready and not active),
-            *ask(name, init, *values),
+            *expect(name, init, settings),
         ]
 
-    def ask(name: str, init: int, *values: Any, measured: bool = False) -> tuple[str, Any]:
+    def ask(name: str, init: int, *values: Any) -> tuple[Any, ...]:
+        settings = overrides(name, values)
+        return settings, *expect(name, init, settings)
+
+    def expect(name: str, init: int, settings: dict[str, Any], *, measured: bool = False) -> tuple[str, Any]:
         try:
-            found = studio.runs.forecast(name, overrides(name, values), init or None, measure=measured)
+            found = studio.runs.forecast(name, settings, init or None, measure=measured)
         except StudioError as error:
             return f"⚠ {error.what}", gr.update(visible=False)
         line = f"**Takes {found.line}.** {found.words}" if found.time else found.words
@@ -159,20 +166,22 @@ def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
         shown = [gr.update(visible=group in found, open=bool(wanted) and group in found) for group in groups]
         return [*shown, *(gr.update(visible=one in fits) for one in controls)]
 
-    asked, told = [recipe, init_from, *controls.values()], [forecast, measure]
+    asked, told = [recipe, init_from, *controls.values()], [given, forecast, measure]
     every = [*groups.values(), *controls.values()]
-    gr.on(
-        [known.change, page.shown["train"].select],
-        event(look), asked, [readiness, recipe, init_from, start, *told], **QUICK,
-    )  # fmt: skip
+    looks = {
+        "fn": event(look),
+        "inputs": [recipe, init_from, given],
+        "outputs": [readiness, recipe, init_from, start, forecast, measure],
+        **QUICK,
+    }
+    gr.on([known.change, page.shown["train"].select], **looks)
     for trigger in (recipe.input, defaults.click):
         trigger(event(reset), recipe, [seed, find, *every], **QUICK).then(event(ask), asked, told, **QUICK)
     gr.on([init_from.input, *(one.input for one in controls.values())], event(ask), asked, told, **QUICK)
     find.change(matching, [recipe, find], every, **QUICK)
-    measuring = event(lambda *values: ask(*values, measured=True))
-    measure.click(measuring, asked, told, show_progress_on=measure, api_visibility="private").then(
-        event(look), asked, [readiness, recipe, init_from, start, *told], **QUICK
-    )
+    measuring = event(lambda *values: expect(*values, measured=True))
+    shown = {"show_progress_on": measure, "api_visibility": "private"}
+    measure.click(measuring, [recipe, init_from, given], [forecast, measure], **shown).then(**looks)
     start.click(event(begin), [recipe, init_from, seed, *controls.values()], chosen, **ACTION)
 
 
