@@ -92,7 +92,7 @@ def test_a_round(studio: Studio) -> None:
         row = rows[one["file"], one["class_name"]]
         assert (row["value"] == "1") == (value == POSITIVE)
         assert row["source"] == source
-    assert len(rows) == np.count_nonzero(studio.states)
+    assert sum(bool(row["value"]) for row in rows.values()) == np.count_nonzero(studio.states)
 
 
 def export(client: Client) -> Path:

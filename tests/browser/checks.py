@@ -37,6 +37,26 @@ def expect_tab(page: Page, name: str) -> None:
     expect(page.locator(f"#tab-{name}")).to_be_visible()
 
 
+WATCH_EVENTS = """
+(() => {
+  const plain = window.fetch;
+  let [under, last] = [0, 0];
+  window.fetch = async (...asked) => {
+    const counts = /run.predict|component_server|queue.join/.test(String(asked[0]?.url ?? asked[0]));
+    under += counts;
+    try {
+      return await plain(...asked);
+    } finally {
+      under -= counts;
+      if (counts) last = performance.now();
+    }
+  };
+  window.lmIsQuiet = () => !under && performance.now() - last > 300; // by then what follows from an answer is asked
+})()
+"""
+"""Counts the events that a page has under way; Gradio's own marks are hidden."""
+
+
 def wait_until_quiet(page: Page) -> None:
     """Wait until no event is on its way and every picture that can be seen is there."""
     page.wait_for_function(
@@ -45,7 +65,7 @@ def wait_until_quiet(page: Page) -> None:
             && node.getBoundingClientRect().top < innerHeight;
           const waits = [...document.querySelectorAll('.generating, .pending, .eta-bar, [aria-busy=true]')].some(seen);
           const pictures = [...document.images].filter(seen).every(image => image.complete);
-          return !waits && pictures;
+          return window.lmIsQuiet() && !waits && pictures;
         }"""
     )
 

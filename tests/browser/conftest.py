@@ -23,6 +23,7 @@ from playwright.sync_api import (
 )
 
 from logicmix_studio.studio import Studio
+from tests.browser.checks import WATCH_EVENTS
 from tests.served import serving
 from tests.workspaces import make_workspace
 
@@ -142,6 +143,7 @@ def open_page(browser: Browser, serve_studio: Callable[..., Served]) -> Iterator
             reduced_motion="reduce",
         )
         context.set_default_timeout(PATIENCE_MS)
+        context.add_init_script(WATCH_EVENTS)
         contexts.append(context)
         page = context.new_page()
         page.on("request", watch_request)
