@@ -7,9 +7,10 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.formats.label_file import LabelFile, UnreadableError
+from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
+from logicmix_studio.formats.table import UnreadableError
 from logicmix_studio.formats.texts import WrongValueError, parse_split
 from logicmix_studio.labels import LabelTable, TableBuilder
 

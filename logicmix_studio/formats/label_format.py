@@ -95,7 +95,7 @@ class LabelFormat:
     write: Callable[[Cells], Contents]
     holds: Collection[Kind] = ()
     """What besides positives it can hold."""
-    suffixes: tuple[str, ...] = (".csv", ".tsv", ".txt")
+    suffixes: tuple[str, ...] = (".csv", ".tsv", ".txt", ".parquet", ".jsonl")
     """Endings of its files."""
     is_folder: bool = False
     """Whether all files of a folder belong together."""

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.formats.record_table import open_parquet
 from logicmix_studio.formats.registry import Layout, find_labels, open_labels
 from logicmix_studio.formats.request import ImageNames, ReadRequest
 from logicmix_studio.formats.texts import CLASSES_FILE, NO_LABELS, parse_classes, read_classes, shown, split_of_name
@@ -66,6 +67,9 @@ def read_dataset(
     """
     scan = scan_images(root)
     if not (scan.images or scan.refused):
+        for path in scan.others:
+            if path.suffix.lower() == ".parquet":
+                open_parquet(path)  # says so where the images are in it
         raise StudioError(f"there is no image in {root}{_unread(scan)}", "Give the folder that holds the images.")
     layout = _find_layout(root, scan, labels, parse_classes(columns) if columns else None, ignored)
     class_names = _class_names(root, classes, layout)

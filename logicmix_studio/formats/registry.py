@@ -39,7 +39,7 @@ LABELS_FILE: Final = "labels.csv"
 
 _SUFFIXES: Final = tuple(dict.fromkeys(suffix for label_format in FORMATS for suffix in label_format.suffixes))
 # Where several kinds of files lie in a folder, the first kind that is of some format is taken.
-_ORDER: Final = ((".csv", ".tsv"), (".json",), (".xml",), (".txt",))
+_ORDER: Final = ((".csv", ".tsv", ".parquet", ".jsonl"), (".json",), (".xml",), (".txt",))
 _JSON_DEPTH: Final = 2
 
 
