@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +17,7 @@ import numpy as np
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
-from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
+from logicmix_studio.formats.request import Prediction, ReadRequest, Statement, read_statements
 from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable, TableBuilder
 
 _LISTS = ("images", "annotations", "categories")
@@ -32,20 +32,22 @@ def is_coco(file: LabelFile) -> bool:
 def read_coco_json(request: ReadRequest) -> TableBuilder:
     """Read COCO files.
 
-    Where images carry `neg_category_ids`, as in LVIS, those classes are absent for them.
+    Where images carry `neg_category_ids`, as in LVIS, those classes are absent for them. Annotations with a score are a
+    machine's.
 
     Raises:
         StudioError: If one of the three lists is none.
     """
     statements: list[Statement] = []
+    predictions: list[Prediction] = []
     class_names: dict[str, None] = {}
     for file in request.files:
         content = _checked(file)
         names = _names_by_id(request, file, content)
         class_names |= dict.fromkeys(names.values())
-        statements += _statements(request, file, content, names)
+        _read_file(request, file, content, names, statements, predictions)
     request.class_names = request.class_names or tuple(class_names)
-    return read_statements(request, statements)
+    return read_statements(request, statements, predictions)
 
 
 def _checked(file: LabelFile) -> dict[str, list[dict[str, Any]]]:
@@ -81,19 +83,28 @@ def _names_by_id(request: ReadRequest, file: LabelFile, content: dict[str, list[
     return {key: name for key, name in names.items() if key not in above}
 
 
-def _statements(
-    request: ReadRequest, file: LabelFile, content: dict[str, list[dict[str, Any]]], names: dict[str, str]
-) -> Iterator[Statement]:
+def _read_file(
+    request: ReadRequest,
+    file: LabelFile,
+    content: dict[str, list[dict[str, Any]]],
+    names: dict[str, str],
+    statements: list[Statement],
+    predictions: list[Prediction],
+) -> None:
+    """Add what people and what machines say in a file."""
     counts = Counter(_key(image.get("id")) for image in content["images"])
     for key in (key for key, count in counts.items() if count > 1):
         request.report(f"{counts[key]} images have the id {key}: nobody can know which one is meant", file)
     present = defaultdict[str, dict[str, None]](dict)
+    predicted = defaultdict[str, list[tuple[str, object]]](list)
     for number, annotation in enumerate(content["annotations"]):
         image_key, category = _key(annotation.get("image_id")), _key(annotation.get("category_id"))
         if image_key not in counts:
             request.report(f"annotation {number}: there is no image with id {annotation.get('image_id')!r}", file)
         elif category not in names:
             request.report(f"annotation {number}: there is no category with id {annotation.get('category_id')!r}", file)
+        elif annotation.get("score") is not None:
+            predicted[image_key].append((names[category], annotation["score"]))
         else:
             present[image_key][names[category]] = None
     for image in content["images"]:
@@ -102,7 +113,8 @@ def _statements(
             absent = dict.fromkeys(names[_key(one)] for one in image.get(_NEGATIVES) or () if _key(one) in names)
             path = request.find_image(_file_name(image), file)
             split = request.parse_split(str(image.get("split", "")), file)
-            yield Statement(path, tuple(present[key]), file, split=split, absent=tuple(absent))
+            statements.append(Statement(path, tuple(present[key]), file, split=split, absent=tuple(absent)))
+            predictions += (Prediction(path, name, score, file) for name, score in predicted[key])
 
 
 def _file_name(image: dict[str, Any]) -> str:

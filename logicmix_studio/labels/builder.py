@@ -109,6 +109,8 @@ class TableBuilder:
         self._files: dict[str, int] = {}
         self._cells = array("q")
         """Row, column, state, file and line of each statement about a single cell, one after the other."""
+        self._scores = array("d")
+        """Row, column and probability of each label of a machine, one after the other."""
         self._whole_rows: dict[int, _WholeRow] = {}
         self._repeated_rows: list[_WholeRow] = []
         self._unknown_classes: dict[str, str] = {}
@@ -155,14 +157,27 @@ class TableBuilder:
                 self.add_problem(message, file=file, line=line)
         return row
 
+    @property
+    def scores(self) -> NDArray[np.float32] | None:
+        """(N, C) the highest probability that a machine gives a class; nan for none, None where no machine spoke."""
+        if not self._scores:
+            return None
+        rows, columns, said = np.asarray(self._scores).reshape(-1, 3).T
+        scores = np.full((len(self._paths), len(self._columns)), np.nan, dtype=np.float32)
+        np.fmax.at(scores, (rows.astype(np.int64), columns.astype(np.int64)), said)
+        return scores
+
     def add_cell(self, path: str, class_name: str, state: int, *, file: str = "", line: int = 0) -> None:
         """Take a statement about one cell: -1, 0 or 1. Unknown says nothing but makes image and class known."""
-        row = self.add_image(path, file=file, line=line)
-        column = self._columns.get(class_name)
-        if column is None:
-            column = self._new_column(class_name, file, line)
-        if row is not None and column is not None and state != UNKNOWN:
-            self._cells.extend((row, column, state, self._files.setdefault(file, len(self._files)), line))
+        place = self._place_of_cell(path, class_name, file, line)
+        if place is not None and state != UNKNOWN:
+            self._cells.extend((*place, state, self._files.setdefault(file, len(self._files)), line))
+
+    def add_score(self, path: str, class_name: str, score: float, *, file: str = "", line: int = 0) -> None:
+        """Take what a machine says of a cell: the probability in [0, 1] that the class is present. It makes no cell known."""
+        place = self._place_of_cell(path, class_name, file, line)
+        if place is not None:
+            self._scores.extend((*place, score))
 
     def add_row(self, path: str, states: ArrayLike, *, split: str = "", file: str = "", line: int = 0) -> None:
         """Take a statement about all C classes of an image: (C,), values in {-1, 0, 1}, in the order of `class_names`.
@@ -206,6 +221,13 @@ class TableBuilder:
         return LabelTable.build(
             paths, self.class_names, states, [self._splits.get(row, "") for row in range(len(paths))]
         )
+
+    def _place_of_cell(self, path: str, class_name: str, file: str, line: int) -> tuple[int, int] | None:
+        row = self.add_image(path, file=file, line=line)
+        column = self._columns.get(class_name)
+        if column is None:
+            column = self._new_column(class_name, file, line)
+        return None if row is None or column is None else (row, column)
 
     def _new_column(self, class_name: str, file: str, line: int) -> int | None:
         if self._may_grow and class_name:
