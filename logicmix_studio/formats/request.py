@@ -37,7 +37,7 @@ class ImageNames:
 
     def __init__(self, root: Path, paths: Iterable[str]) -> None:
         self._roots = tuple(f"{os.fspath(place).rstrip('/')}/" for place in (root.absolute(), root.resolve()))
-        self.paths = dict.fromkeys(paths)
+        self.paths = {path: path for path in paths}
 
     @cached_property
     def _by_name(self) -> dict[str, list[str]]:
@@ -64,7 +64,7 @@ class ImageNames:
             UnknownImageError: If no image or more than one fits, or the name leads out of the folder.
         """
         if not folder and name in self.paths:
-            return name
+            return self.paths[name]
         cleaned = self._relative(name)
         for path in (posixpath.join(folder, cleaned), cleaned):
             if path in self.paths:
