@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,6 +33,7 @@ def is_coco(file: LabelFile) -> bool:
 def read_coco_json(request: ReadRequest) -> TableBuilder:
     """Read COCO files.
 
+    Lists of results in the same folder are read, too, if they speak of nothing but the only file's images and categories.
     Where images carry `neg_category_ids`, as in LVIS, those classes are absent for them. Annotations with a score are a
     machine's.
 
@@ -43,6 +45,8 @@ def read_coco_json(request: ReadRequest) -> TableBuilder:
     class_names: dict[str, None] = {}
     for file in request.files:
         content = _checked(file)
+        if len(request.files) == 1:
+            content = {**content, "annotations": [*content["annotations"], *_results(request, file, content)]}
         names = _names_by_id(request, file, content)
         class_names |= dict.fromkeys(names.values())
         _read_file(request, file, content, names, statements, predictions)
@@ -57,6 +61,22 @@ def _checked(file: LabelFile) -> dict[str, list[dict[str, Any]]]:
         if not isinstance(part, list) or not all(isinstance(item, dict) for item in part):
             raise StudioError(f"{file.path}: {key!r} is no list of objects", "Give a COCO file of annotations.")
     return file.json  # type: ignore[no-any-return]  # checked above
+
+
+def _results(
+    request: ReadRequest, file: LabelFile, content: dict[str, list[dict[str, Any]]]
+) -> Iterator[dict[str, Any]]:
+    """Yield what models found in the images, as COCO has it: lists of results with image, category and score."""
+    places = (("image_id", "images"), ("category_id", "categories"))
+    known = {key: {_key(one.get("id")) for one in content[name]} for key, name in places}
+    for path in sorted(file.path.parent.glob("*.json")):
+        listed: Any = []
+        with path.open("rb") as start, suppress(StudioError):  # it may be anything
+            listed = LabelFile(path, path.name).json if start.read(1) == b"[" else []
+        is_results = all(isinstance(one, dict) and one.get("score") is not None for one in listed)
+        if listed and is_results and all(_key(one.get(key)) in ids for one in listed for key, ids in known.items()):
+            request.notes.append(f"Results of a model read from {path.name}: {len(listed):,}.")
+            yield from listed
 
 
 def _key(value: Any) -> str:

@@ -271,6 +271,21 @@ def test_coco__annotations_with_a_score_are_a_machines(make_dataset) -> None:
     assert told(result) == {("a.jpg", "plate"): 0.8}
 
 
+def test_coco__results_beside_the_file_are_a_models(make_dataset) -> None:
+    images = [{"id": 7, "file_name": "a.jpg"}, {"id": 8, "file_name": "b.jpg"}]
+    classes = [{"id": 1, "name": "cup"}, {"id": 2, "name": "plate"}]
+    root = coco(make_dataset("a.jpg", "b.jpg"), images, [(7, 1)], classes)
+    results = [{"image_id": 8, "category_id": 2, "bbox": [0, 0, 1, 1], "score": score} for score in (0.3, 0.6)]
+    (root / "results.json").write_text(json.dumps(results))
+    (root / "others.json").write_text(json.dumps([{"image_id": 9, "category_id": 2, "score": 1}]))
+    (root / "half.json").write_text("[{")
+    (root / "numbers.json").write_text("[1]")
+    result = read_dataset(root)
+    assert result.table.states.tolist() == [[1, 0], [0, 0]]
+    assert told(result) == {("b.jpg", "plate"): 0.6}
+    assert "Results of a model read from results.json: 2." in result.notes
+
+
 @pytest.mark.parametrize("parent", ["boat", "vehicle"])
 def test_coco__a_category_that_only_stands_above_others_is_no_class(make_dataset, parent: str) -> None:
     classes = [
