@@ -86,6 +86,7 @@ def read_dataset(
             "one a line, or name a label file (--labels FILE).",
         )
     paths, bad_images, problems = _find_readable(root, scan, check, progress)
+    scan.images.clear()  # a million paths are 300 MB
     bad = [*scan.refused, *(error.path for error in bad_images)]
     request = ReadRequest(
         () if layout is None else layout.files,
