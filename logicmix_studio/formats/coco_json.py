@@ -45,11 +45,10 @@ def read_coco_json(request: ReadRequest) -> TableBuilder:
     class_names: dict[str, None] = {}
     for file in request.files:
         content = _checked(file)
-        if len(request.files) == 1:
-            content = {**content, "annotations": [*content["annotations"], *_results(request, file, content)]}
+        results = list(_results(request, file, content)) if len(request.files) == 1 else []
         names = _names_by_id(request, file, content)
         class_names |= dict.fromkeys(names.values())
-        _read_file(request, file, content, names, statements, predictions)
+        _read_file(request, file, content, results, names, statements, predictions)
     request.class_names = request.class_names or tuple(class_names)
     return read_statements(request, statements, predictions)
 
@@ -107,6 +106,7 @@ def _read_file(
     request: ReadRequest,
     file: LabelFile,
     content: dict[str, list[dict[str, Any]]],
+    results: list[dict[str, Any]],
     names: dict[str, str],
     statements: list[Statement],
     predictions: list[Prediction],
@@ -117,7 +117,8 @@ def _read_file(
         request.report(f"{counts[key]} images have the id {key}: nobody can know which one is meant", file)
     present = defaultdict[str, dict[str, None]](dict)
     predicted = defaultdict[str, list[tuple[str, object]]](list)
-    for number, annotation in enumerate(content["annotations"]):
+    of_machines = {_key(one.get("image_id")) for one in content["annotations"] if one.get("score") is not None}
+    for number, annotation in enumerate([*content["annotations"], *results]):
         image_key, category = _key(annotation.get("image_id")), _key(annotation.get("category_id"))
         if image_key not in counts:
             request.report(f"annotation {number}: there is no image with id {annotation.get('image_id')!r}", file)
@@ -133,7 +134,8 @@ def _read_file(
             absent = dict.fromkeys(names[_key(one)] for one in image.get(_NEGATIVES) or () if _key(one) in names)
             path = request.find_image(_file_name(image), file)
             split = request.parse_split(str(image.get("split", "")), file)
-            statements.append(Statement(path, tuple(present[key]), file, split=split, absent=tuple(absent)))
+            found = tuple(present[key]) if present[key] or absent or key not in of_machines else None
+            statements.append(Statement(path, found, file, split=split, absent=tuple(absent)))
             predictions += (Prediction(path, name, score, file) for name, score in predicted[key])
 
 

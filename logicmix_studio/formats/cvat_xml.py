@@ -31,7 +31,7 @@ def read_cvat_xml(request: ReadRequest) -> TableBuilder:
         declared = (element.text or "" for element in root.iterfind("meta//labels/label/name"))
         class_names |= dict.fromkeys(name.strip() for name in declared)
         statements += _statements(request, file, root)
-    class_names |= dict.fromkeys(name for said in statements for name in said.present)
+    class_names |= dict.fromkeys(name for said in statements for name in said.present or ())
     request.class_names = request.class_names or tuple(class_names)
     return read_statements(request, statements)
 

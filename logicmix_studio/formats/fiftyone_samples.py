@@ -42,9 +42,11 @@ def read_samples(request: ReadRequest) -> TableBuilder:
                 else:
                     score = 1 - confidence if is_absent else confidence
                     predictions.append(Prediction(path, class_name, score, file))
-            if any(said) or not of_machines.issuperset(fields):
-                present, absent = map(tuple, said)
-                statements.append(Statement(path, present, file, split=_split(sample), absent=absent))
+            present, absent = map(tuple, said)
+            has_people = any(said) or not of_machines.issuperset(fields)
+            statements.append(
+                Statement(path, present if has_people else None, file, split=_split(sample), absent=absent)
+            )
     request.class_names = request.class_names or tuple(names)
     return read_statements(request, statements, predictions)
 

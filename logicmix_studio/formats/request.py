@@ -201,8 +201,8 @@ class Statement(NamedTuple):
 
     path: str | None
     """The image; None where the one that is named is not found."""
-    present: tuple[str, ...]
-    """Classes, each once."""
+    present: tuple[str, ...] | None
+    """Classes, each once; None where nobody looked, so that a class that is not named can't be absent."""
     file: LabelFile
     line: int = 0
     split: str = ""
@@ -228,13 +228,16 @@ def read_statements(
 
     Without given classes, all that are met for some image are taken, in alphabetical order.
     """
-    met = {name for said in statements if said.path is not None for name in (*said.present, *said.absent)}
+    met = {name for said in statements if said.path is not None for name in (*(said.present or ()), *said.absent)}
     met |= {said.class_name for said in predictions if said.path is not None}
     builder = request.start(request.class_names or tuple(sorted(met)))
     columns = {name: column for column, name in enumerate(builder.class_names)}
     rest = NEGATIVE if request.is_exhaustive else UNKNOWN
     for path, present, file, line, split, absent in statements:
         if path is None:
+            continue
+        builder.add_image(path, split=split or file.split, file=file.name, line=line)
+        if present is None:
             continue
         states = np.full(len(columns), rest, dtype=np.int8)
         for names, state in ((absent, NEGATIVE), (present, POSITIVE)):
@@ -248,7 +251,7 @@ def read_statements(
             builder.add_problem(f"{name!r} of {path!r} is said to be present and absent", file=file.name, line=line)
             if name in columns:
                 states[columns[name]] = UNKNOWN
-        builder.add_row(path, states, split=split or file.split, file=file.name, line=line)
+        builder.add_row(path, states, file=file.name, line=line)
     for path, name, score, file in predictions:
         if path is not None and (probability := request.parse_score(score, file)) is not None:
             builder.add_score(path, name, probability, file=file.name)

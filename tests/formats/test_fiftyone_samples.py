@@ -40,7 +40,7 @@ def test_fields_of_people_and_machines(make_dataset) -> None:
     assert result.notes[0].startswith("Labels read from samples.json (fiftyone:")
     assert result.table.class_names == ("fox", "dog", "cat")
     assert result.table.states.tolist() == [[-1, 1, 1], [0, 0, 0], [0, 0, 0]]
-    assert result.table.splits == ("train", "", "")
+    assert result.table.splits == ("train", "test", "")
     assert told(result) == {("data/b.jpg", "cat"): 0.02, ("data/c.jpg", "cat"): 1.0}
     assert read_dataset(root, exhaustive=True).table.states.tolist() == [[-1, 1, 1], [0, 0, 0], [-1, -1, -1]]
 

@@ -269,6 +269,9 @@ def test_coco__annotations_with_a_score_are_a_machines(make_dataset) -> None:
     result = read_dataset(root)
     assert result.table.states.tolist() == [[1, 0], [0, 0]]
     assert told(result) == {("a.jpg", "plate"): 0.8}
+    content["annotations"] = content["annotations"][1:3]
+    (root / "labels.json").write_text(json.dumps(content))
+    assert states(root, exhaustive=True) == [[0, 0], [-1, -1]]
 
 
 def test_coco__results_beside_the_file_are_a_models(make_dataset) -> None:
@@ -283,6 +286,7 @@ def test_coco__results_beside_the_file_are_a_models(make_dataset) -> None:
     result = read_dataset(root)
     assert result.table.states.tolist() == [[1, 0], [0, 0]]
     assert told(result) == {("b.jpg", "plate"): 0.6}
+    assert states(root, exhaustive=True) == [[1, -1], [-1, -1]]
     assert "Results of a model read from results.json: 2." in result.notes
 
 
