@@ -12,15 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logit
 
 from logicmix_studio.errors import StudioError, writing
 from logicmix_studio.files import read_json, write_json
 from logicmix_studio.formats import NO_LABELS, read_dataset
 from logicmix_studio.images.decode import is_utf8, shown_path
 from logicmix_studio.labels import SHOWN_PROBLEMS, UNKNOWN, LabelTable, Problem, hide_labels, image_id
+from logicmix_studio.review.calibration import LOGIT_LIMIT
+from logicmix_studio.runs import Jobs
 from logicmix_studio.store import Workspace, align_cells, load_labels, save_table, utc_now, with_classes
 from logicmix_studio.store.journal import Line, read_journal
 from logicmix_studio.store.workspace import WORKSPACE_FORMAT
+from logicmix_studio.training.run_folder import RunFolder
 
 DIGESTED_BYTES = 1 << 16
 """How much of a file its digest is made of, besides its length."""
@@ -126,7 +131,23 @@ def import_dataset(workspace: Workspace, options: ImportOptions, progress: Progr
     report = store_tables(workspace, table, complete, notes, bad_images, options)
     now = zip(table.image_ids, table.paths, contents, strict=True)
     write_json(workspace.contents_file, known | {image_id: (path, digest) for image_id, path, digest in now})
+    if result.scores is not None:
+        name = f"labels of machines in {result.labels_name}"
+        _store_scores(workspace, table, result.scores, name)
     return report
+
+
+def _store_scores(workspace: Workspace, table: LabelTable, scores: NDArray[np.floating[Any]], name: str) -> None:
+    """Keep (N, C) probabilities of machines as a finished run, unless the latest such run holds the same."""
+    jobs = Jobs(workspace.runs)
+    logits = np.clip(logit(scores), -LOGIT_LIMIT, LOGIT_LIMIT).astype(np.float16)
+    for info in [info for info in jobs.list() if info.is_imported][-1:]:
+        folder = RunFolder(info.folder)
+        snapshot = folder.snapshot()
+        ids, class_names = snapshot.image_ids.tolist(), snapshot.class_names.tolist()
+        if np.array_equal(align_cells(folder.logits(), ids, class_names, table, np.nan), logits, equal_nan=True):
+            return
+    jobs.adopt(logits, name=name, root=workspace.root, table=table)
 
 
 def _digest_contents(workspace: Workspace, table: LabelTable) -> list[str]:

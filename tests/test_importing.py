@@ -375,7 +375,7 @@ def test_a_renamed_class_keeps_everything(open_studio: Callable[..., Studio]) ->
     assert now == before
     assert studio.proposed.current is not None
     assert np.array_equal(studio.proposed.current.scores, scores)
-    assert studio.proposed.current.scored_columns.all()
+    assert studio.proposed.current.is_scored.all()
     assert "disc" in studio.proposed.current.result["ap"]
     assert studio.complete is not None
     assert (studio.complete != 0).all()

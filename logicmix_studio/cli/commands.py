@@ -144,7 +144,7 @@ def run_export(dataset: Path, workspace: Path | None, how: Writing, proposals: b
     return how.told(studio.export(how.file, how.format, proposals=proposals, strict=how.is_strict))
 
 
-def run_convert(dataset: Path, options: ImportOptions, how: Writing) -> dict[str, Any]:
+def run_convert(dataset: Path, options: ImportOptions, how: Writing, proposals: bool) -> dict[str, Any]:
     """Read a folder and write its labels in another format, without a workspace; notes go to the terminal."""
     dataset = dataset.resolve()
     with progress_bar() as progress:
@@ -152,6 +152,9 @@ def run_convert(dataset: Path, options: ImportOptions, how: Writing) -> dict[str
     for line in read.notes:
         note(line)
     details = CellDetails(root=dataset)
+    if proposals and read.scores is not None:
+        claims = np.nan_to_num(np.sign(read.scores - 0.5)).astype(np.int8)
+        details = CellDetails(proposals=claims, scores=read.scores, root=dataset)
     return how.told(write_cells(how.file, how.format, read.table, details, is_strict=how.is_strict))
 
 

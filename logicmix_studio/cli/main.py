@@ -71,6 +71,7 @@ Exhaustive = Annotated[
 SkipBad = Annotated[bool, Option("--skip-bad", help="Leave out what is wrong, images or labels, and import the rest.")]
 Target = Annotated[Path, Argument(metavar="FILE", help="The file or folder to write.", show_default=False)]
 Format = Annotated[str, Option(help="csv-long, csv-wide, ...: docs/formats.md lists them; an unknown one tells, too.")]
+WithPseudo = Annotated[bool, Option("--with-pseudo", help="Add pseudo-labels, marked as such where the format can.")]
 Strict = Annotated[bool, Option("--strict", help="Refuse a format that would lose something.")]
 Report = Annotated[Path | None, _optional("Write what the format could not hold to this file, as JSON.")]
 KnownProportion = Annotated[
@@ -211,9 +212,7 @@ def export(
     dataset: Dataset,
     file: Target,
     format: Format = "csv-long",  # noqa: A002
-    with_pseudo: Annotated[
-        bool, Option("--with-pseudo", help="Add the open pseudo-labels, marked as such where the format can.")
-    ] = False,
+    with_pseudo: WithPseudo = False,
     strict: Strict = False,
     report: Report = None,
     workspace: WorkspaceOption = None,
@@ -240,6 +239,7 @@ def convert(
     separator: Separator = None,
     exhaustive: Exhaustive = None,
     skip_bad: SkipBad = False,
+    with_pseudo: WithPseudo = False,
     strict: Strict = False,
     report: Report = None,
     as_json: AsJson = False,
@@ -252,7 +252,7 @@ def convert(
     from logicmix_studio.importing import ImportOptions
 
     options = ImportOptions(labels, classes, exhaustive, skip_bad, columns=columns, separator=separator)
-    done = commands.run_convert(dataset, options, commands.Writing(file, format, strict, report))
+    done = commands.run_convert(dataset, options, commands.Writing(file, format, strict, report), with_pseudo)
     _print(done, as_json, commands.describe_export)
 
 

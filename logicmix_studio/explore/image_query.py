@@ -210,7 +210,7 @@ def _cell_mask(
             return np.zeros(dataset.states[:, columns].shape, np.bool_)
         low, high = (np.float16(edge).view(np.uint16) for edge in (query.score_from, query.score_to))
         bits = scores.scores[:, columns].view(np.uint16)
-        parts.append((bits >= low) & (bits <= high) & scores.scored_rows[:, np.newaxis])
+        parts.append((bits >= low) & (bits <= high) & scores.is_scored[:, columns])
     if query.person:
         people = index.people
         number = people.index(query.person) if query.person in people else len(people)
@@ -243,7 +243,7 @@ def _keys(
         return -by_name if sort == "name-down" else by_name
     values = scores.scores[found, columns].astype(np.float32)
     values = {"score-high": -values, "score-low": values, "uncertain": np.abs(values - 0.5)}[sort]
-    values[~scores.scored_rows[found]] = np.inf
+    values[~scores.is_scored[found, columns]] = np.inf
     if cells is not None:
         values[~cells[found]] = np.inf
     best: npt.NDArray[np.float32] = values.min(axis=1, initial=np.inf)

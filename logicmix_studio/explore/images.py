@@ -166,7 +166,7 @@ class ImageService:
         if scores is None:
             return f"{said} No run has finished yet."
         if cell.score is None:
-            return f"{said} Run {scores.run} has not seen it: the image or the class came later."
+            return f"{said} Run {scores.run} says nothing of it."
         gives = f"{said} Run {scores.run} gives it {cell.score:.2f}"
         if cell.proposal:
             return f"{gives} and suggests {STATE_NAMES[cell.proposal]}."
@@ -277,7 +277,7 @@ class ImageService:
 
         def cell(column: int) -> Cell:
             score, reached = None, 0
-            if scores is not None and scores.is_scored(row, column):
+            if scores is not None and scores.is_scored[row, column]:
                 score = round(float(scores.scores[row, column]), 4)
                 reached = int(score >= thresholds.positive[column])
                 reached -= int(1 - score >= thresholds.negative[column])

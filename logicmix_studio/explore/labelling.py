@@ -201,10 +201,10 @@ class LabelService:
         table, states, current = self._dataset.table, self._dataset.states[row].copy(), self._proposed.current
         names, part = table.class_names, slice(row, row + 1)
         claims, scores = np.zeros_like(states), {}
-        if current is not None and current.scored_rows[row] and not table.is_test[row]:
+        if current is not None and not table.is_test[row]:
             unsure, cuts = self._dataset.ledger.unsure_run[part], self._proposed.thresholds
             claims = propose(current.scores[part], states[None], cuts, None, unsure, current.run)[0]
-            scored = np.flatnonzero(current.scored_columns)
+            scored = np.flatnonzero(current.is_scored[row])
             scores = {names[i]: round(float(current.scores[row, i]), 4) for i in scored}
         known = dict(zip(names, states.tolist(), strict=True))
         said = {names[i]: int(claims[i]) for i in np.flatnonzero(claims)}

@@ -59,6 +59,7 @@ def next_steps(
     """
     if not counts.total:
         return []
+    infos = [info for info in infos if not info.is_imported]
     steps: list[Step] = []
 
     def add(key: str, title: str, reason: str, label: str, tab: str, **filters: str) -> None:
@@ -147,9 +148,9 @@ def _may_be_absent(dataset: Dataset, proposed: ProposalSet, column: int, looked:
     current = proposed.current
     if looked < ENOUGH_LOOKED_AT:
         return False
-    if current is None or not current.scored_columns[column]:
+    if current is None or not current.is_scored[:, column].any():
         return True
-    rows = np.flatnonzero(current.scored_rows & ~dataset.table.is_test)
+    rows = np.flatnonzero(current.is_scored[:, column] & ~dataset.table.is_test)
     best = rows[np.argsort(-current.scores[rows, column], kind="stable")[:BEST_CANDIDATES]]
     return bool((dataset.states[best, column] != UNKNOWN).all())
 

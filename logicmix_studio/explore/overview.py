@@ -97,7 +97,7 @@ class OverviewService:
         current = self._proposed.current
         if current is None:
             return None
-        is_open = (self._dataset.states == UNKNOWN) & current.scored_rows[:, None] & current.scored_columns
+        is_open = (self._dataset.states == UNKNOWN) & current.is_scored
         return round(float(current.scores.sum(where=is_open, dtype=np.float64)))
 
     @_kept

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ import numpy as np
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
-from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
+from logicmix_studio.formats.request import Prediction, ReadRequest, Statement, read_statements
 from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable, TableBuilder
 
 _LISTS = ("images", "annotations", "categories")
@@ -32,20 +33,24 @@ def is_coco(file: LabelFile) -> bool:
 def read_coco_json(request: ReadRequest) -> TableBuilder:
     """Read COCO files.
 
-    Where images carry `neg_category_ids`, as in LVIS, those classes are absent for them.
+    Lists of results in the same folder are read, too, if they speak of nothing but the only file's images and categories.
+    Where images carry `neg_category_ids`, as in LVIS, those classes are absent for them. Annotations with a score are a
+    machine's.
 
     Raises:
         StudioError: If one of the three lists is none.
     """
     statements: list[Statement] = []
+    predictions: list[Prediction] = []
     class_names: dict[str, None] = {}
     for file in request.files:
         content = _checked(file)
+        results = list(_results(request, file, content)) if len(request.files) == 1 else []
         names = _names_by_id(request, file, content)
         class_names |= dict.fromkeys(names.values())
-        statements += _statements(request, file, content, names)
+        _read_file(request, file, content, results, names, statements, predictions)
     request.class_names = request.class_names or tuple(class_names)
-    return read_statements(request, statements)
+    return read_statements(request, statements, predictions)
 
 
 def _checked(file: LabelFile) -> dict[str, list[dict[str, Any]]]:
@@ -55,6 +60,22 @@ def _checked(file: LabelFile) -> dict[str, list[dict[str, Any]]]:
         if not isinstance(part, list) or not all(isinstance(item, dict) for item in part):
             raise StudioError(f"{file.path}: {key!r} is no list of objects", "Give a COCO file of annotations.")
     return file.json  # type: ignore[no-any-return]  # checked above
+
+
+def _results(
+    request: ReadRequest, file: LabelFile, content: dict[str, list[dict[str, Any]]]
+) -> Iterator[dict[str, Any]]:
+    """Yield what models found in the images, as COCO has it: lists of results with image, category and score."""
+    places = (("image_id", "images"), ("category_id", "categories"))
+    known = {key: {_key(one.get("id")) for one in content[name]} for key, name in places}
+    for path in sorted(file.path.parent.glob("*.json")):
+        listed: Any = []
+        with path.open("rb") as start, suppress(StudioError):  # it may be anything
+            listed = LabelFile(path, path.name).json if start.read(1) == b"[" else []
+        is_results = all(isinstance(one, dict) and one.get("score") is not None for one in listed)
+        if listed and is_results and all(_key(one.get(key)) in ids for one in listed for key, ids in known.items()):
+            request.notes.append(f"Results of a model read from {path.name}: {len(listed):,}.")
+            yield from listed
 
 
 def _key(value: Any) -> str:
@@ -81,19 +102,30 @@ def _names_by_id(request: ReadRequest, file: LabelFile, content: dict[str, list[
     return {key: name for key, name in names.items() if key not in above}
 
 
-def _statements(
-    request: ReadRequest, file: LabelFile, content: dict[str, list[dict[str, Any]]], names: dict[str, str]
-) -> Iterator[Statement]:
+def _read_file(
+    request: ReadRequest,
+    file: LabelFile,
+    content: dict[str, list[dict[str, Any]]],
+    results: list[dict[str, Any]],
+    names: dict[str, str],
+    statements: list[Statement],
+    predictions: list[Prediction],
+) -> None:
+    """Add what people and what machines say in a file."""
     counts = Counter(_key(image.get("id")) for image in content["images"])
     for key in (key for key, count in counts.items() if count > 1):
         request.report(f"{counts[key]} images have the id {key}: nobody can know which one is meant", file)
     present = defaultdict[str, dict[str, None]](dict)
-    for number, annotation in enumerate(content["annotations"]):
+    predicted = defaultdict[str, list[tuple[str, object]]](list)
+    of_machines = {_key(one.get("image_id")) for one in content["annotations"] if one.get("score") is not None}
+    for number, annotation in enumerate([*content["annotations"], *results]):
         image_key, category = _key(annotation.get("image_id")), _key(annotation.get("category_id"))
         if image_key not in counts:
             request.report(f"annotation {number}: there is no image with id {annotation.get('image_id')!r}", file)
         elif category not in names:
             request.report(f"annotation {number}: there is no category with id {annotation.get('category_id')!r}", file)
+        elif annotation.get("score") is not None:
+            predicted[image_key].append((names[category], annotation["score"]))
         else:
             present[image_key][names[category]] = None
     for image in content["images"]:
@@ -102,7 +134,9 @@ def _statements(
             absent = dict.fromkeys(names[_key(one)] for one in image.get(_NEGATIVES) or () if _key(one) in names)
             path = request.find_image(_file_name(image), file)
             split = request.parse_split(str(image.get("split", "")), file)
-            yield Statement(path, tuple(present[key]), file, split=split, absent=tuple(absent))
+            found = tuple(present[key]) if present[key] or absent or key not in of_machines else None
+            statements.append(Statement(path, found, file, split=split, absent=tuple(absent)))
+            predictions += (Prediction(path, name, score, file) for name, score in predicted[key])
 
 
 def _file_name(image: dict[str, Any]) -> str:

@@ -7,9 +7,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.formats.label_file import SPLIT_COLUMN, LabelFile
+from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
+from logicmix_studio.formats.table import SPLIT_COLUMN
 from logicmix_studio.formats.table_rows import csv_lines, read_rows, split_fields
 from logicmix_studio.labels import TableBuilder
 

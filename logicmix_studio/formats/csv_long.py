@@ -33,10 +33,11 @@ def is_long(file: LabelFile) -> bool:
 
 
 def read_csv_long(request: ReadRequest) -> TableBuilder:
-    """Read long tables; a model's proposals in them stay unknown."""
-    builder, num_proposed = request.start(request.class_names), 0
+    """Read long tables; the score of a model's proposal is the probability that the class is present."""
+    builder = request.start(request.class_names)
     for file in request.files:
-        class_name, value, source = map(file.table.column, (CLASS_COLUMN, VALUE_COLUMN, SOURCE_COLUMN))
+        columns = (CLASS_COLUMN, VALUE_COLUMN, SOURCE_COLUMN, SCORE_COLUMN)
+        class_name, value, source, score = map(file.table.column, columns)
         assert class_name is not None
         assert value is not None
         if (column := file.table.columns[value]).is_foreign:
@@ -47,13 +48,19 @@ def read_csv_long(request: ReadRequest) -> TableBuilder:
             if path is None or state is None:
                 continue
             builder.add_image(path, split=split, file=file.name, line=line)
+            name = fields[class_name].strip()
             if source is not None and fields[source].strip().lower() in _MODEL_SOURCES:
-                num_proposed += 1
+                said = request.parse_score("" if score is None else fields[score].strip(), file, line)
+                if said is not None and (said - 0.5) * state < 0:
+                    told = (
+                        f"the score {said:g} is the probability that the class is present, but the value says otherwise"
+                    )
+                    request.report(told, file, line)
+                elif said is not None:
+                    builder.add_score(path, name, said, file=file.name, line=line)
                 state = UNKNOWN
-            if (name := fields[class_name].strip()) or state != UNKNOWN:
+            if name or state != UNKNOWN:
                 builder.add_cell(path, name, state, file=file.name, line=line)
-    if num_proposed:
-        request.notes.append(f"Pseudo-labels: {num_proposed:,}; such cells stay unknown.")
     return builder
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.csv_list import LIST_COLUMNS
 from logicmix_studio.formats.csv_long import CLASS_COLUMN, SCORE_COLUMN, SOURCE_COLUMN, VALUE_COLUMN
-from logicmix_studio.formats.label_file import SPLIT_COLUMN, Column, LabelFile
+from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest
+from logicmix_studio.formats.table import SPLIT_COLUMN, Column
 from logicmix_studio.formats.table_rows import csv_lines, image_column, read_rows, read_state, split_fields
 from logicmix_studio.formats.texts import MINUS_ONE, STATE_OF_WORD, shown
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, LabelTable, TableBuilder

@@ -7,9 +7,10 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.formats.label_file import LabelFile, UnreadableError
+from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
+from logicmix_studio.formats.table import UnreadableError
 from logicmix_studio.formats.texts import WrongValueError, parse_split
 from logicmix_studio.labels import LabelTable, TableBuilder
 
@@ -30,7 +31,7 @@ def read_cvat_xml(request: ReadRequest) -> TableBuilder:
         declared = (element.text or "" for element in root.iterfind("meta//labels/label/name"))
         class_names |= dict.fromkeys(name.strip() for name in declared)
         statements += _statements(request, file, root)
-    class_names |= dict.fromkeys(name for said in statements for name in said.present)
+    class_names |= dict.fromkeys(name for said in statements for name in said.present or ())
     request.class_names = request.class_names or tuple(class_names)
     return read_statements(request, statements)
 

@@ -92,10 +92,11 @@ class LabelFormat:
     fits: Callable[[LabelFile], bool]
     """Whether a file is of this format; files of other formats that were asked before are not."""
     read: Callable[[ReadRequest], TableBuilder]
-    write: Callable[[Cells], Contents]
+    write: Callable[[Cells], Contents] | None = None
+    """None for a format that is only read."""
     holds: Collection[Kind] = ()
     """What besides positives it can hold."""
-    suffixes: tuple[str, ...] = (".csv", ".tsv", ".txt")
+    suffixes: tuple[str, ...] = (".csv", ".tsv", ".txt", ".parquet", ".jsonl")
     """Endings of its files."""
     is_folder: bool = False
     """Whether all files of a folder belong together."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
-from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
+from logicmix_studio.formats.request import Prediction, ReadRequest, Statement, read_statements
 from logicmix_studio.labels import NEGATIVE, POSITIVE, TableBuilder
 
 _ABSENT = "absent"
@@ -32,20 +32,27 @@ def is_label_studio(file: LabelFile) -> bool:
 
 
 def read_label_studio(request: ReadRequest) -> TableBuilder:
-    """Read tasks that somebody annotated; what models predict is left out and counted."""
-    statements, num_predicted = [], 0
+    """Read tasks that somebody annotated, and what models predict of them and of others."""
+    statements, predictions = list[Statement](), list[Prediction]()
     for file in request.files:
         for number, task in enumerate(file.json):
-            num_predicted += sum(len(prediction.get("result") or ()) for prediction in task.get("predictions") or ())
             data, annotations = task.get("data") or {}, task.get("annotations") or ()
             results = [one.get("result") or () for one in annotations if not one.get("was_cancelled")]
             absent = tuple(map(str, data.get(_ABSENT) or ()))
+            predicted = task.get("predictions") or ()
+            if not (results or absent or predicted):
+                continue
+            path = _find(request, file, data, number)
             if results or absent:
                 present = dict.fromkeys(name for result in results for one in result for name in _names(one))
-                statements.append(Statement(_find(request, file, data, number), tuple(present), file, absent=absent))
-    if num_predicted:
-        request.notes.append(f"Predictions of models: {num_predicted:,}; such cells stay unknown.")
-    return read_statements(request, statements)
+                statements.append(Statement(path, tuple(present), file, absent=absent))
+            predictions += (
+                Prediction(path, name, one.get("score", prediction.get("score")), file)
+                for prediction in predicted
+                for one in prediction.get("result") or ()
+                for name in _names(one)
+            )
+    return read_statements(request, statements, predictions)
 
 
 def _names(result: dict[str, Any]) -> Iterable[str]:

@@ -30,8 +30,8 @@ def is_open_images(file: LabelFile) -> bool:
 
 
 def read_open_images(request: ReadRequest) -> TableBuilder:
-    """Read what people said of images; rows of machines are left out and counted."""
-    builder, num_machine = request.start(request.class_names, repeats_allowed=True), 0
+    """Read what people said of images, and machines: there, the confidence is the probability that the class is present."""
+    builder = request.start(request.class_names, repeats_allowed=True)
     for file in request.files:
         names = _descriptions(file.path.parent)
         source, label, confidence = (file.table.column(name.lower()) for name in _COLUMNS[1:])
@@ -39,16 +39,17 @@ def read_open_images(request: ReadRequest) -> TableBuilder:
         assert label is not None
         assert confidence is not None
         for line, path, split, fields in read_rows(request, file):
+            name = fields[label].strip()
+            name = names.get(name, name)
             if fields[source].strip().lower().startswith(_MACHINE):
-                num_machine += 1
+                score = request.parse_score(fields[confidence].strip(), file, line)
+                if path is not None and score is not None:
+                    builder.add_score(path, name, score, file=file.name, line=line)
                 continue
             state = read_state(fields[confidence], request, file, line, "Confidence")
             if path is not None and state is not None:
-                name = fields[label].strip()
                 builder.add_image(path, split=split, file=file.name, line=line)
-                builder.add_cell(path, names.get(name, name), state, file=file.name, line=line)
-    if num_machine:
-        request.notes.append(f"Labels of machines (Source {_MACHINE}): {num_machine:,}; such cells stay unknown.")
+                builder.add_cell(path, name, state, file=file.name, line=line)
     return builder
 
 

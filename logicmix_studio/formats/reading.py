@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from numpy.typing import NDArray
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.formats.record_table import open_parquet
 from logicmix_studio.formats.registry import Layout, find_labels, open_labels
 from logicmix_studio.formats.request import ImageNames, ReadRequest
 from logicmix_studio.formats.texts import CLASSES_FILE, NO_LABELS, parse_classes, read_classes, shown, split_of_name
 from logicmix_studio.images.decode import ImageScan, Progress, UnreadableImage, check_images, scan_images, shown_path
-from logicmix_studio.labels import LabelProblems, LabelTable, Problem, TableBuilder
+from logicmix_studio.labels import UNKNOWN, LabelProblems, LabelTable, Problem, TableBuilder
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ class ReadResult:
     """Images that cannot be read and were left out."""
     problems: tuple[Problem, ...]
     """Statements that were left out."""
+    labels_name: str
+    """What the labels were read from."""
+    scores: NDArray[np.float32] | None
+    """(N, C), the probability in [0, 1] that a machine gives a class in an image; nan where the cell is known or no machine
+    spoke of it; None where none spoke of any."""
 
 
 def read_dataset(
@@ -66,6 +73,9 @@ def read_dataset(
     """
     scan = scan_images(root)
     if not (scan.images or scan.refused):
+        for path in scan.others:
+            if path.suffix.lower() == ".parquet":
+                open_parquet(path)  # says so where the images are in it
         raise StudioError(f"there is no image in {root}{_unread(scan)}", "Give the folder that holds the images.")
     layout = _find_layout(root, scan, labels, parse_classes(columns) if columns else None, ignored)
     class_names = _class_names(root, classes, layout)
@@ -76,6 +86,7 @@ def read_dataset(
             "one a line, or name a label file (--labels FILE).",
         )
     paths, bad_images, problems = _find_readable(root, scan, check, progress)
+    scan.images.clear()  # a million paths are 300 MB
     bad = [*scan.refused, *(error.path for error in bad_images)]
     request = ReadRequest(
         () if layout is None else layout.files,
@@ -102,11 +113,12 @@ def read_dataset(
     where = root if layout is None else layout.name
     if not table.num_classes:
         raise StudioError(f"the labels in {where} name no class", "Give the classes with --classes.")
-    notes = [*_about_format(request, layout, exhaustive), *request.notes]
+    scores = _scores_of_unknown(builder, table)
+    notes = [*_about_format(request, layout, exhaustive), *request.notes, *_about_machines(request, scores)]
     notes += _about_images(request, scan, table, str(where), sum(problem.count for problem in builder.problems))
     if progress is not None:
         progress(1, 1, "reading labels")
-    return ReadResult(table, tuple(notes), tuple(bad_images), builder.problems)
+    return ReadResult(table, tuple(notes), tuple(bad_images), builder.problems, str(where), scores)
 
 
 def _find_layout(
@@ -176,6 +188,25 @@ def _about_format(request: ReadRequest, layout: Layout | None, exhaustive: bool 
             f"{name} names only classes that are present. A class that is not named stays unknown; "
             "if the lists are complete, import with --exhaustive and it becomes absent."
         )
+    return notes
+
+
+def _scores_of_unknown(builder: TableBuilder, table: LabelTable) -> NDArray[np.float32] | None:
+    """Return what machines say of unknown cells, or None; of known ones it says nothing new."""
+    scores = builder.scores
+    if scores is not None:
+        scores[table.states != UNKNOWN] = np.nan
+    return None if scores is None or np.isnan(scores).all() else scores
+
+
+def _about_machines(request: ReadRequest, scores: NDArray[np.float32] | None) -> list[str]:
+    """Say what became of labels of machines."""
+    notes = []
+    if scores is not None:
+        number = np.count_nonzero(~np.isnan(scores))
+        notes.append(f"Labels of machines for cells that stay unknown: {number:,}; they become pseudo-labels.")
+    if request.num_without_score:
+        notes.append(f"Labels of machines without a score, left out: {request.num_without_score:,}.")
     return notes
 
 

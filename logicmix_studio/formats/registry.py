@@ -14,6 +14,7 @@ from logicmix_studio.formats.csv_list import CSV_LIST
 from logicmix_studio.formats.csv_long import CSV_LONG
 from logicmix_studio.formats.csv_wide import CSV_WIDE
 from logicmix_studio.formats.cvat_xml import CVAT_XML
+from logicmix_studio.formats.fiftyone_samples import FIFTYONE_SAMPLES
 from logicmix_studio.formats.json_lists import JSON_LISTS
 from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.label_format import LabelFormat
@@ -29,7 +30,7 @@ from logicmix_studio.images.decode import scan_images
 
 FORMATS: Final = (
     *(OPEN_IMAGES, CSV_LONG, CSV_LIST, CSV_WIDE),
-    *(COCO_JSON, LABEL_STUDIO, JSON_LISTS),
+    *(COCO_JSON, LABEL_STUDIO, FIFTYONE_SAMPLES, JSON_LISTS),
     *(VOC_XML, CVAT_XML),
     *(VOC_LISTS, NUS_WIDE, YOLO),
 )
@@ -39,7 +40,7 @@ LABELS_FILE: Final = "labels.csv"
 
 _SUFFIXES: Final = tuple(dict.fromkeys(suffix for label_format in FORMATS for suffix in label_format.suffixes))
 # Where several kinds of files lie in a folder, the first kind that is of some format is taken.
-_ORDER: Final = ((".csv", ".tsv"), (".json",), (".xml",), (".txt",))
+_ORDER: Final = ((".csv", ".tsv", ".parquet", ".jsonl"), (".json",), (".xml",), (".txt",))
 _JSON_DEPTH: Final = 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import posixpath
 import unicodedata
@@ -36,7 +37,7 @@ class ImageNames:
 
     def __init__(self, root: Path, paths: Iterable[str]) -> None:
         self._roots = tuple(f"{os.fspath(place).rstrip('/')}/" for place in (root.absolute(), root.resolve()))
-        self.paths = dict.fromkeys(paths)
+        self.paths = {path: path for path in paths}
 
     @cached_property
     def _by_name(self) -> dict[str, list[str]]:
@@ -63,7 +64,7 @@ class ImageNames:
             UnknownImageError: If no image or more than one fits, or the name leads out of the folder.
         """
         if not folder and name in self.paths:
-            return name
+            return self.paths[name]
         cleaned = self._relative(name)
         for path in (posixpath.join(folder, cleaned), cleaned):
             if path in self.paths:
@@ -133,6 +134,8 @@ class ReadRequest:
     """What is wrong with parts of the file that no builder sees."""
     found: set[str] = field(default_factory=set)
     """Paths of images about which something was said."""
+    num_without_score: int = 0
+    """Labels of machines that give no score."""
     other_endings: dict[str, str] = field(default_factory=dict)
     """Names with another ending than the only image of that stem, and this image."""
 
@@ -154,6 +157,20 @@ class ReadRequest:
         except WrongValueError as error:
             self.report(str(error), file, line)
             return ""
+
+    def parse_score(self, value: object, file: LabelFile, line: int = 0) -> float | None:
+        """Return a machine's probability, or None where there is none, which is counted, or it is wrong, which is noted."""
+        if value is None or value == "":
+            self.num_without_score += 1
+            return None
+        try:
+            score = float(value)  # type: ignore[arg-type]  # or else it is wrong
+        except (TypeError, ValueError):
+            score = math.nan
+        if 0.0 <= score <= 1.0:
+            return score
+        self.report(f"the score {value!r} is no number from 0 to 1", file, line)
+        return None
 
     def find_image(self, name: str, file: LabelFile, line: int = 0) -> str | None:
         """Return the path of an image, or None after noting what is wrong with its name.
@@ -184,8 +201,8 @@ class Statement(NamedTuple):
 
     path: str | None
     """The image; None where the one that is named is not found."""
-    present: tuple[str, ...]
-    """Classes, each once."""
+    present: tuple[str, ...] | None
+    """Classes, each once; None where nobody looked, so that a class that is not named can't be absent."""
     file: LabelFile
     line: int = 0
     split: str = ""
@@ -193,17 +210,34 @@ class Statement(NamedTuple):
     """Classes that are absent, whatever the others are."""
 
 
-def read_statements(request: ReadRequest, statements: Sequence[Statement]) -> TableBuilder:
+class Prediction(NamedTuple):
+    """What a machine says of a class in an image."""
+
+    path: str | None
+    """The image; None where the one that is named is not found."""
+    class_name: str
+    score: object
+    """The probability that the class is present, as the file has it."""
+    file: LabelFile
+
+
+def read_statements(
+    request: ReadRequest, statements: Sequence[Statement], predictions: Sequence[Prediction] = ()
+) -> TableBuilder:
     """Take what is said of images; classes that are not named become absent or stay unknown, as the request says.
 
     Without given classes, all that are met for some image are taken, in alphabetical order.
     """
-    met = {name for said in statements if said.path is not None for name in (*said.present, *said.absent)}
+    met = {name for said in statements if said.path is not None for name in (*(said.present or ()), *said.absent)}
+    met |= {said.class_name for said in predictions if said.path is not None}
     builder = request.start(request.class_names or tuple(sorted(met)))
     columns = {name: column for column, name in enumerate(builder.class_names)}
     rest = NEGATIVE if request.is_exhaustive else UNKNOWN
     for path, present, file, line, split, absent in statements:
         if path is None:
+            continue
+        builder.add_image(path, split=split or file.split, file=file.name, line=line)
+        if present is None:
             continue
         states = np.full(len(columns), rest, dtype=np.int8)
         for names, state in ((absent, NEGATIVE), (present, POSITIVE)):
@@ -217,5 +251,8 @@ def read_statements(request: ReadRequest, statements: Sequence[Statement]) -> Ta
             builder.add_problem(f"{name!r} of {path!r} is said to be present and absent", file=file.name, line=line)
             if name in columns:
                 states[columns[name]] = UNKNOWN
-        builder.add_row(path, states, split=split or file.split, file=file.name, line=line)
+        builder.add_row(path, states, file=file.name, line=line)
+    for path, name, score, file in predictions:
+        if path is not None and (probability := request.parse_score(score, file)) is not None:
+            builder.add_score(path, name, probability, file=file.name)
     return builder

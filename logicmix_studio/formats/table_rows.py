@@ -7,8 +7,9 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.formats.label_file import SPLIT_COLUMN, CsvTable, LabelFile, UnreadableError
+from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.request import ReadRequest
+from logicmix_studio.formats.table import SPLIT_COLUMN, Table, UnreadableError
 from logicmix_studio.formats.texts import WrongValueError, parse_state, shown
 
 
@@ -36,7 +37,7 @@ def read_rows(request: ReadRequest, file: LabelFile) -> Iterator[tuple[int, str 
         request.report(str(error), file, error.line)
 
 
-def image_column(table: CsvTable) -> int:
+def image_column(table: Table) -> int:
     """Return the column that names the image, or raise a StudioError."""
     if table.image_column is None:
         raise StudioError(

@@ -26,7 +26,7 @@ STATE_OF_WORD: Final = {word: state for state, words in _WORDS.items() for word 
 """The state that a word in lower case stands for; uncertain is unknown."""
 MINUS_ONE: Final = ("-1", "-1.0")
 """Means absent to some and uncertain to others."""
-_SPLITS: Final = {
+SPLIT_OF_WORD: Final = {
     **{"": "", "train": "train", "training": "train", "trainval": "", "test": "test", "testing": "test"},
     **{"val": "val", "valid": "val", "validation": "val", "dev": "val"},
 }
@@ -168,7 +168,7 @@ def parse_split(text: str) -> str:
         >>> parse_split("Validation"), parse_split("")
         ('val', '')
     """
-    split = _SPLITS.get(text.strip().lower())
+    split = SPLIT_OF_WORD.get(text.strip().lower())
     if split is None:
         raise WrongValueError(f"the split {text.strip()!r} is none of train, val and test")
     return split
@@ -182,9 +182,9 @@ def split_of_name(path: PurePosixPath) -> str:
         ('val', 'train')
     """
     for name in (path.stem, *reversed(path.parts[:-1])):
-        words = [word for word in re.split(r"[^a-z]+", name.lower()) if _SPLITS.get(word)]
+        words = [word for word in re.split(r"[^a-z]+", name.lower()) if SPLIT_OF_WORD.get(word)]
         if words:
-            return _SPLITS[words[-1]]
+            return SPLIT_OF_WORD[words[-1]]
     return ""
 
 

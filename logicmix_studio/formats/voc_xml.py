@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.sax.saxutils import escape
 
-from logicmix_studio.formats.label_file import UnreadableError
 from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
+from logicmix_studio.formats.table import UnreadableError
 from logicmix_studio.formats.texts import CLASSES_FILE, class_lines
 from logicmix_studio.labels import TableBuilder
 

@@ -19,7 +19,7 @@ from logicmix_studio.formats.texts import shown
 from logicmix_studio.labels import NEGATIVE, POSITIVE, STATE_NAMES, UNKNOWN, LabelTable
 
 _PSEUDO: Final[dict[Kind, int]] = {"pseudo-positives": POSITIVE, "pseudo-negatives": NEGATIVE}
-_WRITERS: Final = {each.name: each for each in FORMATS}
+_WRITERS: Final = {each.name: each for each in FORMATS if each.write}
 WRITE_FORMATS: Final = {
     name: "" if _WRITERS[name].is_folder else _WRITERS[name].suffixes[0]
     for name in dict.fromkeys(("csv-long", *_WRITERS))
@@ -94,6 +94,7 @@ def write_cells(
         raise StudioError(f"{format_name} cannot hold everything: {' '.join(report.lines)}", hint)
     if not target.parent.is_dir():
         raise StudioError(f"cannot write {target}: there is no such folder", "Choose a folder that exists.")
+    assert label_format.write is not None
     contents = label_format.write(cells)
     _write_folder(target, contents) if label_format.is_folder else _write_file(target, contents)
     return report

@@ -72,16 +72,6 @@ class LabelProblems(StudioError):  # noqa: N818 (it is a list of problems, not o
         super().__init__("\n".join(lines), hint)
 
 
-@dataclass(frozen=True)
-class _WholeRow:
-    """Statement about all classes of one image."""
-
-    row: int
-    states: NDArray[np.int8]
-    file: str
-    line: int
-
-
 class TableBuilder:
     """Takes statements in any order and makes a `LabelTable`, or says all that is wrong with them.
 
@@ -109,8 +99,14 @@ class TableBuilder:
         self._files: dict[str, int] = {}
         self._cells = array("q")
         """Row, column, state, file and line of each statement about a single cell, one after the other."""
-        self._whole_rows: dict[int, _WholeRow] = {}
-        self._repeated_rows: list[_WholeRow] = []
+        self._scores = array("d")
+        """Row, column and probability of each label of a machine, one after the other."""
+        self._whole_rows = array("q")
+        """Row, file and line of each statement about a whole row, one after the other."""
+        self._whole_states = bytearray()
+        """Their states, C bytes each."""
+        self._first = np.zeros(0, dtype=np.int64)
+        """Once they are placed: which of them is the first about each image."""
         self._unknown_classes: dict[str, str] = {}
         self._problems: list[Problem] = []
 
@@ -155,14 +151,27 @@ class TableBuilder:
                 self.add_problem(message, file=file, line=line)
         return row
 
+    @property
+    def scores(self) -> NDArray[np.float32] | None:
+        """(N, C) the highest probability that a machine gives a class; nan for none, None where no machine spoke."""
+        if not self._scores:
+            return None
+        rows, columns, said = np.asarray(self._scores).reshape(-1, 3).T
+        scores = np.full((len(self._paths), len(self._columns)), np.nan, dtype=np.float32)
+        np.fmax.at(scores, (rows.astype(np.int64), columns.astype(np.int64)), said)
+        return scores
+
     def add_cell(self, path: str, class_name: str, state: int, *, file: str = "", line: int = 0) -> None:
         """Take a statement about one cell: -1, 0 or 1. Unknown says nothing but makes image and class known."""
-        row = self.add_image(path, file=file, line=line)
-        column = self._columns.get(class_name)
-        if column is None:
-            column = self._new_column(class_name, file, line)
-        if row is not None and column is not None and state != UNKNOWN:
-            self._cells.extend((row, column, state, self._files.setdefault(file, len(self._files)), line))
+        place = self._place_of_cell(path, class_name, file, line)
+        if place is not None and state != UNKNOWN:
+            self._cells.extend((*place, state, self._files.setdefault(file, len(self._files)), line))
+
+    def add_score(self, path: str, class_name: str, score: float, *, file: str = "", line: int = 0) -> None:
+        """Take what a machine says of a cell: the probability in [0, 1] that the class is present. It makes no cell known."""
+        place = self._place_of_cell(path, class_name, file, line)
+        if place is not None:
+            self._scores.extend((*place, score))
 
     def add_row(self, path: str, states: ArrayLike, *, split: str = "", file: str = "", line: int = 0) -> None:
         """Take a statement about all C classes of an image: (C,), values in {-1, 0, 1}, in the order of `class_names`.
@@ -170,18 +179,16 @@ class TableBuilder:
         Raises:
             ValueError: The classes were left out on construction, or there is not one state for each.
         """
-        vector = np.array(as_states(states))
+        vector = as_states(states)
         if self._may_grow or vector.shape != (len(self._columns),):
             raise ValueError(
                 f"a whole row needs one state for each of {len(self._columns)} given classes, "
                 f"but its shape is {vector.shape}"
             )
         row = self.add_image(path, split=split, file=file, line=line)
-        if row is None:
-            return
-        statement = _WholeRow(row, vector, file, line)
-        if self._whole_rows.setdefault(row, statement) is not statement:
-            self._repeated_rows.append(statement)
+        if row is not None:
+            self._whole_rows.extend((row, self._files.setdefault(file, len(self._files)), line))
+            self._whole_states += vector.tobytes()
 
     def build(self, *, skip_bad: bool = False) -> LabelTable:
         """Return the table of everything that was said.
@@ -195,9 +202,7 @@ class TableBuilder:
         """
         paths = tuple(self._paths)
         states = np.zeros((len(paths), len(self._columns)), dtype=np.int8)
-        for statement in self._whole_rows.values():
-            states[statement.row] = statement.states
-        contradicted = self._check_repeated_rows(states, paths)
+        contradicted = self._place_rows(states, paths)
         contradicted |= self._place_cells(states, paths)
         states[contradicted] = UNKNOWN
         self._problems = list(group_problems(self._problems))
@@ -206,6 +211,13 @@ class TableBuilder:
         return LabelTable.build(
             paths, self.class_names, states, [self._splits.get(row, "") for row in range(len(paths))]
         )
+
+    def _place_of_cell(self, path: str, class_name: str, file: str, line: int) -> tuple[int, int] | None:
+        row = self.add_image(path, file=file, line=line)
+        column = self._columns.get(class_name)
+        if column is None:
+            column = self._new_column(class_name, file, line)
+        return None if row is None or column is None else (row, column)
 
     def _new_column(self, class_name: str, file: str, line: int) -> int | None:
         if self._may_grow and class_name:
@@ -217,21 +229,26 @@ class TableBuilder:
         self.add_problem(self._unknown_classes[class_name], file=file, line=line)
         return None
 
-    def _check_repeated_rows(self, states: NDArray[np.int8], paths: tuple[str, ...]) -> NDArray[np.bool_]:
-        """Report rows that stand there twice; return the cells (N, C) in which they contradict."""
+    def _place_rows(self, states: NDArray[np.int8], paths: tuple[str, ...]) -> NDArray[np.bool_]:
+        """Write whole rows into the states, and report those that stand there twice; return the cells (N, C) that contradict."""
         contradicted = np.zeros(states.shape, dtype=np.bool_)
-        for statement in self._repeated_rows:
-            file, line, path = statement.file, statement.line, paths[statement.row]
-            before = self._place_of_row(statement.row)
-            opposite = states[statement.row] * statement.states < 0
-            contradicted[statement.row] |= opposite
+        places = np.asarray(self._whole_rows, dtype=np.int64).reshape(-1, 3)
+        said = np.frombuffer(self._whole_states, dtype=np.int8).reshape(len(places), states.shape[1])
+        rows, first = np.unique(places[:, 0], return_index=True)
+        states[rows] = said[first]
+        self._first = np.zeros(len(paths), dtype=np.int64)
+        self._first[rows] = first
+        files = tuple(self._files)
+        for i in np.setdiff1d(np.arange(len(places)), first).tolist():
+            row, file, line = places[i].tolist()
+            before, opposite = self._place_of_row(row), states[row] * said[i] < 0
+            contradicted[row] |= opposite
             for column in np.flatnonzero(opposite).tolist():
-                message = self._contradiction(path, column, int(statement.states[column]), before)
-                self.add_problem(message, file=file, line=line)
+                message = self._contradiction(paths[row], column, int(said[i, column]), before)
+                self.add_problem(message, file=files[file], line=line)
             if not self._repeats_allowed:
-                self.add_problem(f"a second row for {path!r} (first: {before})", file=file, line=line)
-            known = states[statement.row] != UNKNOWN
-            states[statement.row] = np.where(known, states[statement.row], statement.states)
+                self.add_problem(f"a second row for {paths[row]!r} (first: {before})", file=files[file], line=line)
+            states[row] = np.where(states[row] != UNKNOWN, states[row], said[i])
         return contradicted
 
     def _place_cells(self, states: NDArray[np.int8], paths: tuple[str, ...]) -> NDArray[np.bool_]:
@@ -259,7 +276,8 @@ class TableBuilder:
         return contradicted
 
     def _place_of_row(self, row: int) -> str:
-        return _place(self._whole_rows[row].file, self._whole_rows[row].line)
+        _, file, line = self._whole_rows[3 * self._first[row] : 3 * self._first[row] + 3]
+        return _place(tuple(self._files)[file], line)
 
     def _contradiction(self, path: str, column: int, state: int, before: str) -> str:
         here, there = STATE_NAMES[state], STATE_NAMES[-state]

@@ -47,7 +47,7 @@ def clean_path(path: str) -> str:
         raise ValueError(f"{path!r} is not a path below the data set's folder")
     if normal in (".", "..") or normal.startswith("../"):
         raise ValueError(f"{path!r} lies outside the data set's folder")
-    return normal
+    return path if path == normal else normal  # no second copy of a million names
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from logicmix_studio.store import Dataset, Ledger, Line
 REMEMBERED_RUNS = 3
 """Runs whose dismissed conflicts are remembered."""
 UNSCORED = 0.5
-"""The score of a cell whose image or class is newer than the run: it claims nothing."""
+"""The score of a cell of which a run says nothing: it claims nothing."""
 
 
 @dataclass(frozen=True)
@@ -31,21 +31,15 @@ class RunScores:
 
     run: int
     scores: npt.NDArray[np.float16]
-    """(N, C) calibrated probabilities in [0, 1]; 0.5 where the run did not know the image or the class."""
-    scored_rows: npt.NDArray[np.bool_]
-    """(N,) images that the run knew."""
-    scored_columns: npt.NDArray[np.bool_]
-    """(C,) classes that the run knew."""
+    """(N, C) calibrated probabilities in [0, 1]; 0.5 for cells of which the run says nothing."""
+    is_scored: npt.NDArray[np.bool_]
+    """(N, C), False for cells of which it says nothing: of images and classes that it did not know, or could not read."""
     heldout: npt.NDArray[np.bool_]
     """(N, C), True for known cells that were held out of training."""
     calibration: Mapping[str, Any]
     """The file ``calibration.json``; empty where scores are raw."""
     result: Mapping[str, Any]
     """The file ``result.json``."""
-
-    def is_scored(self, row: int, column: int) -> bool:
-        """Return whether the run knew the image and the class of a cell."""
-        return bool(self.scored_rows[row] and self.scored_columns[column])
 
 
 class ScoredRuns(Protocol):
@@ -143,7 +137,7 @@ class ProposalSet:
         """Return the calibrated score of a cell, or None where the current run has not scored it."""
         row, column = self._dataset.ledger.position(image_id, class_name)
         current = self.current
-        if current is None or not current.is_scored(row, column):
+        if current is None or not current.is_scored[row, column]:
             return None
         return round(float(current.scores[row, column]), 4)
 

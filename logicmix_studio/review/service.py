@@ -148,7 +148,7 @@ class ReviewService:
             number = scores.run
             claims = claim_signs(scores.scores[rows], self.proposed.thresholds)[np.arange(len(rows)), columns]
             values = scores.scores[rows, columns].astype(np.float64).round(4)
-            is_scored = scores.scored_rows[rows] & scores.scored_columns[columns]
+            is_scored = scores.is_scored[rows, columns]
         told = (part.tolist() for part in (rows, columns, states, claims, values, is_scored))
         return [
             Card(

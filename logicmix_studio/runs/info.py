@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from logicmix_studio.training.config import RECIPES
 from logicmix_studio.training.figures import Figure, figure_words, main_figure
 from logicmix_studio.training.run_folder import Status
 from logicmix_studio.words import duration, size
@@ -20,6 +21,8 @@ STATUS_WORDS: Final[dict[Status, str]] = {
     "paused": "paused",
     "died": "ended by itself",
 }
+IMPORTED: Final = "imported"
+"""Stands in place of a recipe for a run that was not trained."""
 _RESTING: Final = {
     "paused": "paused at a checkpoint; it can go on where it stopped",
     "cancelled": "cancelled; it can go on from its last checkpoint",
@@ -71,6 +74,16 @@ class RunInfo:
     def measured(self) -> str:
         """All that is known of its mAP, in words; empty until it has finished."""
         return figure_words(self.result)
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether it holds labels of machines that came with an import: scores without a model, and without figures."""
+        return self.recipe == IMPORTED
+
+    @property
+    def recipe_title(self) -> str:
+        """How it was made, as people choose it."""
+        return RECIPES[self.recipe].title if self.recipe in RECIPES else self.recipe
 
     @property
     def is_active(self) -> bool:

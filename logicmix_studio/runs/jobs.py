@@ -21,10 +21,10 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.files import read_json, replacing, write_json
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.processes import end_group, is_alive, start_time, wait_until_gone
-from logicmix_studio.runs.info import RunInfo
+from logicmix_studio.runs.info import IMPORTED, RunInfo
 from logicmix_studio.training.config import RunConfig
 from logicmix_studio.training.device_lock import LOCKS_VARIABLE
-from logicmix_studio.training.run_folder import RunFolder, RunState, Snapshot, Status
+from logicmix_studio.training.run_folder import RunFolder, RunState, Snapshot, Status, save_array
 
 _POLL_S = 0.2
 _LAUNCH_FILE = "launch.json"
@@ -69,15 +69,34 @@ class Jobs:
         """
         if not table.class_names:
             raise StudioError("a run needs at least one class", "Add a class, then train.")
-        if config.init_from is not None and not (self.runs_dir / config.init_from).is_dir():
-            raise StudioError(f"there is no run {config.init_from} to start from", "Choose a finished run.")
+        if config.init_from is not None:
+            earlier = RunFolder(self.runs_dir / config.init_from)
+            if not earlier.path.is_dir():
+                raise StudioError(f"there is no run {config.init_from} to start from", "Choose a finished run.")
+            if self._is_run(earlier.number) and self.info(earlier.number).is_imported:
+                raise StudioError(f"run {earlier.number} is imported: it has no weights", "Start from a trained run.")
         with self._guard:
             folder = RunFolder(self._new_folder())
-            snapshot_of(table, states).save(folder.snapshot_file)
-            whole = dataclasses.replace(config, root=str(root), class_names=table.class_names)
-            with replacing(folder.config_file) as file:
-                file.write(whole.to_json().encode())
             folder.write_state(RunState("queued", "created"))
+            _write_start(folder, dataclasses.replace(config, root=str(root)), table, states)
+            return folder.number
+
+    def adopt(self, logits: NDArray[np.floating[Any]], *, name: str, root: Path, table: LabelTable) -> int:
+        """Write scores that no trainer made as a finished run and return its number.
+
+        Args:
+            logits: (N, C); nan where nothing is said of a cell.
+            name: Name of the run.
+            root: Folder of the images.
+            table: Images and classes, with what is known now.
+        """
+        with self._guard:
+            folder = RunFolder(self._new_folder())
+            save_array(folder.logits_file, logits.astype(np.float16))
+            save_array(folder.heldout_file, np.zeros(logits.shape, dtype=np.bool_))
+            write_json(folder.meta_file, {"name": name})
+            folder.write_state(RunState("finished", name, 1.0))
+            _write_start(folder, RunConfig("quick", str(root)), table, table.states)
             return folder.number
 
     def start(self, run: int) -> RunInfo:
@@ -121,11 +140,12 @@ class Jobs:
                 owner = self._owner(folder)
                 state = folder.state() if owner else self._without_process(folder, folder.state())
         meta = read_json(folder.meta_file) or {}
-        finished = state.status == "finished"
+        is_finished = state.status == "finished"
+        result = (folder.result() or {}) if is_finished else {}
         return RunInfo(
             run=run,
             folder=folder.path,
-            recipe=recipe,
+            recipe=recipe if result or not is_finished else IMPORTED,
             status=state.status,
             message=state.message,
             fraction=state.fraction,
@@ -138,7 +158,7 @@ class Jobs:
             note=str(meta.get("note", "")),
             star=bool(meta.get("star", False)),
             init_from=init_from,
-            result=(folder.result() or {}) if finished else {},
+            result=result,
         )
 
     def pause(self, run: int) -> None:
@@ -281,6 +301,13 @@ class Jobs:
     @staticmethod
     def _write(folder: RunFolder, status: Status, message: str, **changes: Any) -> None:
         folder.write_state(dataclasses.replace(folder.state(), status=status, message=message, **changes))
+
+
+def _write_start(folder: RunFolder, config: RunConfig, table: LabelTable, states: NDArray[np.int8]) -> None:
+    """Write what a run is given; the configuration comes last, as it makes the folder a run."""
+    snapshot_of(table, states).save(folder.snapshot_file)
+    with replacing(folder.config_file) as file:
+        file.write(dataclasses.replace(config, class_names=table.class_names).to_json().encode())
 
 
 def child_environment(**more: str) -> dict[str, str]:

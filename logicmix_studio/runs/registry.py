@@ -21,7 +21,7 @@ from logicmix_studio.review.proposal_set import UNSCORED, RunScores
 from logicmix_studio.runs.info import RunInfo
 from logicmix_studio.runs.jobs import Jobs
 from logicmix_studio.store import Dataset, Settings, align_cells
-from logicmix_studio.training.outcome import positions, standing_run
+from logicmix_studio.training.outcome import standing_run
 from logicmix_studio.training.run_folder import RunFolder, Snapshot, Status
 
 RECENT_RUNS = 8
@@ -69,10 +69,11 @@ class RunRegistry:
         finished = [info for info in self.finished if info.run != without]
         if not finished:
             return None, "no run has finished yet"
-        numbers = {info.run for info in finished}
         chosen = self._settings.get(CHOSEN_RUN)
-        if chosen in numbers:
+        if chosen in {info.run for info in finished}:
             return chosen, f"run {chosen} was chosen by a person"
+        finished = [info for info in finished if not info.is_imported] or finished
+        numbers = {info.run for info in finished}
         latest, better = finished[-1], standing_run({info.run: info.result for info in finished})
         comparison = latest.result.get("comparison") or {}
         if "verdict" in comparison:
@@ -134,8 +135,7 @@ def load_run_scores(folder: Path, run: int, table: LabelTable, renamed: Mapping[
     return RunScores(
         run=run,
         scores=align_cells(calibrated, image_ids, class_names, table, fill=UNSCORED),
-        scored_rows=positions(image_ids, table.image_ids) >= 0,
-        scored_columns=positions(class_names, table.class_names) >= 0,
+        is_scored=align_cells(~np.isnan(raw), image_ids, class_names, table, fill=False),
         heldout=align_cells(np.asarray(heldout), image_ids, class_names, table, fill=False),
         calibration=calibration,
         result=result,

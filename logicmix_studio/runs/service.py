@@ -180,7 +180,7 @@ class RunService:
             {
                 "run": info.run,
                 "name": " ".join(filter(None, ("★" * info.star, "◐" * (info.run == current), info.name))),
-                "recipe": RECIPES[info.recipe].title if info.recipe in RECIPES else info.recipe,
+                "recipe": info.recipe_title,
                 "state": STATUS_WORDS[info.status],
                 "mAP": None if info.map is None else round(info.map, 3),
                 "measured on": info.figure.short if info.figure else "",

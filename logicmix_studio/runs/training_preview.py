@@ -127,7 +127,8 @@ class TrainingPreview:
 
 def readiness(dataset: Dataset, jobs: Jobs) -> Readiness:
     """Return what there is to learn from."""
-    states, runs, since_last = dataset.ledger.states[~dataset.table.is_test], jobs.list(), None
+    states, since_last = dataset.ledger.states[~dataset.table.is_test], None
+    runs = [info for info in jobs.list() if not info.is_imported]
     if runs:
         with suppress(StudioError):  # its snapshot may be gone
             since_last = int((dataset.ledger.states != snapshot_states(runs[-1].folder, dataset)).sum())

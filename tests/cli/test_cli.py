@@ -217,6 +217,18 @@ def test_export_reports_losses_as_json_and_strict_refuses_them(run, dataset, tmp
     assert not (tmp_path / "strict.csv").exists()
 
 
+def test_convert_keeps_labels_of_machines_where_that_is_asked(run, tmp_path):
+    root = tmp_path / "photos"
+    root.mkdir()
+    Image.new("RGB", (8, 8)).save(root / "a.png")
+    (root / "labels.csv").write_text("image,class,value,source,score\na.png,cat,1,pseudo,0.9\na.png,dog,0,human,\n")
+    written = tmp_path / "machine.csv"
+    assert run("convert", root, written, "--format", "open-images")[0] == 0
+    assert written.read_text() == "ImageID,Source,LabelName,Confidence\na.png,verification,dog,0\n"
+    assert run("convert", root, written, "--format", "open-images", "--with-pseudo")[0] == 0
+    assert "a.png,machine,cat,0.9000\n" in written.read_text()
+
+
 def test_convert_needs_no_workspace_and_reads_what_it_wrote(run, tmp_path):
     root = tmp_path / "photos"
     root.mkdir()

@@ -3,15 +3,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from logicmix_studio.formats import ReadResult
 from logicmix_studio.formats.registry import Layout
 from logicmix_studio.formats.request import ImageNames, ReadRequest
 from logicmix_studio.formats.texts import CLASSES_FILE, read_classes
 from logicmix_studio.labels import LabelTable
 
 MakeDataset = Callable[..., Path]
+NOTE = "Labels of machines for cells that stay unknown: N; they become pseudo-labels."
+
+
+def told(result: ReadResult) -> dict[tuple[str, str], float]:
+    """Return what machines say, by image and class."""
+    assert result.scores is not None
+    assert result.scores.shape == result.table.states.shape
+    return {
+        (result.table.paths[row], result.table.class_names[column]): round(float(result.scores[row, column]), 4)
+        for row, column in np.argwhere(~np.isnan(result.scores)).tolist()
+    }
 
 
 @pytest.fixture

@@ -28,6 +28,11 @@ def main(folder: Path, uri: str) -> None:
         sample["tags_of"] = fo.Classifications(classifications=[fo.Classification(label=one) for one in labels])
         boxes = [fo.Detection(label=one, bounding_box=[0.1, 0.1, 0.2, 0.2]) for one in labels]
         sample["boxes"] = fo.Detections(detections=boxes)
+        if name == "c.jpg":
+            guessed = fo.Classification(label="cat", confidence=0.9)
+            sample["model"] = fo.Classifications(classifications=[guessed])
+            sample["negative_labels"] = fo.Classifications(classifications=[fo.Classification(label="sea lion")])
+            sample.tags.append("validation")
         dataset.add_sample(sample)
     for kind, options in (
         (types.CSVDataset, {"fields": ["filepath", "tags_of.classifications.label"]}),
@@ -37,6 +42,7 @@ def main(folder: Path, uri: str) -> None:
         (types.YOLOv4Dataset, {"label_field": "boxes"}),
         (types.YOLOv5Dataset, {"label_field": "boxes", "split": "train"}),
         (types.CVATImageDataset, {"label_field": "boxes"}),
+        (types.FiftyOneDataset, {}),
     ):
         dataset.export(export_dir=str(folder / kind.__name__), dataset_type=kind, **options)
 

@@ -5,6 +5,7 @@ import pytest
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats import read_dataset
 from logicmix_studio.labels import LabelProblems
+from tests.formats.conftest import NOTE, told
 
 
 def test_wide(make_dataset) -> None:
@@ -136,7 +137,26 @@ def test_long(make_dataset) -> None:
     assert result.table.class_names == ("cat", "dog", "emu")
     assert result.table.states.tolist() == [[1, -1, 0], [0, 0, 0]]
     assert result.table.splits == ("", "test")
-    assert "Pseudo-labels: 1; such cells stay unknown." in result.notes
+    assert NOTE.replace("N", "1") in result.notes
+    assert told(result) == {("b.jpg", "cat"): 0.97}
+
+
+def test_long__scores_of_machines_that_say_nothing_or_are_wrong(make_dataset) -> None:
+    root = make_dataset(
+        "a.jpg",
+        labels_csv="image,class,value,source,score\na.jpg,cat,1,model,\na.jpg,dog,0,model,0.9\na.jpg,emu,1,model,7\n"
+        "a.jpg,fox,0,model,0.02\n",
+    )
+    with pytest.raises(LabelProblems, match="2 problems") as caught:
+        read_dataset(root)
+    assert "labels.csv:3: the score 0.9 is the probability that the class is present, but the value says" in str(
+        caught.value
+    )
+    assert "labels.csv:4: the score '7' is no number from 0 to 1" in str(caught.value)
+    result = read_dataset(root, skip_bad=True)
+    assert told(result) == {("a.jpg", "fox"): 0.02}
+    assert not result.table.states.any()
+    assert "Labels of machines without a score, left out: 1." in result.notes
 
 
 def test_long__contradiction_and_wrong_value(make_dataset) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 from logicmix_studio.formats import CellDetails, read_dataset, write_cells
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.store.fiftyone.mongod import Mongod
+from tests.formats.conftest import told
 
 pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).with_name("fiftyone_exchange.py")
@@ -59,3 +60,11 @@ def test_theirs_are_read(exchange, name: str) -> None:
     table = read_dataset(exchange[0] / name).table
     assert table.class_names == ("cat", "sea lion")
     assert table.states.tolist() == [[1, 0], [1, 1], [0, 0]]
+
+
+def test_their_own_export_is_read_with_absence_split_and_what_a_model_says(exchange) -> None:
+    result = read_dataset(exchange[0] / "FiftyOneDataset")
+    assert result.table.class_names == ("cat", "sea lion")
+    assert result.table.states.tolist() == [[1, 0], [1, 1], [0, -1]]
+    assert result.table.splits == ("", "", "val")
+    assert {name: score for (_, name), score in told(result).items()} == {"cat": 0.9}

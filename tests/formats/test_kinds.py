@@ -13,6 +13,7 @@ from PIL import Image
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats import NO_LABELS, read_dataset
 from logicmix_studio.labels import LabelProblems
+from tests.formats.conftest import NOTE, told
 
 NAMES = tuple("abcdef")
 
@@ -213,7 +214,7 @@ def test_a_label_of_one_or_zero_is_a_class(make_dataset) -> None:
 # Open Images -----------------------------------------------------------------------------------------------------------
 
 
-def test_open_images__source_says_who_and_machines_are_left_out(make_dataset) -> None:
+def test_open_images__source_says_who_and_machines_make_no_cell_known(make_dataset) -> None:
     root = make_dataset(
         "a.jpg",
         "b.jpg",
@@ -224,7 +225,8 @@ def test_open_images__source_says_who_and_machines_are_left_out(make_dataset) ->
     result = read_dataset(root)
     assert result.table.class_names == ("Building", "Boat")
     assert result.table.states.tolist() == [[-1, 1], [0, 0]]
-    assert "Labels of machines (Source machine): 2; such cells stay unknown." in result.notes
+    assert NOTE.replace("N", "2") in result.notes
+    assert told(result) == {("b.jpg", "Building"): 0.9, ("b.jpg", "Boat"): 1.0}
 
 
 def test_open_images__all_files_of_a_download(make_dataset) -> None:
@@ -233,8 +235,11 @@ def test_open_images__all_files_of_a_download(make_dataset) -> None:
         (root / f"{name}.csv").write_text(f"ImageID,Source,LabelName,Confidence\n{row}\n")
     (root / "test-human.csv").write_text("ImageID,Source,LabelName,Confidence\nb,verification,/m/1,0\n")
     (root / "class-descriptions.csv").write_text("/m/1,Boat\n")
-    table = read_dataset(root).table
-    assert (table.class_names, table.states.tolist(), table.splits) == (("Boat",), [[1], [-1]], ("train", "test"))
+    result = read_dataset(root)
+    assert result.table.class_names == ("Boat", "/m/2")
+    assert result.table.states.tolist() == [[1, 0], [-1, 0]]
+    assert result.table.splits == ("train", "test")
+    assert told(result) == {("a.jpg", "/m/2"): 0.9}
 
 
 # COCO and LVIS ---------------------------------------------------------------------------------------------------------
@@ -251,6 +256,38 @@ def test_coco__ids_as_text_and_as_numbers(make_dataset) -> None:
     images = [{"id": "0", "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"}]
     classes = [{"id": 1, "name": "cup"}, {"id": "2", "name": "plate"}]
     assert states(coco(make_dataset("a.jpg", "b.jpg"), images, [(0, 1.0), ("1", 2)], classes)) == [[1, 0], [0, 1]]
+
+
+def test_coco__annotations_with_a_score_are_a_machines(make_dataset) -> None:
+    images = [{"id": 0, "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"}]
+    classes = [{"id": 1, "name": "cup"}, {"id": 2, "name": "plate"}]
+    root = coco(make_dataset("a.jpg", "b.jpg"), images, [(0, 1), (0, 2), (0, 2), (0, 1)], classes)
+    content = json.loads((root / "labels.json").read_text())
+    for annotation, score in zip(content["annotations"], (None, 0.4, 0.8, 0.1), strict=True):
+        annotation["score"] = score
+    (root / "labels.json").write_text(json.dumps(content))
+    result = read_dataset(root)
+    assert result.table.states.tolist() == [[1, 0], [0, 0]]
+    assert told(result) == {("a.jpg", "plate"): 0.8}
+    content["annotations"] = content["annotations"][1:3]
+    (root / "labels.json").write_text(json.dumps(content))
+    assert states(root, exhaustive=True) == [[0, 0], [-1, -1]]
+
+
+def test_coco__results_beside_the_file_are_a_models(make_dataset) -> None:
+    images = [{"id": 7, "file_name": "a.jpg"}, {"id": 8, "file_name": "b.jpg"}]
+    classes = [{"id": 1, "name": "cup"}, {"id": 2, "name": "plate"}]
+    root = coco(make_dataset("a.jpg", "b.jpg"), images, [(7, 1)], classes)
+    results = [{"image_id": 8, "category_id": 2, "bbox": [0, 0, 1, 1], "score": score} for score in (0.3, 0.6)]
+    (root / "results.json").write_text(json.dumps(results))
+    (root / "others.json").write_text(json.dumps([{"image_id": 9, "category_id": 2, "score": 1}]))
+    (root / "half.json").write_text("[{")
+    (root / "numbers.json").write_text("[1]")
+    result = read_dataset(root)
+    assert result.table.states.tolist() == [[1, 0], [0, 0]]
+    assert told(result) == {("b.jpg", "plate"): 0.6}
+    assert states(root, exhaustive=True) == [[1, -1], [-1, -1]]
+    assert "Results of a model read from results.json: 2." in result.notes
 
 
 @pytest.mark.parametrize("parent", ["boat", "vehicle"])
@@ -377,7 +414,7 @@ def test_voc_lists__code_book_and_splits(make_dataset) -> None:
     assert "Difficult (0) in the lists counts as present: 2 cells." in result.notes
 
 
-def test_label_studio__people_are_read_and_predictions_left_out(make_dataset) -> None:
+def test_label_studio__people_are_read_and_predictions_make_no_cell_known(make_dataset) -> None:
     def task(image: str, annotations: list[Any], predictions: list[Any] | None = None) -> dict[str, Any]:
         return {"data": {"image": image}, "annotations": annotations, "predictions": predictions or []}
 
@@ -387,7 +424,12 @@ def test_label_studio__people_are_read_and_predictions_left_out(make_dataset) ->
     tasks = [
         task("/data/upload/1/0a1b2c3d-a.jpg", [{"result": [chosen, box, text]}], [{"result": [box], "score": 0.9}]),
         task("/data/local-files/?d=photos/b%20c.jpg", [{"result": []}]),
-        task("https://example.org/d.jpg", [{"result": [box], "was_cancelled": True}]),
+        task(
+            "https://example.org/d.jpg",
+            [{"result": [box], "was_cancelled": True}],
+            [{"result": [box | {"score": 0.4}]}],
+        ),
+        task("d.jpg", [], [{"result": [box | {"score": 0.3}, chosen], "model_version": "v2"}]),
     ]
     root = make_dataset("a.jpg", "photos/b c.jpg", "d.jpg")
     (root / "export.json").write_text(json.dumps(tasks))
@@ -398,7 +440,9 @@ def test_label_studio__people_are_read_and_predictions_left_out(make_dataset) ->
         "d.jpg": [0, 0, 0],
         "photos/b c.jpg": [-1, -1, -1],
     }
-    assert "Predictions of models: 1; such cells stay unknown." in result.notes
+    assert told(result) == {("d.jpg", "dog"): 0.4}
+    assert NOTE.replace("N", "1") in result.notes
+    assert "Labels of machines without a score, left out: 2." in result.notes
 
 
 def test_cvat__tags_shapes_and_declared_classes(make_dataset) -> None:

@@ -132,8 +132,7 @@ def test_same_images_and_classes_pass_through(folder):
     loaded = load_run_scores(folder, 3, OLD)
     np.testing.assert_allclose(loaded.scores, SCORES, atol=1e-3)
     assert loaded.result == {"map": 0.5}
-    assert loaded.scored_rows.all()
-    assert loaded.scored_columns.all()
+    assert loaded.is_scored.all()
 
 
 def test_new_images_and_classes_claim_nothing(folder):
@@ -144,9 +143,9 @@ def test_new_images_and_classes_claim_nothing(folder):
     expected = [[UNSCORED] * 3, [UNSCORED, 0.75, 0.5], [UNSCORED, 0.25, 0.125]]
     np.testing.assert_allclose(loaded.scores, expected, atol=1e-3)
     assert loaded.heldout.tolist() == [[False] * 3, [False, True, False], [False, False, True]]
-    assert not loaded.is_scored(0, 1)
-    assert not loaded.is_scored(1, 0)
-    assert loaded.is_scored(1, 1)
+    assert not loaded.is_scored[0, 1]
+    assert not loaded.is_scored[1, 0]
+    assert loaded.is_scored[1, 1]
 
 
 def test_images_and_classes_that_are_gone_are_left_out(folder):

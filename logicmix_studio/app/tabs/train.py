@@ -122,7 +122,9 @@ def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
     def look(name: str, init: int, settings: dict[str, Any]) -> list[Any]:
         ready, runs = studio.runs.readiness(), studio.jobs.list()
         active = [info.run for info in runs if info.is_active]
-        starts = [(info.title, info.run) for info in reversed(runs) if info.status == "finished"]
+        starts = [
+            (info.title, info.run) for info in reversed(runs) if info.status == "finished" and not info.is_imported
+        ]
         init = init if init in [run for _, run in starts] else FRESH_START
         times = {one: studio.runs.forecast(one).line for one in RECIPES}
         cards = [(f"{one.title} · {times[key]}\n{one.words}", key) for key, one in RECIPES.items()]

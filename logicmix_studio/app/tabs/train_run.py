@@ -14,7 +14,6 @@ from logicmix_studio.runs import RunInfo
 from logicmix_studio.runs.curves import CHARTS
 from logicmix_studio.runs.info import STATUS_WORDS
 from logicmix_studio.studio import Studio
-from logicmix_studio.training.config import RECIPES
 
 SECONDS = 2.0
 """How often a run at work is looked at."""
@@ -171,7 +170,7 @@ def head_value(studio: Studio, info: RunInfo) -> dict[str, Any]:
     """Return what stands above the curves of a run."""
     change = studio.runs.change_line(info)
     start = f"from run {int(info.init_from)}" if info.init_from and info.init_from.isdigit() else "fresh start"
-    tags = [f"run {info.run}", STATUS_WORDS[info.status], RECIPES[info.recipe].title, start]
+    tags = [f"run {info.run}", STATUS_WORDS[info.status], info.recipe_title, start]
     return {
         "title": safe(("★ " if info.star else "") + info.title),
         "tags": tags[not info.name :],
