@@ -80,6 +80,7 @@ Seed = Annotated[int, Option(help="Which labels a trial hides.", min=0)]
 AsJson = Annotated[bool, Option("--json", help="Print JSON for a script.")]
 Host = Annotated[str, Option(help="Where to listen; anything but 127.0.0.1 asks for a password.")]
 Port = Annotated[int, Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)]
+AppPort = Annotated[int, Option(help="Port of the FiftyOne App; 0 takes a free one.", min=0, max=65535)]
 Password = Annotated[
     str | None, _optional("What people log in with; made up and printed unless given.", envvar="LOGICMIX_PASSWORD")
 ]
@@ -108,6 +109,7 @@ def launch(
     browser: Browser = True,
     who: Who = None,
     mcp: Mcp = False,
+    app_port: AppPort = 0,
 ) -> None:
     """Open the studio in the browser.
 
@@ -118,7 +120,8 @@ def launch(
     from logicmix_studio.importing import ImportOptions
 
     options = ImportOptions(labels, classes, exhaustive, skip_bad, known_proportion, seed, columns, separator)
-    launch_studio(dataset, workspace, options, Serving(host, port, password, browser, who, mcp))
+    serving = Serving(host, port, password, browser, who, mcp, app_port)
+    launch_studio(dataset, workspace, options, serving)
 
 
 @app.command(epilog="Example: logicmix-studio demo --folder /tmp/demo")
@@ -273,12 +276,18 @@ def rebuild(dataset: Dataset, workspace: WorkspaceOption = None, as_json: AsJson
 
 
 @app.command(epilog="Example: logicmix-studio fiftyone ./photos")
-def fiftyone(dataset: Dataset, workspace: WorkspaceOption = None, port: Port = 7860, browser: Browser = True) -> None:
+def fiftyone(
+    dataset: Dataset,
+    workspace: WorkspaceOption = None,
+    port: Port = 7860,
+    browser: Browser = True,
+    app_port: AppPort = 0,
+) -> None:
     """Open the FiftyOne App on the data set, with the plugin loaded."""
     _starting()
     from logicmix_studio.cli.serving import Serving, launch_fiftyone
 
-    launch_fiftyone(dataset, workspace, Serving(port=port, open_browser=browser))
+    launch_fiftyone(dataset, workspace, Serving(port=port, open_browser=browser, app_port=app_port))
 
 
 @app.command(epilog="Example: logicmix-studio stop ./photos")

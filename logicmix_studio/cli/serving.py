@@ -45,6 +45,8 @@ class Serving:
     who: str | None = None
     mcp: bool = False
     """Whether assistants are served, too."""
+    app_port: int = 0
+    """Where the FiftyOne App listens when it is opened; 0 takes a free port."""
 
     def __post_init__(self) -> None:
         """Refuse an empty host, which would be every address of this machine, and what is not installed."""
@@ -151,7 +153,7 @@ def _serve(studio: Studio, serving: Serving, *, app_browser: bool | None = None)
 
     with _ending_on_terminate():
         note("starting the database")
-        sync = studio.follow()
+        sync = studio.follow(app_port=serving.app_port)
         try:
             note("loading Gradio and building the page")
             serve(
