@@ -93,7 +93,10 @@ Mcp = Annotated[
 
 @app.command(epilog="Example: logicmix-studio launch ./photos --labels photos/labels.csv")
 def launch(
-    dataset: Dataset,
+    dataset: Annotated[
+        Path | None,
+        Argument(metavar="[DIR]", help="The folder that holds the images.", show_default=False, readable=False),
+    ] = None,
     workspace: WorkspaceOption = None,
     labels: Labels = None,
     classes: Classes = None,
@@ -110,10 +113,14 @@ def launch(
     who: Who = None,
     mcp: Mcp = False,
     app_port: AppPort = 0,
+    fiftyone: Annotated[str | None, _optional("Adopt this data set of FiftyOne's, with --field.")] = None,
+    field: Annotated[str | None, _optional("Its field of labels that are present.")] = None,
+    negative_field: Annotated[str | None, _optional("Its field of labels that are absent.")] = None,
 ) -> None:
     """Open the studio in the browser.
 
     The first time, images and labels are imported; the options from --labels to --seed are for that.
+    With --fiftyone the images stay where they are, and FIFTYONE_DATABASE_URI names the database.
     """
     _starting()
     from logicmix_studio.cli.serving import Serving, launch_studio
@@ -121,7 +128,14 @@ def launch(
 
     options = ImportOptions(labels, classes, exhaustive, skip_bad, known_proportion, seed, columns, separator)
     serving = Serving(host, port, password, browser, who, mcp, app_port)
-    launch_studio(dataset, workspace, options, serving)
+    adoption = None
+    if fiftyone is not None:
+        from logicmix_studio.store.fiftyone.adopt import Adoption
+
+        if field is None:
+            raise StudioError("--fiftyone needs --field", "name the field that holds the labels: --field ground_truth")
+        adoption = Adoption(fiftyone, field, negative_field, bool(exhaustive))
+    launch_studio(dataset, workspace, options, serving, adoption)
 
 
 @app.command(epilog="Example: logicmix-studio demo --folder /tmp/demo")
