@@ -117,7 +117,7 @@ class _AnswerPseudoLabels(_Deciding):
         signs = types.RadioGroup(orientation="horizontal")
         for name in SIGNS:
             signs.add_choice(name, label=name)
-        inputs.enum("sign", signs.values(), default="positive", required=True, label="Proposed as", view=signs)
+        inputs.enum("sign", signs.values(), default="positive", label="Proposed as", view=signs)
         _choose_class(inputs, (ALL_CLASSES, *classes_of(ctx.dataset)), default=ALL_CLASSES)
         inputs.float("min_confidence", default=0.0, min=0.0, max=1.0, label="From this confidence on")
 
