@@ -7,8 +7,10 @@ Nothing happens on import: an entry point (command line, trainer, :class:`~logic
 from __future__ import annotations
 
 import os
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
+
+from logicmix_studio.files import read_json
 
 QUIET = {
     "FIFTYONE_DO_NOT_TRACK": "1",
@@ -28,20 +30,26 @@ OFFLINE_DEFAULT = "1"
 
 
 def prepare_environment(
-    environ: MutableMapping[str, str] | None = None, *, database_uri: str | None = None, gradio_temp: Path | None = None
+    environ: MutableMapping[str, str] | None = None,
+    *,
+    database_uri: str | None = None,
+    gradio_temp: Path | None = None,
+    plugins: Path | None = None,
 ) -> None:
     """Set every switch the studio relies on, in ``os.environ`` unless told otherwise.
 
-    Processes that import FiftyOne need to know where mongod listens; Gradio's cache folder lies below the workspace.
+    Processes that import FiftyOne need to know where mongod listens; Gradio's cache folder lies below the workspace,
+    and so does the folder in which FiftyOne is to find the user's own plugins and ours.
     """
     target = os.environ if environ is None else environ
     target.update(QUIET)
     target.setdefault("HF_HUB_OFFLINE", OFFLINE_DEFAULT)
-    target.setdefault("FIFTYONE_PLUGINS_DIR", str(plugins_folder()))
     if database_uri is not None:
         target["FIFTYONE_DATABASE_URI"] = database_uri
     if gradio_temp is not None:
         target["GRADIO_TEMP_DIR"] = str(gradio_temp)
+    if plugins is not None:
+        _link_plugins(plugins, target)
 
 
 def assets_folder() -> Path:
@@ -52,6 +60,30 @@ def assets_folder() -> Path:
 def plugins_folder() -> Path:
     """Return the folder that holds the FiftyOne plugin, in an installed package or in a checkout."""
     return _shipped("_plugins", "plugins")
+
+
+def _link_plugins(folder: Path, environ: MutableMapping[str, str]) -> None:
+    """Let FiftyOne find our plugin and the user's through links in a folder; nothing to do where ours stands there."""
+    own = _own_plugins(environ)
+    if any((own / place / "fiftyone.yml").is_file() for place in ("logicmix", "@logicmix/studio")):
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, target in (("logicmix", plugins_folder() / "logicmix"), ("own", own)):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(target, target_is_directory=True)
+    environ["FIFTYONE_PLUGINS_DIR"] = str(folder)
+
+
+def _own_plugins(environ: Mapping[str, str]) -> Path:
+    """Return the folder in which FiftyOne would look for plugins, as its settings say."""
+    file = environ.get("FIFTYONE_CONFIG_PATH") or "~/.fiftyone/config.json"
+    stored = read_json(Path(file).expanduser()) or {}
+
+    def named(name: str) -> str | None:
+        return environ.get(f"FIFTYONE_{name.upper()}") or stored.get(name)
+
+    folder = named("plugins_dir") or Path(named("default_dataset_dir") or "~/fiftyone") / "__plugins__"
+    return Path(folder).expanduser().resolve()
 
 
 def _shipped(installed: str, checkout: str) -> Path:

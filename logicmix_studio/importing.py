@@ -113,7 +113,10 @@ def import_dataset(workspace: Workspace, options: ImportOptions, progress: Progr
     Raises:
         StudioError: If something can't be read; nothing is changed then.
     """
-    workspace.info_if_any()  # a workspace of another version stays as it is
+    before = workspace.info_if_any() or {}  # a workspace of another version stays as it is
+    if adopted := before.get("adopted"):
+        told = f"the images of {workspace.root} come from the data set {adopted['dataset']!r} in FiftyOne"
+        raise StudioError(told, f"read them anew with: {workspace.command('launch')} --fiftyone ...")
     for path in (workspace.root, options.labels or workspace.root):
         if not is_utf8(path):
             raise StudioError(f"the name {shown_path(path)} is not UTF-8", "Rename it.")
@@ -195,8 +198,9 @@ def store_tables(
     notes: Sequence[str] = (),
     bad_images: tuple[str, ...] = (),
     options: ImportOptions | None = None,
+    adopted: Mapping[str, Any] | None = None,
 ) -> ImportReport:
-    """Write tables, read or made, as the demo's are.
+    """Write tables, read or made, as the demo's are; ``adopted`` says of which data set in FiftyOne they are.
 
     First the truth, then the table, then ``workspace.json``: a studio opens whatever a stop leaves behind.
     """
@@ -225,6 +229,7 @@ def store_tables(
         "demo": options.trial is None and (complete is not None or bool(before.get("demo"))),
         "renamed": before.get("renamed", {}),
         "added": before.get("added", []),
+        **({"adopted": adopted} if adopted else {}),
     }
     not_kept = count_not_kept(read_journal(workspace.journal_file), table, info["renamed"])
     if not_kept:

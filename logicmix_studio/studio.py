@@ -318,15 +318,18 @@ class Studio:
         self._follow_if_any()
         return self.ledger.redo(self.who)
 
-    def follow(self) -> DatasetSync:
+    def follow(self, *, app_port: int = 0) -> DatasetSync:
         """Let the FiftyOne data set follow from now on, made where there is none; :meth:`close` waits for it.
+
+        Args:
+            app_port: Where the FiftyOne App is to listen when it is opened; 0 takes a free port.
 
         Raises:
             StudioError: If the database cannot be started.
         """
         from logicmix_studio.store.fiftyone.dataset_sync import DatasetSync  # the database's client costs half a second
 
-        sync = DatasetSync(self.dataset, self.proposed)
+        sync = DatasetSync(self.dataset, self.proposed, app_port=app_port)
         sync.start()
         self.on_reload(lambda: sync.reload(self.dataset, self.proposed))
         self.sync = sync

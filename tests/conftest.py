@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from logicmix_studio.environment import prepare_environment
+from logicmix_studio.environment import plugins_folder, prepare_environment
 from logicmix_studio.store.fiftyone.mongod import Mongod
 from logicmix_studio.studio import Studio
 from logicmix_studio.training.device_lock import LOCKS_VARIABLE
@@ -41,6 +41,7 @@ def fiftyone(mongod: Mongod) -> Any:
     """FiftyOne in this process, on that mongod."""
     switches: dict[str, str] = {}
     prepare_environment(switches, database_uri=mongod.ensure())
+    switches["FIFTYONE_PLUGINS_DIR"] = str(plugins_folder())
     with pytest.MonkeyPatch.context() as patch:
         for name, value in switches.items():
             patch.setenv(name, value)

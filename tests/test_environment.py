@@ -10,7 +10,7 @@ def test_switches_are_set_whatever_stood_there():
     assert environ["FIFTYONE_DO_NOT_TRACK"] == "1"
     assert environ["GRADIO_ANALYTICS_ENABLED"] == "False"
     assert environ["FIFTYONE_DATABASE_URI"] == "mongodb://127.0.0.1:1"
-    assert environ["FIFTYONE_PLUGINS_DIR"] == str(plugins_folder())
+    assert "FIFTYONE_PLUGINS_DIR" not in environ  # FiftyOne finds the user's own plugins as ever
 
 
 def test_a_users_own_offline_choice_stands():

@@ -17,6 +17,7 @@ LAYERS = (
     {"store", "review", "training"},
     {"runs", "explore", "evaluation"},
     {"importing"},
+    {"adopting"},
     {"studio"},
     {"app", "cli", "doctor"},
 )

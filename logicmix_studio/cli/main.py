@@ -81,6 +81,7 @@ Seed = Annotated[int, Option(help="Which labels a trial hides.", min=0)]
 AsJson = Annotated[bool, Option("--json", help="Print JSON for a script.")]
 Host = Annotated[str, Option(help="Where to listen; anything but 127.0.0.1 asks for a password.")]
 Port = Annotated[int, Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)]
+AppPort = Annotated[int, Option(help="Port of the FiftyOne App; 0 takes a free one.", min=0, max=65535)]
 Password = Annotated[
     str | None, _optional("What people log in with; made up and printed unless given.", envvar="LOGICMIX_PASSWORD")
 ]
@@ -93,7 +94,10 @@ Mcp = Annotated[
 
 @app.command(epilog="Example: logicmix-studio launch ./photos --labels photos/labels.csv")
 def launch(
-    dataset: Dataset,
+    dataset: Annotated[
+        Path | None,
+        Argument(metavar="[DIR]", help="The folder that holds the images.", show_default=False, readable=False),
+    ] = None,
     workspace: WorkspaceOption = None,
     labels: Labels = None,
     classes: Classes = None,
@@ -109,17 +113,30 @@ def launch(
     browser: Browser = True,
     who: Who = None,
     mcp: Mcp = False,
+    app_port: AppPort = 0,
+    fiftyone: Annotated[str | None, _optional("Adopt this data set of FiftyOne's, with --field.")] = None,
+    field: Annotated[str | None, _optional("Its field of labels that are present.")] = None,
+    negative_field: Annotated[str | None, _optional("Its field of labels that are absent.")] = None,
 ) -> None:
     """Open the studio in the browser.
 
     The first time, images and labels are imported; the options from --labels to --seed are for that.
+    With --fiftyone the images stay where they are, and FIFTYONE_DATABASE_URI names the database.
     """
     _starting()
     from logicmix_studio.cli.serving import Serving, launch_studio
     from logicmix_studio.importing import ImportOptions
 
     options = ImportOptions(labels, classes, exhaustive, skip_bad, known_proportion, seed, columns, separator)
-    launch_studio(dataset, workspace, options, Serving(host, port, password, browser, who, mcp))
+    serving = Serving(host, port, password, browser, who, mcp, app_port)
+    adoption = None
+    if fiftyone is not None:
+        from logicmix_studio.store.fiftyone.adopt import Adoption
+
+        if field is None:
+            raise StudioError("--fiftyone needs --field", "name the field that holds the labels: --field ground_truth")
+        adoption = Adoption(fiftyone, field, negative_field, bool(exhaustive))
+    launch_studio(dataset, workspace, options, serving, adoption)
 
 
 @app.command(epilog="Example: logicmix-studio demo --folder /tmp/demo")
@@ -273,12 +290,18 @@ def rebuild(dataset: Dataset, workspace: WorkspaceOption = None, as_json: AsJson
 
 
 @app.command(epilog="Example: logicmix-studio fiftyone ./photos")
-def fiftyone(dataset: Dataset, workspace: WorkspaceOption = None, port: Port = 7860, browser: Browser = True) -> None:
+def fiftyone(
+    dataset: Dataset,
+    workspace: WorkspaceOption = None,
+    port: Port = 7860,
+    browser: Browser = True,
+    app_port: AppPort = 0,
+) -> None:
     """Open the FiftyOne App on the data set, with the plugin loaded."""
     _starting()
     from logicmix_studio.cli.serving import Serving, launch_fiftyone
 
-    launch_fiftyone(dataset, workspace, Serving(port=port, open_browser=browser))
+    launch_fiftyone(dataset, workspace, Serving(port=port, open_browser=browser, app_port=app_port))
 
 
 @app.command(epilog="Example: logicmix-studio stop ./photos")

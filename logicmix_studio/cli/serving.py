@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from logicmix_studio.adopting import adopt_dataset
 from logicmix_studio.app.access import is_loopback, new_token
 from logicmix_studio.app.server import DEFAULT_HOST, DEFAULT_PORT, serve
 from logicmix_studio.cli.commands import import_into
@@ -21,6 +22,7 @@ from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
 from logicmix_studio.importing import ImportOptions, store_tables
 from logicmix_studio.store import Workspace, WorkspaceLock, locate_workspace, server_of, user_data_folder
+from logicmix_studio.store.fiftyone.adopt import Adoption
 from logicmix_studio.store.fiftyone.attach import attach
 from logicmix_studio.store.fiftyone.dataset_sync import DatasetSync
 from logicmix_studio.store.fiftyone.mongod import Mongod
@@ -45,6 +47,8 @@ class Serving:
     who: str | None = None
     mcp: bool = False
     """Whether assistants are served, too."""
+    app_port: int = 0
+    """Where the FiftyOne App listens when it is opened; 0 takes a free port."""
 
     def __post_init__(self) -> None:
         """Refuse an empty host, which would be every address of this machine, and what is not installed."""
@@ -55,16 +59,30 @@ class Serving:
             raise StudioError("--mcp needs packages that are not installed", hint)
 
 
-def launch_studio(dataset: Path, workspace: Path | None, options: ImportOptions, serving: Serving) -> None:
-    """Import where that has not been done, then serve until somebody ends the process."""
+def launch_studio(
+    dataset: Path | None,
+    workspace: Path | None,
+    options: ImportOptions,
+    serving: Serving,
+    adoption: Adoption | None = None,
+) -> None:
+    """Import where that has not been done, or read FiftyOne's data set, then serve until somebody ends the process."""
     prepare_environment()
-    place = locate_workspace(dataset, workspace)
+    if adoption is not None:
+        report = adopt_dataset(adoption, dataset, workspace)
+        place = report.workspace
+        for line in (*report.notes, *report.changed):
+            note(line)
+    elif dataset is None:
+        raise StudioError("no folder is named", "logicmix-studio launch DIR, or launch --fiftyone NAME --field FIELD")
+    else:
+        place = locate_workspace(dataset, workspace)
     _refuse_second_server(place)
     if not place.exists:
         note(f"reading images and labels in {place.root}")
         for line in import_into(place, options).notes:
             note(line)
-    elif options != ImportOptions():
+    elif adoption is None and options != ImportOptions():
         note("the data set is imported already; to read files and labels anew: logicmix-studio import")
     with _opened(place, serving) as studio:
         _serve(studio, serving)
@@ -151,7 +169,7 @@ def _serve(studio: Studio, serving: Serving, *, app_browser: bool | None = None)
 
     with _ending_on_terminate():
         note("starting the database")
-        sync = studio.follow()
+        sync = studio.follow(app_port=serving.app_port)
         try:
             note("loading Gradio and building the page")
             serve(

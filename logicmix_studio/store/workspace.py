@@ -69,6 +69,8 @@ class Workspace:
     """The id that ties this workspace to its FiftyOne data set; made with the data set."""
     database = _Below("db")
     """Mongod's files; may be deleted."""
+    plugins = _Below("plugins")
+    """Links to the FiftyOne plugins, the user's and ours."""
     temporary = _Below("tmp")
     """Gradio's cache."""
 

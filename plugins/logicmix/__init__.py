@@ -23,7 +23,7 @@ from logicmix_studio.training.config import RECIPES
 from .brain import index_run
 from .client import connect
 from .panel import LogicMixPanel
-from .targets import ALL_CLASSES, SIGNS, answers, belongs, sentence, settings, workspace_of
+from .targets import ALL_CLASSES, SIGNS, answers, belongs, classes_of, sentence, settings, workspace_of
 
 
 class _Operator(foo.Operator):
@@ -117,8 +117,8 @@ class _AnswerPseudoLabels(_Deciding):
         signs = types.RadioGroup(orientation="horizontal")
         for name in SIGNS:
             signs.add_choice(name, label=name)
-        inputs.enum("sign", signs.values(), default="positive", required=True, label="Proposed as", view=signs)
-        _choose_class(inputs, (ALL_CLASSES, *ctx.dataset.default_classes), default=ALL_CLASSES)
+        inputs.enum("sign", signs.values(), default="positive", label="Proposed as", view=signs)
+        _choose_class(inputs, (ALL_CLASSES, *classes_of(ctx.dataset)), default=ALL_CLASSES)
         inputs.float("min_confidence", default=0.0, min=0.0, max=1.0, label="From this confidence on")
 
 
@@ -145,7 +145,7 @@ class SetState(_Deciding):
 
     def ask(self, ctx: Any, inputs: types.Object) -> None:
         """Ask for class and state."""
-        _choose_class(inputs, ctx.dataset.default_classes)
+        _choose_class(inputs, classes_of(ctx.dataset))
         states = types.RadioGroup(orientation="horizontal")
         for name in STATE_NAMES.values():
             states.add_choice(name, label=name)
@@ -173,7 +173,7 @@ class UnknownOfClass(_Operator):
 
     def fill(self, ctx: Any, inputs: types.Object) -> None:
         """Ask for the class."""
-        _choose_class(inputs, ctx.dataset.default_classes)
+        _choose_class(inputs, classes_of(ctx.dataset))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Forward what the form says."""
@@ -205,7 +205,7 @@ class OpenInStudio(_Operator):
     def fill(self, ctx: Any, inputs: types.Object) -> None:
         """Ask for the class unless images are selected."""
         if not ctx.selected:
-            _choose_class(inputs, (ALL_CLASSES, *ctx.dataset.default_classes), default=ALL_CLASSES)
+            _choose_class(inputs, (ALL_CLASSES, *classes_of(ctx.dataset)), default=ALL_CLASSES)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Return the address; one image opens with all its cells, several as a blend with its truth table."""

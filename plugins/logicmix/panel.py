@@ -13,7 +13,7 @@ from logicmix_studio.runs import Jobs
 from logicmix_studio.store.fiftyone.documents import CONFLICTS, KNOWN, PSEUDO
 from logicmix_studio.store.fiftyone.sync_state import VIEW_PREFIX
 
-from .targets import belongs, workspace_of
+from .targets import belongs, classes_of, workspace_of
 
 LOOK_MS: Final = 5000
 COLUMNS: Final = (*KNOWN.values(), *PSEUDO.values(), CONFLICTS)
@@ -57,7 +57,7 @@ class LogicMixPanel(foo.Panel):
 
 
 def _states(dataset: Any) -> str:
-    images, names = len(dataset), dataset.default_classes
+    images, names = len(dataset), classes_of(dataset)
     counts = [dataset.count_values(f"{field}.classifications.label") for field in COLUMNS]
     rows = [[count.get(name, 0) for count in counts] for name in names]
     known = sum(row[0] + row[1] for row in rows)
@@ -89,7 +89,7 @@ def _runs(dataset: Any) -> str:
 
 
 def _blend(ctx: Any) -> str:
-    names = ctx.dataset.default_classes
+    names = classes_of(ctx.dataset)
     columns = ctx.dataset.select(ctx.selected, ordered=True).values(
         [f"{field}.classifications.label" for field in KNOWN.values()]
     )

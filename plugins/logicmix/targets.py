@@ -10,7 +10,7 @@ from typing import Any, Final
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import STATE_NAMES
 from logicmix_studio.store import Decision, Workspace
-from logicmix_studio.store.fiftyone.documents import META, PSEUDO
+from logicmix_studio.store.fiftyone.documents import KNOWN, META, PSEUDO
 from logicmix_studio.words import counted
 
 ALL_CLASSES: Final = "all classes"
@@ -21,6 +21,11 @@ MOST_CLASSES: Final = 6
 def belongs(dataset: Any) -> bool:
     """Return whether a FiftyOne data set is a studio's; a clone of one is not."""
     return dataset is not None and _stored(dataset) is not None
+
+
+def classes_of(dataset: Any) -> list[str]:
+    """Return the studio's classes of a data set of the studio's."""
+    return list(dataset.classes.get(KNOWN[1], dataset.default_classes))
 
 
 def workspace_of(dataset: Any) -> Workspace:

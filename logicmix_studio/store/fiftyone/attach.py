@@ -46,7 +46,12 @@ def identity_of(workspace: Workspace) -> Identity:
     if content is None:
         content = {"id": uuid.uuid4().hex}
         write_json(workspace.identity_file, content)
-    return Identity(str(content["id"]), os.environ.get(DATABASE_VARIABLE) or DEFAULT_DATABASE)
+    return Identity(str(content["id"]), database_name())
+
+
+def database_name() -> str:
+    """Return the name of FiftyOne's database, as its own switch says."""
+    return os.environ.get(DATABASE_VARIABLE) or DEFAULT_DATABASE
 
 
 def import_digest(workspace: Workspace) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ from logicmix_studio.store.fiftyone.documents import (
     new_image,
     renew_image,
 )
+from logicmix_studio.store.fiftyone.mongod import URI_VARIABLE
 from logicmix_studio.store.fiftyone.sync_state import VIEW_PREFIX, check_version
 from logicmix_studio.store.fiftyone.sync_worker import connect
 from logicmix_studio.store.ledger import Source
@@ -74,6 +76,8 @@ _FACTS = {
     "run": "the run that this image's pseudo-labels and conflicts come from",
     "synced_at": "when LogicMix Studio wrote here last",
 }
+OWN_FIELDS = (*_LABELS, *_FACTS)
+"""All that the studio writes into an image."""
 _OLD_FIELDS = ("known", "pseudo", "conflicts", "image_id")
 _OLD_VIEWS = ("to review", "conflicts", "complete", "untouched", "from the studio")
 """Of the first format."""
@@ -114,21 +118,24 @@ def set_up(workspace: Workspace, uri: str) -> str:
         check_version(fo.__version__)
         meta = database.get_collection(META, write_concern=WriteConcern(j=True))
         stored = meta.find_one({"_id": identity.id}) or {}
-        dataset = _find(fo, database, stored) or _create(fo, str(info["name"]))
+        adopted = info.get("adopted")
+        dataset = _find(fo, database, stored) or _create(fo, str(info["name"]), adopted)
         if stored.get("format", FORMAT) != FORMAT:
             _remove_first_format(dataset)
-        _describe(fo, dataset, table)
+        _describe(fo, dataset, table, is_ours=adopted is None)
         facts = {"format": FORMAT, "dataset": dataset.name, "dataset_id": str(dataset._doc.id)}
         place = {"workspace": str(workspace.folder), "root": str(workspace.root)}
         start = {"import": "", "applied_seq": 0, "shown": "", "watched_until": datetime.now(UTC)}
         meta.update_one({"_id": identity.id}, {"$set": {**facts, **place, **start}}, upsert=True)
         samples = database[dataset._sample_collection_name]
-        synchronise_images(samples, dataset._doc.id, workspace.root, table)
+        synchronise_images(samples, dataset._doc.id, workspace.root, table, is_ours=adopted is None)
         meta.update_one({"_id": identity.id}, {"$set": {"import": import_digest(workspace)}})
         return str(dataset.name)
 
 
-def synchronise_images(samples: Collection[Entry], dataset_id: ObjectId, root: Path, table: LabelTable) -> None:
+def synchronise_images(
+    samples: Collection[Entry], dataset_id: ObjectId, root: Path, table: LabelTable, *, is_ours: bool = True
+) -> None:
     """Write each image's known labels as imported, add new images and take out those that are gone.
 
     An image that is gone stays, with a tag and without labels, where somebody added something to it. Samples that the
@@ -139,9 +146,10 @@ def synchronise_images(samples: Collection[Entry], dataset_id: ObjectId, root: P
         dataset_id: Its id in FiftyOne.
         root: The folder of the images.
         table: The imported labels.
+        is_ours: Whether the data set was made here; of an adopted one no image is taken out, and no file renamed.
     """
-    stored = {str(document["_id"]) for document in samples.find({"synced_at": {"$exists": True}}, {"_id": 1})}
-    gone = [ObjectId(image_id) for image_id in stored.difference(table.image_ids)]
+    stored = {str(_id): is_synced for _id, is_synced in _ids(samples)}
+    gone = [ObjectId(image_id) for image_id in stored.keys() - set(table.image_ids) if is_ours and stored[image_id]]
     for document in samples.find({"_id": {"$in": gone}}):
         _take_out(samples, document)
     now = datetime.now(UTC)
@@ -151,13 +159,21 @@ def synchronise_images(samples: Collection[Entry], dataset_id: ObjectId, root: P
         for row in rows:
             image_id, facts = table.image_ids[row], image_facts(str(root), table, row, _imported(table, row))
             is_new = image_id not in stored
+            if not is_new and not is_ours:
+                del facts["filepath"]
             writes.append(new_image(dataset_id, image_id, facts, now) if is_new else renew_image(image_id, facts))
         samples.bulk_write(writes, ordered=False)
         _say(rows[-1] + 1, table.num_images, "writing images into the FiftyOne data set")
 
 
+def _ids(samples: Collection[Entry]) -> Iterator[tuple[ObjectId, bool]]:
+    """Yield the id of each sample, and whether the studio writes into it."""
+    for document in samples.find({}, {"synced_at": 1}):
+        yield document["_id"], document.get("synced_at") is not None
+
+
 def _take_out(samples: Collection[Entry], document: Entry) -> None:
-    own = {*_LABELS, *_FACTS}
+    own = set(OWN_FIELDS)
     given = {"filepath", "tags", "metadata", "created_at", "last_modified_at"}
     named = {name for name, value in document.items() if value is not None and not name.startswith("_")}
     if named - own - given or set(document["tags"] or ()) - {document.get("split")}:
@@ -195,8 +211,13 @@ def _remove_first_format(dataset: fo.Dataset) -> None:
     dataset.save()
 
 
-def _create(fiftyone: Any, wanted: str) -> fo.Dataset:
-    """Create a data set named after the folder, with a number where the name is taken."""
+def _create(fiftyone: Any, wanted: str, adopted: Mapping[str, Any] | None) -> fo.Dataset:
+    """Create a data set named after the folder, with a number where the name is taken; an adopted one must stand."""
+    if adopted is not None:
+        raise StudioError(
+            f"the data set {adopted['dataset']!r}, which was adopted, is not in this database",
+            f"set {URI_VARIABLE} to the database in which it lives; decisions are safe in the journal",
+        )
     for number in range(1, 1000):
         name = wanted if number == 1 else f"{wanted}-{number}"
         try:
@@ -206,7 +227,7 @@ def _create(fiftyone: Any, wanted: str) -> fo.Dataset:
     raise StudioError(f"FiftyOne refuses the name {wanted!r}: {reason}", "Rename the folder to letters and digits.")
 
 
-def _describe(fiftyone: Any, dataset: fo.Dataset, table: LabelTable) -> None:
+def _describe(fiftyone: Any, dataset: fo.Dataset, table: LabelTable, *, is_ours: bool) -> None:
     """Declare fields, colours, sidebar, views and classes; all of it may stand already, beside what others added."""
     _say(0, 1, "declaring fields and views")
     dataset.persistent = True
@@ -214,9 +235,12 @@ def _describe(fiftyone: Any, dataset: fo.Dataset, table: LabelTable) -> None:
         dataset.media_type = "image"
     is_new = not dataset.has_field(CONFLICTS)
     _declare_fields(fiftyone, dataset, table)
-    _set_appearance(fiftyone, dataset, is_new)
+    _set_appearance(fiftyone, dataset, is_new, is_ours=is_ours)
     _add_views(dataset)
-    dataset.default_classes = list(table.class_names)
+    names = list(table.class_names)
+    dataset.classes = {**dataset.classes, **dict.fromkeys(_LABELS, names)}
+    if is_ours:
+        dataset.default_classes = names
     dataset.save()
 
 
@@ -264,9 +288,9 @@ def _settle(dataset: fo.Dataset, name: str, description: str | None, *, read_onl
         field.save(_enforce_read_only=False)
 
 
-def _set_appearance(fiftyone: Any, dataset: fo.Dataset, is_new: bool) -> None:
+def _set_appearance(fiftyone: Any, dataset: fo.Dataset, is_new: bool, *, is_ours: bool) -> None:
     """Give each field its colour and the studio a group in the side bar, which is laid out once."""
-    config, own = dataset.app_config, [*_LABELS, *_FACTS]
+    config, own = dataset.app_config, OWN_FIELDS
     scheme = config.color_scheme or fiftyone.ColorScheme(color_by="field")
     chosen = scheme.fields or []
     paths = {one.get("path") for one in chosen}
@@ -274,8 +298,9 @@ def _set_appearance(fiftyone: Any, dataset: fo.Dataset, is_new: bool) -> None:
         {"path": name, "fieldColor": colour} for name, (_, colour) in _LABELS.items() if name not in paths
     ]
     config.color_scheme = scheme
-    if is_new:
+    if is_new and is_ours:
         config.active_fields = fiftyone.ActiveFields(paths=[KNOWN[1], PSEUDO[1]])
+    if is_new:
         groups = config.sidebar_groups or fiftyone.DatasetAppConfig.default_sidebar_groups(dataset)
         for group in groups:
             group.paths = [path for path in group.paths if path not in own]

@@ -71,14 +71,20 @@ class DatasetSync:
     """mongod, the FiftyOne data set, and the thread that brings decisions and pseudo-labels into it.
 
     Decisions never wait for it: the journal holds them, and the data set follows.
+
+    Args:
+        dataset: What is known.
+        proposed: What the runs claim.
+        app_port: Where the FiftyOne App is to listen; 0 takes a free port.
     """
 
-    def __init__(self, dataset: Dataset, proposed: Proposed) -> None:
+    def __init__(self, dataset: Dataset, proposed: Proposed, *, app_port: int = 0) -> None:
         self._dataset = dataset
         self._proposed = proposed
         self._mongod = Mongod(dataset.workspace.database)
         self._worker: SyncWorker | None = None
         self._app: AppServer | None = None
+        self._app_port = app_port
         self._app_guard = threading.Lock()
         self._message = "waiting"
         self._failed = False
@@ -88,7 +94,11 @@ class DatasetSync:
         self._thread = threading.Thread(target=self._work, name="fiftyone-attach", daemon=True)
 
     def start(self) -> None:
-        """Start mongod, then attach the data set in the background; call it from the main thread."""
+        """Start mongod, then attach the data set in the background; call it from the main thread.
+
+        A FiftyOne that is imported after this finds our plugin beside the user's own.
+        """
+        prepare_environment(plugins=self._dataset.workspace.plugins)
         self._mongod.ensure()
         self._thread.start()
 
@@ -148,7 +158,8 @@ class DatasetSync:
             raise StudioError(f"there is no FiftyOne data set: {self._message}", "see logicmix-studio doctor")
         with self._app_guard:
             if self._app is None or not self._app.is_alive:
-                self._app = AppServer(self._mongod.ensure(), identity_of(self._dataset.workspace).database)
+                database = identity_of(self._dataset.workspace).database
+                self._app = AppServer(self._mongod.ensure(), database, self._app_port)
             self._app.wait_until_it_answers()
             url = f"{self._app.url}/datasets/{urllib.parse.quote(worker.dataset_name)}"
         return url if image_ids is None else f"{url}?view={worker.save_selection(image_ids)}"
@@ -257,13 +268,20 @@ class AppServer:
     Args:
         uri: Where the database listens.
         database: The database's name.
+        port: Where it listens; 0 takes a free port.
+
+    Raises:
+        StudioError: Another program listens on this port.
     """
 
-    def __init__(self, uri: str, database: str) -> None:
+    def __init__(self, uri: str, database: str, port: int = 0) -> None:
+        if port and accepts(port, APP_LOOK_SECONDS):
+            told = f"the FiftyOne App cannot listen on port {port}: another program does"
+            raise StudioError(told, "name another one: --app-port 5152")
         environ = dict(os.environ)
         prepare_environment(environ, database_uri=uri)
         environ[DATABASE_VARIABLE] = database
-        self._port = free_port()
+        self._port = port or free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         command = [sys.executable, "-m", "fiftyone.server.main", "--port", str(self._port)]
         null = subprocess.DEVNULL
