@@ -1,6 +1,7 @@
 """The plugin's operators and its panel in a real FiftyOne, without a browser."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -24,19 +25,25 @@ FILTERS = {"pseudo_positive.classifications.label": {"values": ["dog"], "exclude
 """As the App's side bar sends them."""
 
 
+def execute(name, context):
+    """Execute an operator in a thread of its own: a browser's event loop may run in this one."""
+    import fiftyone.operators as foo
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(foo.execute_operator, f"{URI}{name}", context).result()
+
+
 class Plugin(SimpleNamespace):
     """A data set of the studio's with pseudo-labels, and its operators."""
 
     def call(self, name, selected=(), dataset=None, view=None, **params):
-        import fiftyone.operators as foo
-
         context = {
             "dataset": self.dataset if dataset is None else dataset,
             "selected": list(selected),
             "params": params,
             "view": view,
         }
-        return foo.execute_operator(f"{URI}{name}", {key: value for key, value in context.items() if value is not None})
+        return execute(name, {key: value for key, value in context.items() if value is not None})
 
     def form(self, name, selected=(), dataset=None, **params):
         """The properties of an operator's form, and all it says."""
@@ -147,11 +154,10 @@ def test_accept_takes_selected_labels(plugin):
     sample = plugin.dataset[plugin.ids[1]]
     (label,) = [one for one in sample.pseudo_positive.classifications if one.label == "cat"]
     chosen = [{"label_id": label.id, "sample_id": sample.id, "field": "pseudo_positive"}]
-    import fiftyone.operators as foo
 
     params = {"view_target": "SELECTED_LABELS", "sign": "both", "class_name": "all classes"}
     context = {"dataset": plugin.dataset, "selected_labels": chosen, "params": params}
-    assert foo.execute_operator(f"{URI}accept_pseudo_labels", context).result["cells"] == 1
+    assert execute("accept_pseudo_labels", context).result["cells"] == 1
     assert plugin.last() == [("cat", "accept", 1)]
 
 
@@ -195,10 +201,9 @@ def test_set_state_and_undo(plugin):
 
 @pytest.mark.parametrize(("filters", "request_of"), [({}, "reload_dataset"), (FILTERS, "set_view")])
 def test_the_app_shows_a_change_and_keeps_its_filters(plugin, filters, request_of):
-    import fiftyone.operators as foo
 
     params = {"class_name": "cat", "state": "positive", "view_target": "CURRENT_VIEW"}
-    done = foo.execute_operator(f"{URI}set_state", {"dataset": plugin.dataset, "params": params, "filters": filters})
+    done = execute("set_state", {"dataset": plugin.dataset, "params": params, "filters": filters})
     told, request = done.executor.to_json()["requests"]
     assert done.result["message"] in str(told["params"])
     assert request_of in request["operator_uri"]
