@@ -38,6 +38,8 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 HOW_TO_GET_ONE = "no Chromium found: install it (apt-get install chromium) or name one with CHROME=/path/to/chrome"
+NO_TROUBLE = ("Failed to load resource", "signal is aborted without reason", "Connection errored out")
+"""A picture that is missing on purpose is an answer of 404; a reload breaks off what is under way, and Gradio says so."""
 PATIENCE_MS = 120_000
 """How long a page may take to show something; the processor is shared with a server, a database and a trainer."""
 
@@ -125,8 +127,7 @@ def open_page(browser: Browser, serve_studio: Callable[..., Served]) -> Iterator
             trouble.append(f"asked another host: {request.url}")
 
     def watch_console(message: ConsoleMessage) -> None:
-        # A picture that is missing on purpose is an answer of 404, which the browser reports by itself.
-        if message.type == "error" and "Failed to load resource" not in message.text:
+        if message.type == "error" and not any(words in message.text for words in NO_TROUBLE):
             trouble.append(f"console: {message.text}")
 
     def open_it(
