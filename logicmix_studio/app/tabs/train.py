@@ -100,9 +100,7 @@ def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
     start = gr.Button("Start training", variant="primary")
     groups: dict[str, gr.Accordion] = {}
     controls: dict[str, Any] = {}
-    given = gr.JSON(
-        {}, visible="hidden"
-    )  # the settings of all controls, for events that would need long to collect them
+    given = gr.JSON({}, visible="hidden")  # what all controls say: collecting it takes the browser long
     with gr.Accordion("Settings", open=False):
         find = gr.Textbox(label="Find a setting", max_lines=1)
         words = "Everything random follows from it; another one shows how much is chance."
