@@ -113,10 +113,10 @@ class ReviewService:
         """
         key, queue = self._queue(spec)
         now, name = self.clock(), f"{who}/{holder}"
-        lost = self.leases.renew(name, have, now)
         closed = set(have) | self._skipped[who] | self._reserved
         view = self.view(run=spec.run, with_proposals=False)
         with self._handing_out:  # who looks meanwhile would find the same cells, and get none of them
+            lost = self.leases.renew(name, have, now)
             others = self.leases.held_by_others(name, now)
             cells, _ = queue.next_cells(self._front(key, queue, view), want, view, closed | others)
             taken = self.leases.acquire(name, (int(cell) for cell in cells), want, now)

@@ -13,6 +13,7 @@ import pytest
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import UNKNOWN
 from logicmix_studio.review.cards import Batch, Card
+from logicmix_studio.review.cells import CellView
 from logicmix_studio.review.proposals import conflict_mask
 from logicmix_studio.review.queue_spec import QueueSpec
 from logicmix_studio.review.service import ReviewService
@@ -72,6 +73,22 @@ def test_next_batch__gives_everybody_who_asks_at_once_their_own_cells(review: Re
             assert len({cell for found in given for cell in found}) == 5 * people
             for number in range(people):
                 review.release("ada", str(number))
+
+
+def test_next_batch__gives_a_screen_that_asks_twice_at_once_its_cells_both_times(
+    review: ReviewService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = cells(ask(review, want=5))
+    view, both_are_there = review.view, threading.Barrier(2, timeout=60)
+
+    def view_together(**options: Any) -> CellView:
+        both_are_there.wait()
+        return view(**options)
+
+    monkeypatch.setattr(review, "view", view_together)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: cells(ask(review, want=5)), range(2))
+    assert first == second == built
 
 
 def test_next_batch__is_ordered_by_uncertainty(review: ReviewService) -> None:
