@@ -11,6 +11,7 @@ import secrets
 import socket
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -169,12 +170,12 @@ class Guard:
         if answer is None and scope["type"] == "http" and scope["path"].rstrip("/") in ("/login", "/logout"):
             answer = await self._log_in_or_out(Request(scope, receive))
         if answer is None:
-            await self.app(scope, receive, _with_headers(send))
+            await self.app(scope, receive, with_headers(send))
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
         else:
-            await answer(scope, receive, _with_headers(send))
+            await answer(scope, receive, with_headers(send))
 
     async def _log_in_or_out(self, request: Request) -> Response:
         access = self.access
@@ -262,11 +263,13 @@ async def _short_body(request: Request) -> bytes:
     return body[:MAX_LOGIN_BYTES]
 
 
-def _with_headers(send: Send) -> Send:
+def with_headers(send: Send, added: Mapping[str, str] = _HEADERS) -> Send:
+    """Return a ``send`` that adds headers to a response, where it has none of that name."""
+
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
+            for name, value in added.items():
                 headers.setdefault(name, value)
         await send(message)
 

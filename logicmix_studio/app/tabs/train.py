@@ -123,16 +123,17 @@ def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
         starts = [
             (info.title, info.run) for info in reversed(runs) if info.status == "finished" and not info.is_imported
         ]
-        init = init if init in [run for _, run in starts] else FRESH_START
+        is_gone = init not in [FRESH_START, *(run for _, run in starts)]
+        fresh = {"value": FRESH_START} if is_gone else {}  # only then: somebody may just have chosen another
         times = {one: studio.runs.forecast(one).line for one in RECIPES}
         cards = [(f"{one.title} · {times[key]}\n{one.words}", key) for key, one in RECIPES.items()]
         waiting = f" Run {active[0]} is on its way: one run at a time." if active else ""
         return [
             ready.words + waiting,
             gr.update(choices=cards),
-            gr.update(choices=[("fresh start", FRESH_START), *starts], value=init),
+            gr.update(choices=[("fresh start", FRESH_START), *starts], **fresh),
             gr.update(interactive=ready.is_ready and not active),
-            *expect(name, init, settings),
+            *expect(name, FRESH_START if is_gone else init, settings),
         ]
 
     def ask(name: str, init: int, *values: Any) -> tuple[Any, ...]:
