@@ -19,10 +19,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from logicmix_studio.app.access import Access, Guard, load_secret, new_token, with_headers
+from logicmix_studio.app.access import Access, EndedSessions, Guard, is_loopback, load_secret, new_token, with_headers
 from logicmix_studio.app.media import media_router
 from logicmix_studio.environment import assets_folder, prepare_environment
 from logicmix_studio.errors import StudioError
+from logicmix_studio.store.users import Users
 from logicmix_studio.studio import Studio
 
 DEFAULT_HOST: Final = "127.0.0.1"
@@ -46,22 +47,25 @@ def build_app(
     studio: Studio,
     *,
     host: str = DEFAULT_HOST,
-    password: str | None = None,
+    has_login: bool = False,
     token: str | None = None,
     mcp: bool = False,
 ) -> FastAPI:
     """Return the application; nothing listens yet. Imports Gradio, which costs some seconds.
 
     Args:
-        host: The address it will listen on; any but this machine's own needs a password.
-        password: What a person must know to come in; none is asked for without it.
+        host: The address it will listen on; any but this machine's own needs users, and a login.
+        has_login: Whether people log in on this machine, too.
         token: What a program of this user shows; made at random unless given.
         mcp: Whether the named events are served to assistants, too (needs the extra ``mcp``).
 
     Raises:
-        StudioError: If the host can be reached from elsewhere and there is no password.
+        StudioError: If the host can be reached from elsewhere and there are no users.
     """
-    access = Access(host, load_secret(studio.workspace.folder / "secret"), token or new_token(), password)
+    folder = studio.workspace.folder
+    users = Users(studio.workspace.users_file) if has_login or not is_loopback(host) else None
+    ended = EndedSessions(folder / "sessions.json")
+    access = Access(host, load_secret(folder / "secret"), token or new_token(), users, ended)
     temporary = studio.workspace.temporary / "gradio"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True, exist_ok=True)
@@ -96,7 +100,7 @@ def serve(
     *,
     host: str = DEFAULT_HOST,
     port: int = DEFAULT_PORT,
-    password: str | None = None,
+    has_login: bool = False,
     token: str | None = None,
     any_port: bool = True,
     mcp: bool = False,
@@ -109,13 +113,13 @@ def serve(
         on_ready: Called with the page's address once it can be opened.
 
     Raises:
-        StudioError: If the port is in use, or the host is open and there is no password.
+        StudioError: If the port is in use, or the host is open and there are no users.
     """
     token = token or new_token()
     listener = bind(host, port, tries=PORTS_TRIED if any_port else 1)
     url = address(host, listener.getsockname()[1])
     with contextlib.closing(listener):
-        app = build_app(studio, host=host, password=password, token=token, mcp=mcp)
+        app = build_app(studio, host=host, has_login=has_login, token=token, mcp=mcp)
         quiet: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
         config = uvicorn.Config(app, timeout_graceful_shutdown=GRACE_S, **quiet)
         logging.getLogger("uvicorn.error").addFilter(_is_trouble)

@@ -14,7 +14,7 @@ import numpy as np
 
 from logicmix_studio.app.components import image_grid, tile, tiles
 from logicmix_studio.app.media import media_url
-from logicmix_studio.app.page import PRIVATE, Page, any_of, event, person
+from logicmix_studio.app.page import PRIVATE, Page, any_of, event, owners_only, person
 from logicmix_studio.app.tabs.browse_api import browse_api, fiftyone_address, image_cells
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_query import SORTS, SOURCES, FoundImages, ImageQuery
@@ -206,6 +206,7 @@ def browse_tab(page: Page) -> None:
         return event(confirm)
 
     @event
+    @owners_only
     def open_fiftyone(at: dict[str, Any]) -> str:
         rows = studio.images.find(at["query"], seq=at["seq"]).rows
         some = rows[:FIFTYONE_IMAGES].tolist() if len(rows) < studio.table.num_images else []
