@@ -23,7 +23,8 @@ from logicmix_studio.labels import SHOWN_PROBLEMS, UNKNOWN, LabelTable, Problem,
 from logicmix_studio.review.calibration import LOGIT_LIMIT
 from logicmix_studio.runs import Jobs
 from logicmix_studio.store import Workspace, align_cells, load_labels, save_table, utc_now, with_classes
-from logicmix_studio.store.journal import Line, read_journal
+from logicmix_studio.store.journal import read_journal
+from logicmix_studio.store.line import Line
 from logicmix_studio.store.workspace import WORKSPACE_FORMAT
 from logicmix_studio.training.run_folder import RunFolder
 

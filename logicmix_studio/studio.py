@@ -240,6 +240,11 @@ class Studio:
         return self.dataset.info
 
     @property
+    def warnings(self) -> list[str]:
+        """What a person should know of journal and settings, one sentence each: what could not be read, and why."""
+        return self.dataset.warnings
+
+    @property
     def table(self) -> LabelTable:
         """The imported labels."""
         return self.dataset.table

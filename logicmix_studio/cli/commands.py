@@ -176,6 +176,7 @@ def collect_status(dataset: Path, workspace: Path | None) -> dict[str, Any]:
     return {
         "name": studio.name,
         "workspace": str(studio.workspace.folder),
+        "warnings": studio.warnings,
         "images": studio.table.num_images,
         "classes": {
             name: {
@@ -206,7 +207,8 @@ def describe_status(status: Mapping[str, Any]) -> str:
     known = f"known: {status['known_proportion']:.2%} of the cells; {decisions} in the journal"
     where += f"; its FiftyOne database: {status['database']}" if status["database"] else ""
     runs = map(describe_run, status["runs"])
-    return "\n".join([known, *runs, *_chosen(status), where])
+    warnings = (f"! {warning}" for warning in status["warnings"])
+    return "\n".join([*warnings, known, *runs, *_chosen(status), where])
 
 
 def stop_server(dataset: Path, workspace: Path | None) -> str:

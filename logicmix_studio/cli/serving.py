@@ -148,6 +148,8 @@ def _opened(place: Workspace, serving: Serving) -> Iterator[Studio]:
         counts = {"image": studio.table.num_images, "class": studio.table.num_classes}
         counts["journal line"] = len(studio.ledger.lines)
         say(f"{studio.name}: {', '.join(counted(number, noun) for noun, number in counts.items())}")
+        for warning in studio.warnings:
+            say(f"! {warning}")
         yield studio
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -196,18 +196,16 @@ class AuditRecords:
 
     def _see(self, line: Line) -> bool:
         """Take note of a journal line; return whether it gives an audit's answer or takes one back."""
-        if line.kind in ("undo", "redo") and line.of is not None:
-            about, counts = self._ledger.line(line.of), line.kind == "redo"
-        elif "withdrawn" in line.extra:  # in older journals some answers were notes, and notes took them back
-            about, counts = self._ledger.line(int(line.extra["withdrawn"])), bool(line.extra.get("again"))
-        else:
-            about, counts = line, True
-        if "audit" not in about.extra or "said" not in about.extra:
+        about, counts = self._ledger.target(line), line.kind != "undo"
+        if "withdrawn" in line.extra:  # in older journals some answers were notes, and notes took them back
+            about = self._ledger.target(replace(line, of=line.extra["withdrawn"]))
+            counts = bool(line.extra.get("again"))
+        if about is None or "audit" not in about.extra or "said" not in about.extra:
             return False
         place = about.cells[0][:2] if about.cells else (about.extra["image"], about.extra["class"])
-        cell, answers = flat_index(self._ledger, *place), self._answers[int(about.extra["audit"])]
+        cell, answers = flat_index(self._ledger, *place), self._answers[about.extra["audit"]]
         if counts:
-            answers[cell] = (int(about.extra["said"]), about.seq)
+            answers[cell] = (about.extra["said"], about.seq)
         elif answers.get(cell, (0, 0))[1] == about.seq:
             del answers[cell]
         answers.pop(-1, None)

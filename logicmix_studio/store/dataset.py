@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.files import read_json, write_json
-from logicmix_studio.labels import UNKNOWN, LabelTable
+from logicmix_studio.labels import SHOWN_PROBLEMS, UNKNOWN, LabelTable
 from logicmix_studio.store.journal import Journal, read_journal
 from logicmix_studio.store.ledger import Ledger
 from logicmix_studio.store.tables import align_cells, load_labels
@@ -80,7 +80,7 @@ class Dataset:
         renamed: Former class names and the names of today.
 
     Raises:
-        StudioError: If there is no workspace, or it is broken.
+        StudioError: If there is no workspace, or its table is broken; what is broken in the journal is set aside.
     """
 
     def __init__(self, workspace: Workspace, *, read_only: bool = False) -> None:
@@ -90,13 +90,22 @@ class Dataset:
         table = load_labels(workspace.labels_file, self.info)
         self.complete = _load_complete(workspace, table, self.info)
         self.settings = Settings(workspace.settings_file, self.renamed)
+        self._set_aside: list[str] = []
+        lines = list(read_journal(workspace.journal_file, self._set_aside))
         self._journal = None if read_only else Journal(workspace.journal_file)
-        self.ledger = Ledger(table, read_journal(workspace.journal_file), self._journal, self.renamed)
+        self.ledger = Ledger(table, lines, self._journal, self.renamed)
 
     @property
     def name(self) -> str:
         """The data set's name."""
         return str(self.info["name"])
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know of journal and settings, one sentence each: what could not be read, and why."""
+        told = [*self._set_aside, *self.ledger.warnings]
+        more = len(told) - SHOWN_PROBLEMS
+        return [*told[:SHOWN_PROBLEMS], *([f"and {more:,} more of this kind"] if more > 0 else [])]
 
     @property
     def table(self) -> LabelTable:
