@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -147,10 +148,11 @@ def _store_scores(workspace: Workspace, table: LabelTable, scores: NDArray[np.fl
     logits = np.clip(logit(scores), -LOGIT_LIMIT, LOGIT_LIMIT).astype(np.float16)
     for info in [info for info in jobs.list() if info.is_imported][-1:]:
         folder = RunFolder(info.folder)
-        snapshot = folder.snapshot()
-        ids, class_names = snapshot.image_ids.tolist(), snapshot.class_names.tolist()
-        if np.array_equal(align_cells(folder.logits(), ids, class_names, table, np.nan), logits, equal_nan=True):
-            return
+        with suppress(StudioError):  # what can't be read any more is not the same
+            snapshot = folder.snapshot()
+            ids, class_names = snapshot.image_ids.tolist(), snapshot.class_names.tolist()
+            if np.array_equal(align_cells(folder.logits(), ids, class_names, table, np.nan), logits, equal_nan=True):
+                return
     jobs.adopt(logits, name=name, root=workspace.root, table=table)
 
 

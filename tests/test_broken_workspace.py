@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,12 @@ import pytest
 
 from logicmix_studio.cli.commands import collect_status, describe_status
 from logicmix_studio.errors import StudioError
-from logicmix_studio.store import Decision, Workspace
+from logicmix_studio.store import Decision, Workspace, load_table, write_json
 from logicmix_studio.studio import Studio
-from tests.workspaces import make_workspace
+from logicmix_studio.training.calibrate import fit_calibration
+from logicmix_studio.training.outcome import Outcome, compare_with_earlier
+from logicmix_studio.training.run_folder import EventWriter, RunFolder
+from tests.workspaces import add_run, make_workspace
 
 SERVICES = ("review", "audits", "bulk", "overview", "images", "labelling", "blends", "runs")
 
@@ -100,3 +104,147 @@ def test_journal__what_is_refused_leaves_no_trace(workspace: Workspace) -> None:
         np.testing.assert_array_equal(studio.states, before)
         assert studio.ledger.lines == [note]
     assert Studio(workspace, read_only=True).ledger.lines == [note]
+
+
+# runs ------------------------------------------------------------------------
+
+FILES = (
+    "config.json",
+    "state.json",
+    "result.json",
+    "calibration.json",
+    "logits.npy",
+    "heldout.npy",
+    "snapshot.npz",
+    "features.npy",
+    "meta.json",
+    "launch.json",
+    "control.json",
+    "events.jsonl",
+    "log.txt",
+)
+SOFT = {"features.npy", "meta.json", "launch.json", "control.json", "events.jsonl", "log.txt"}
+"""Files without which a run's pseudo-labels are still right."""
+
+
+def missing(path: Path) -> None:
+    path.unlink()
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def a_byte_changed(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+
+
+def of_another_kind(path: Path) -> None:
+    if path.suffix == ".npy":
+        np.save(path, np.zeros((3, 2, 1), np.int64))
+    elif path.suffix == ".npz":
+        np.savez(path, states=np.zeros((3, 2), np.int8))
+    else:
+        path.write_text("[1, 2]\n")
+
+
+def of_other_values(path: Path) -> None:
+    if path.suffix == ".npy":
+        np.save(path, np.load(path)[:-1])
+    elif path.suffix == ".npz":
+        with np.load(path) as arrays:
+            parts = dict(arrays)
+        np.savez(path, **{**parts, "states": parts["states"][:-1]})
+    else:
+        names = json.loads(path.read_text()) if path.suffix == ".json" else ("event", "step", "epoch", "loss_original")
+        path.write_text(json.dumps({name: {"x": ["y"]} for name in names}) + "\n")
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGES = (missing, empty, truncated, a_byte_changed, of_another_kind, of_other_values, a_folder)
+
+
+def finish_files(folder: RunFolder) -> None:
+    """Write what the trainer and the studio write beside what `add_run` lays down."""
+    line = {"slope": 1.0, "intercept": 0.0}
+    write_json(folder.calibration_file, {"positive": line, "negative": line})
+    write_json(folder.meta_file, {"name": "the best", "note": "", "star": True})
+    write_json(folder.control_file, {"want": None})
+    write_json(folder.path / "launch.json", {"pid": 1, "process_started": 2.0})
+    folder.log_file.write_text("epoch 1\n")
+    events = EventWriter(folder.events_file, clock=lambda: 1.0)
+    events.write("epoch", epoch=1, loss=0.5, map=0.4)
+    events.write("step", step=2, loss_original=0.5)
+    events.close()
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("damage", DAMAGES, ids=[one.__name__ for one in DAMAGES])
+def test_run__one_broken_file_is_one_broken_run(
+    workspace: Workspace, file: str, damage: Callable[[Path], None]
+) -> None:
+    folder = RunFolder(workspace.runs / "0002")
+    finish_files(folder)
+    write_json(folder.result_file, {**(folder.result() or {}), "comparison": None, "epochs": 3})
+    damage(folder.path / file)
+    with Studio(workspace, who="ann") as studio:
+        use_everything(studio)
+        info = studio.jobs.info(2)
+        if file not in SOFT and (damage, Path(file).suffix) != (a_byte_changed, ".npy"):  # no checksum stands there
+            assert info.status == "broken"
+            assert info.message
+            assert studio.registry.choice() == (1, "run 1 is the latest")
+            assert studio.runs.table()["state"].tolist() == ["broken", "finished"]
+            assert studio.runs.table()["changed"][0] == info.message
+            with pytest.raises(StudioError, match="has left no scores"):
+                studio.registry.choose(2)
+            with pytest.raises(StudioError, match="run 2 is broken"):
+                studio.jobs.resume(2)
+            assert f"run 2 (): broken: {info.message.rstrip('.')}" in describe_status(
+                collect_status(workspace.root, None)
+            )
+        assert studio.proposals()
+        assert studio.runs.delete(2) > 0
+        assert studio.registry.numbers() == [1]
+
+
+def test_run__is_whole_again_when_its_file_is(workspace: Workspace) -> None:
+    logits = RunFolder(workspace.runs / "0002").logits_file
+    data = logits.read_bytes()
+    truncated(logits)
+    with Studio(workspace, who="ann") as studio:
+        assert studio.registry.choice()[0] == 1
+        logits.write_bytes(data)
+        studio.refresh()
+        assert studio.registry.choice()[0] == 2
+
+
+def test_run__without_any_that_is_whole_there_are_no_pseudo_labels(workspace: Workspace) -> None:
+    for run in ("0001", "0002"):
+        (workspace.runs / run / "heldout.npy").unlink()
+    with Studio(workspace, who="ann") as studio:
+        use_everything(studio)
+        assert studio.registry.choice() == (None, "no run has finished yet")
+        assert not studio.proposals()
+
+
+def test_run__a_new_one_is_compared_with_the_whole_ones(workspace: Workspace) -> None:
+    folder = RunFolder(workspace.runs / "0002")
+    a_byte_changed(folder.snapshot_file)
+    empty(workspace.runs / "0001" / "result.json")
+    table = load_table(workspace.labels_file)
+    newer = add_run(workspace, table, table.states, run=3)
+    nothing = np.zeros(table.states.shape)
+    fitted = fit_calibration(nothing.astype(np.float32), table.states)
+    outcome = Outcome(nothing.astype(np.float32), nothing.astype(np.float16), nothing > 0, table.states, fitted, {})
+    assert compare_with_earlier(newer, newer.snapshot(), outcome) is None

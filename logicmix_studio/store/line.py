@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from logicmix_studio.files import is_number
+
 KINDS: Final = frozenset({"decide", "undo", "redo", "note"})
 ANSWERS: Final = frozenset({"accept", "reject", "unsure", "skip", "set", "undo", "redo"})
 STATES: Final = frozenset({-1, 0, 1})
@@ -145,7 +147,7 @@ def _cell_problem(cell: CellChange) -> str:
         return f"{class_name!r:.60} is no class's name"
     if type(answer) is not str or answer not in ANSWERS:
         return f"unknown answer {answer!r}"
-    if score is not None and not (_is_number(score) and 0.0 <= score <= 1.0):
+    if score is not None and not (is_number(score) and 0.0 <= score <= 1.0):
         return f"the score {score!r} is not between 0 and 1"
     for state, source, unsure_run in (before, after):
         if type(state) is not int or state not in STATES:
@@ -183,10 +185,6 @@ def _is_text(value: Any) -> bool:
 
 def _is_int(value: Any, low: int, high: int) -> bool:
     return type(value) is int and low <= value <= high
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _is_time(text: str) -> bool:

@@ -309,11 +309,12 @@ def test_change__is_said_at_the_labels_of_its_time(two_runs: Studio) -> None:
     assert two_runs.runs.change(info) == before
 
 
-def test_change__of_a_run_whose_scores_are_gone(studio: Studio) -> None:
+def test_table__tells_why_a_run_is_broken(studio: Studio) -> None:
     add_run(studio.workspace, studio.table, np.asarray(studio.states), run=2).logits_file.unlink()
-    studio.registry.choose(1)
     studio.refresh()
-    assert "can't be read" in studio.runs.table()["changed"].iloc[0]
+    first = studio.runs.table().iloc[0]
+    assert (first["state"], first["changed"]) == ("broken", "logits.npy is missing")
+    assert studio.runs.change_line(studio.jobs.info(2)) == ""
 
 
 def test_empty_data_set(open_studio: Callable[..., Studio]) -> None:
