@@ -97,6 +97,21 @@ def is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
 
 
+def is_text(value: Any, most: int) -> TypeGuard[str]:
+    """Return whether a value is a text of at most so many characters that a file can hold.
+
+    Example:
+        >>> is_text("ä", 5), is_text("abc", 2), is_text(chr(0xD800), 5), is_text(1, 5)
+        (True, False, False, False)
+    """
+    if not isinstance(value, str) or len(value) > most:
+        return False
+    try:
+        return value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:  # half a pair of UTF-16
+        return False
+
+
 def plain(value: Any) -> Any:
     """Return a value as JSON can hold it: arrays become lists, ``nan`` and infinity None."""
     if isinstance(value, Mapping):

@@ -106,6 +106,39 @@ def test_journal__what_is_refused_leaves_no_trace(workspace: Workspace) -> None:
     assert Studio(workspace, read_only=True).ledger.lines == [note]
 
 
+# settings --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"goal": "x", "thresholds": {"positive": {"circle": 0.7}}}',
+        '{"thresholds": {"positive": {"circle": 7}}}',
+        '{"thresholds": [], "descriptions": 3, "steps_put_off": "x", "chosen_run": "two", "colour": "red"}',
+        '{"goal": NaN}',
+        "[]",
+        '{"goal": 0.5',
+        "",
+        '{"descriptions": {"circle": "' + "x" * 20_000 + '"}}',
+    ],
+)
+def test_settings__a_broken_file_takes_no_screen_away_and_is_kept(workspace: Workspace, text: str) -> None:
+    workspace.settings_file.write_text(text)
+    told = collect_status(workspace.root, None)["warnings"]
+    assert told
+    assert all(str(workspace.settings_file) in warning for warning in told)
+    with Studio(workspace, who="ann") as studio:
+        use_everything(studio)
+        assert studio.warnings == told
+        assert workspace.settings_file.read_text() == text
+        studio.overview.set_goal(0.7)
+    (kept,) = workspace.folder.glob("settings-broken-*.json")
+    assert kept.read_text() == text
+    with Studio(workspace, who="ann") as studio:
+        assert studio.warnings == []
+        assert studio.overview.speed().goal == 0.7
+
+
 # runs ------------------------------------------------------------------------
 
 FILES = (

@@ -141,7 +141,11 @@ class Jobs:
         """Return how a run stands; one whose files can't be read is ``broken``, with the reason as its message."""
         folder = self._existing(run)
         meta, warnings = _meta(folder)
-        said: dict[str, Any] = {"name": str(meta.get("name", "")), "note": str(meta.get("note", "")), "star": bool(meta.get("star"))}
+        said: dict[str, Any] = {
+            "name": str(meta.get("name", "")),
+            "note": str(meta.get("note", "")),
+            "star": bool(meta.get("star")),
+        }
         if reason := self._damage(folder):
             return RunInfo(run, folder.path, "", "broken", reason, created=_written(folder), **said)
         recipe, init_from = self._recipe(folder)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from logicmix_studio.files import is_number
+from logicmix_studio.files import is_number, is_text
 
 KINDS: Final = frozenset({"decide", "undo", "redo", "note"})
 ANSWERS: Final = frozenset({"accept", "reject", "unsure", "skip", "set", "undo", "redo"})
@@ -124,7 +124,7 @@ _LINE_FIELDS = tuple(one.name for one in fields(Line))
 def line_problem(line: Line) -> str:
     """Return why a line could not be read again, or could not be acted upon; empty where it can."""
     for value in (line.id, line.kind, line.time, line.who, line.origin, line.note):
-        if not _is_text(value):
+        if not is_text(value, MAX_TEXT):
             return f"{value!r:.60} is no text, or too long a one"
     if line.kind not in KINDS:
         return f"unknown kind {line.kind!r}"
@@ -143,7 +143,7 @@ def _cell_problem(cell: CellChange) -> str:
     image_id, class_name, answer, score, before, after = cell
     if not (type(image_id) is str and _IMAGE_ID.fullmatch(image_id)):
         return f"{image_id!r:.60} is no image's id"
-    if not _is_text(class_name):
+    if not is_text(class_name, MAX_TEXT):
         return f"{class_name!r:.60} is no class's name"
     if type(answer) is not str or answer not in ANSWERS:
         return f"unknown answer {answer!r}"
@@ -164,23 +164,11 @@ def _extra_problem(line: Line) -> str:
     if not isinstance(extra, dict | Mapping):
         return "extra is no object"
     for name, value in extra.items():
-        if not (_is_text(name) and _FACTS.get(name, _is_json)(value)):
+        if not (is_text(name, MAX_TEXT) and _FACTS.get(name, _is_json)(value)):
             return f"extra has {name!r:.60}: {value!r:.60}"
     if "said" in extra and "audit" in extra and not line.cells and not {"image", "class"} <= extra.keys():
         return "an audit's answer without a cell"
     return ""
-
-
-def _is_text(value: Any) -> bool:
-    if type(value) is not str or len(value) > MAX_TEXT:
-        return False
-    if value.isascii():
-        return True
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # a lone surrogate
-        return False
-    return True
 
 
 def _is_int(value: Any, low: int, high: int) -> bool:
@@ -203,11 +191,11 @@ def _is_json(value: Any, depth: int = MAX_DEPTH) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, str):
-        return _is_text(value)
+        return is_text(value, MAX_TEXT)
     if depth == 0 or not isinstance(value, dict | list | tuple):
         return False
     if isinstance(value, dict):
-        return all(_is_text(key) and _is_json(part, depth - 1) for key, part in value.items())
+        return all(is_text(key, MAX_TEXT) and _is_json(part, depth - 1) for key, part in value.items())
     return all(_is_json(part, depth - 1) for part in value)
 
 
@@ -215,8 +203,8 @@ _FACTS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "audit": lambda value: _is_int(value, 0, MAX_SEQ),
     "said": lambda value: _is_int(value, -1, 1),
     "withdrawn": lambda value: _is_int(value, 1, MAX_SEQ),
-    "image": _is_text,
-    "class": _is_text,
-    "rest": _is_text,
+    "image": lambda value: is_text(value, MAX_TEXT),
+    "class": lambda value: is_text(value, MAX_TEXT),
+    "rest": lambda value: is_text(value, MAX_TEXT),
 }
 """Facts that are read again, and what they must be; others may be anything."""

@@ -302,7 +302,7 @@ def test_change__a_run_takes_over_from_the_best_one_before_it(open_studio: Calla
 def test_change__is_said_at_the_labels_of_its_time(two_runs: Studio) -> None:
     info = two_runs.jobs.info(2)
     before = two_runs.runs.change(info)
-    two_runs.settings.update({"unrelated": 1})  # else the answer is remembered
+    two_runs.settings.update({"goal": 0.4})  # else the answer is remembered
     proposals = two_runs.proposed.array()
     row, column = np.argwhere(proposals != 0)[0]
     two_runs.decide(two_runs.image_ids[row], two_runs.class_names[column], int(proposals[row, column]))
