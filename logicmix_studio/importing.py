@@ -77,6 +77,17 @@ class ImportOptions:
         return {**self.reading, "labels": place, "classes": classes}
 
     @classmethod
+    def choose(cls, workspace: Workspace, given: ImportOptions | None) -> ImportOptions:
+        """Return the options that somebody gave, or else those of the workspace's last import, if there was one.
+
+        Raises:
+            StudioError: If ``workspace.json`` can't be read.
+        """
+        if given is not None and given != cls():
+            return given
+        return cls() if workspace.info_if_any() is None else cls.recall(workspace)
+
+    @classmethod
     def recall(cls, workspace: Workspace) -> ImportOptions:
         """Return the options of a workspace's last import.
 
@@ -215,10 +226,12 @@ def store_tables(
         complete = with_classes(complete, before)
         if former is not None and before.get("trial") == options.trial:
             table = _hide_as_before(table, complete, former)
+        _keep_former(workspace.complete_file)
         save_table(workspace.complete_file, complete)
     elif not before.get("demo"):
+        _keep_former(workspace.complete_file)
         workspace.complete_file.unlink(missing_ok=True)
-    _keep_former(workspace)
+    _keep_former(workspace.labels_file)
     save_table(workspace.labels_file, table)
     info = {
         "format": WORKSPACE_FORMAT,
@@ -305,12 +318,13 @@ def _compare(former: LabelTable, table: LabelTable) -> tuple[str, ...]:
     return tuple(line for what, line in said if what) or ("Nothing has changed in the folder.",)
 
 
-def _keep_former(workspace: Workspace) -> None:
-    if workspace.labels_file.exists():
+def _keep_former(path: Path) -> None:
+    """Let a table that is about to be replaced be found beside the new one."""
+    if path.exists():
         stamp = utc_now().replace(":", "").split(".")[0]
-        former = workspace.labels_file.with_name(f"labels-{stamp}.npz")
+        former = path.with_name(f"{path.stem}-{stamp}.npz")
         former.unlink(missing_ok=True)
-        former.hardlink_to(workspace.labels_file)
+        former.hardlink_to(path)
 
 
 def _relative(path: Path, root: Path) -> str:

@@ -42,10 +42,10 @@ def import_into(place: Workspace, options: ImportOptions) -> ImportReport:
 
 
 def run_import(dataset: Path, workspace: Path | None, options: ImportOptions) -> dict[str, Any]:
-    """Import a folder and return what was found."""
+    """Import a folder, as it was the last time unless an option is given, and return what was found."""
     prepare_environment()
     place = locate_workspace(dataset, workspace)
-    report = import_into(place, options)
+    report = import_into(place, ImportOptions.choose(place, options))
     return {
         "workspace": str(place.folder),
         "images": report.table.num_images,

@@ -80,7 +80,7 @@ def launch_studio(
     _refuse_second_server(place)
     if not place.exists:
         note(f"reading images and labels in {place.root}")
-        for line in import_into(place, options).notes:
+        for line in import_into(place, ImportOptions.choose(place, options)).notes:
             note(line)
     elif adoption is None and options != ImportOptions():
         note("the data set is imported already; to read files and labels anew: logicmix-studio import")
