@@ -19,7 +19,7 @@ from scipy.special import logit
 from logicmix_studio.errors import StudioError, writing
 from logicmix_studio.files import read_json, write_json
 from logicmix_studio.formats import NO_LABELS, read_dataset
-from logicmix_studio.images.decode import is_utf8, shown_path
+from logicmix_studio.images.decode import is_utf8, open_file, shown_path
 from logicmix_studio.labels import SHOWN_PROBLEMS, UNKNOWN, LabelTable, Problem, hide_labels, image_id
 from logicmix_studio.review.calibration import LOGIT_LIMIT
 from logicmix_studio.runs import Jobs
@@ -171,7 +171,7 @@ def _digest_contents(workspace: Workspace, table: LabelTable) -> list[str]:
     """Return a digest of each image file's length and first bytes."""
 
     def digest(path: str) -> str:
-        with (workspace.root / path).open("rb") as file:
+        with open_file(workspace.root / path) as file:
             head = file.read(DIGESTED_BYTES)
             return hashlib.blake2b(head + str(os.fstat(file.fileno()).st_size).encode(), digest_size=12).hexdigest()
 

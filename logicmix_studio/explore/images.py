@@ -15,6 +15,7 @@ from PIL import Image
 
 from logicmix_studio.explore.image_query import FoundImages, ImageQuery, JournalIndex, find_images
 from logicmix_studio.explore.similar import Similar
+from logicmix_studio.images.decode import open_file
 from logicmix_studio.labels import POSITIVE, STATE_NAMES, UNKNOWN
 from logicmix_studio.review.proposal_set import ProposalSet, RunScores
 from logicmix_studio.runs import Jobs
@@ -312,7 +313,7 @@ def _words(line: Line, cell: CellChange) -> str:
 def _size(path: Path) -> tuple[int, int] | None:
     """Return width and height from a picture's header; None where the file can't be read."""
     try:
-        with Image.open(path) as image:
+        with open_file(path) as file, Image.open(file) as image:
             width, height = image.size
             is_turned = image.getexif().get(_ORIENTATION, 1) >= _FIRST_TURNED
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
