@@ -23,6 +23,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from logicmix_studio.app.answers import refusal
 from logicmix_studio.environment import assets_folder
 from logicmix_studio.errors import StudioError
 from logicmix_studio.files import replacing
@@ -135,17 +136,17 @@ class Access:
         path, headers = connection.url.path, connection.headers
         may_change = str(connection.scope.get("method", "POST")).upper() not in _SAFE_METHODS
         if not self.is_host_allowed(headers.get("host", "")):
-            return _refuse(421, "this address does not belong to the studio", "open it under 127.0.0.1")
+            return refusal(421, "this address does not belong to the studio", "open it under 127.0.0.1")
         if headers.get("sec-fetch-site") == "cross-site" and (may_change or path != "/"):
-            return _refuse(403, "a foreign page asked for this", "open the studio's own page")
+            return refusal(403, "a foreign page asked for this", "open the studio's own page")
         origin = urlsplit(headers.get("origin", "")).netloc.lower()
         if may_change and "origin" in headers and origin != headers.get("host", "").lower():
-            return _refuse(403, "the request comes from a foreign page", "open the studio's own page")
+            return refusal(403, "the request comes from a foreign page", "open the studio's own page")
         if self.is_logged_in(connection) or path in ("/login", "/favicon.ico"):
             return None
         if not may_change and "text/html" in headers.get("accept", ""):
             return RedirectResponse("/login", status_code=303)
-        return _refuse(401, "you are not logged in", "open /login")
+        return refusal(401, "you are not logged in", "open /login")
 
     def _sign(self, text: str) -> str:
         key = hashlib.sha256(self.secret + (self.password or "").encode()).digest()
@@ -247,10 +248,6 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def _same(given: str, expected: str) -> bool:
     return bool(expected) and hmac.compare_digest(given.encode(), expected.encode())
-
-
-def _refuse(status: int, error: str, hint: str) -> Response:
-    return JSONResponse({"error": error, "hint": hint}, status_code=status)
 
 
 async def _short_body(request: Request) -> bytes:

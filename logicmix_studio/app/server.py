@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from logicmix_studio.app.access import Access, Guard, load_secret, new_token
+from logicmix_studio.app.answers import Answers
 from logicmix_studio.app.media import media_router
 from logicmix_studio.environment import assets_folder, prepare_environment
 from logicmix_studio.errors import StudioError
@@ -83,6 +84,7 @@ def build_app(
     modes = {"ssr_mode": False, "run_history": False, "mcp_server": mcp, "show_error": True}
     gr.mount_gradio_app(app, build_blocks(studio), path="/", **look, **modes)
     app.middleware("http")(_without_other_hosts)
+    app.add_middleware(Answers)
     app.add_middleware(Guard, access=access)
     return app
 
