@@ -126,3 +126,13 @@ def test_pictures_and_successes_pass_as_they_are(client: TestClient, studio: Stu
     sent = {"data": [studio.image_ids[0], studio.class_names[0]]}
     answer = client.post("/gradio_api/run/state", content=json.dumps(sent), headers=JSON)
     assert answer.json()["data"][0] in ("positive", "negative", "unknown")
+
+
+def test_a_page_that_the_server_has_forgotten_sets_nothing(client: TestClient, studio: Studio) -> None:
+    config = client.get("/config").json()
+    (button,) = [one["id"] for one in config["components"] if one["props"].get("value") == "● positive"]
+    (event,) = [one["id"] for one in config["dependencies"] if [button, "click"] in one["targets"]]
+    sent = {"data": [None, studio.class_names[0]], "fn_index": event, "session_hash": "of an earlier server"}
+    answer = client.post("/gradio_api/run/predict", json=sent)
+    assert (answer.status_code, answer.json()["what"]) == (400, "this page is from before the server's last start")
+    assert studio.ledger.seq == 0
