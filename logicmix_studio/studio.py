@@ -242,8 +242,12 @@ class Studio:
 
     @property
     def warnings(self) -> list[str]:
-        """What a person should know of journal and settings, one sentence each: what could not be read, and why."""
-        return self.dataset.warnings
+        """What a person should know of the workspace, one sentence each: what could not be read, and why.
+
+        Of audits once somebody has asked for them.
+        """
+        audits: AuditService | None = self.__dict__.get("audits")
+        return [*self.dataset.warnings, *(audits.warnings if audits is not None else ())]
 
     @property
     def table(self) -> LabelTable:

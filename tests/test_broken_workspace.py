@@ -11,6 +11,7 @@ import pytest
 
 from logicmix_studio.cli.commands import collect_status, describe_status
 from logicmix_studio.errors import StudioError
+from logicmix_studio.review.audit import Scope
 from logicmix_studio.store import Decision, Workspace, load_table, write_json
 from logicmix_studio.studio import Studio
 from logicmix_studio.training.calibrate import fit_calibration
@@ -137,6 +138,25 @@ def test_settings__a_broken_file_takes_no_screen_away_and_is_kept(workspace: Wor
     with Studio(workspace, who="ann") as studio:
         assert studio.warnings == []
         assert studio.overview.speed().goal == 0.7
+
+
+# audits ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"plan": []}', '{"plan": {"draws": 3}, "number": 1}', "MOVED"])
+def test_audits__one_that_cannot_be_read_is_left_out_and_told(workspace: Workspace, text: str) -> None:
+    with Studio(workspace, who="ann") as studio:
+        scope = Scope(sign=1, threshold=0.5)
+        kept = studio.audits.start([scope], who="ann", count=2, seed=1)
+        lost = studio.audits.start([scope], who="ann", count=2, seed=2)
+    file = workspace.audits / f"{lost.number:04d}.json"
+    file.write_text(text.replace("MOVED", (workspace.audits / f"{kept.number:04d}.json").read_text()))
+    with Studio(workspace, who="ann") as studio:
+        use_everything(studio)
+        assert studio.audits.table()["audit"].tolist() == [kept.number]
+        (told,) = studio.warnings
+        assert told.startswith(f"an audit is left out: {file}:")
+        assert studio.audits.start([scope], who="ann", count=2).number == lost.number + 1
 
 
 # runs ------------------------------------------------------------------------

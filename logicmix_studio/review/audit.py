@@ -113,7 +113,7 @@ class AuditPlan:
                 return cls(int(saved["run"]), 0, int(saved["seed"]), 0.0, {}, [], [], old)
             draws, items = [Draw(**one) for one in saved["draws"]], [AuditItem(**one) for one in saved["items"]]
             return cls(**{**saved, "draws": draws, "items": items})
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StudioError(f"an audit cannot be read: {error!r}", "draw a new one") from error
 
 
@@ -143,7 +143,14 @@ class AuditRecords:
         self._ledger = dataset.ledger
         self._folder = dataset.workspace.audits
         self._on_answer = on_answer
-        self._audits = {audit.number: audit for audit in map(_read, sorted(self._folder.glob("*.json")))}
+        self._audits: dict[int, Audit] = {}
+        self.warnings: list[str] = []
+        """What could not be read: such an audit is no evidence, and its cells are free."""
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                self._audits[_number(path)] = _read(path)
+            except StudioError as error:
+                self.warnings.append(f"an audit is left out: {error.what}")
         self._answers: dict[int, dict[int, tuple[int, int]]] = defaultdict(dict)
         with self._ledger.lock:
             for line in self._ledger.lines:
@@ -153,6 +160,10 @@ class AuditRecords:
     def all(self) -> list[Audit]:
         """Return the audits, oldest first."""
         return [self._audits[number] for number in sorted(self._audits)]
+
+    def next_number(self) -> int:
+        """Return the number of the next audit; that of one which can't be read is not given again."""
+        return max((_number(path) for path in self._folder.glob("*.json")), default=0) + 1
 
     def open(self) -> list[Audit]:
         """Return the audits that wait for answers, oldest first."""
@@ -212,11 +223,19 @@ class AuditRecords:
         return True
 
 
+def _number(path: Path) -> int:
+    return int(path.stem) if path.stem.isdecimal() else 0
+
+
 def _read(path: Path) -> Audit:
     saved = read_json(path) or {}
     try:
         plan = AuditPlan.from_json(saved["plan"])
-        given_up = bool(saved.get("given_up", False))
-        return Audit(saved["number"], plan, saved["who"], saved["time"], saved.get("action", ""), given_up)
-    except KeyError as error:
-        raise StudioError(f"{path}: no audit can be read from it", "move the file away") from error
+        who, time, action = (str(saved.get(name, "")) for name in ("who", "time", "action"))
+        if saved["number"] != _number(path) or type(plan.run) is not int:
+            raise ValueError(f"number {saved['number']!r}, run {plan.run!r}")
+        return Audit(_number(path), plan, who, time, action, bool(saved.get("given_up", False)))
+    except StudioError as error:
+        raise StudioError(f"{path}: {error.what}", "move the file away") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise StudioError(f"{path}: no audit can be read from it: {error}", "move the file away") from error

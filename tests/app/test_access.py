@@ -171,7 +171,10 @@ def test_guard__adds_the_security_headers() -> None:
         headers = guarded(make_access("0.0.0.0", "pw")).get(path).headers
         assert "default-src 'self'" in headers["content-security-policy"]
         assert "http" not in headers["content-security-policy"]
+        assert "frame-ancestors 'self'" in headers["content-security-policy"]
+        assert headers["x-frame-options"] == "SAMEORIGIN"
         assert headers["x-content-type-options"] == "nosniff"
+        assert headers["permissions-policy"].startswith("camera=()")
 
 
 def test_login__is_not_asked_for_on_this_machine() -> None:
