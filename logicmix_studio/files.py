@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 from filelock import FileLock, Timeout
 
@@ -63,8 +63,10 @@ def read_json(path: Path) -> dict[str, Any] | None:
         return None
     except json.JSONDecodeError as error:
         raise StudioError(f"{path}:{error.lineno}: not valid JSON: {error.msg}", hint) from error
-    except UnicodeDecodeError as error:
+    except (UnicodeDecodeError, RecursionError) as error:
         raise StudioError(f"{path}: not valid JSON: {error}", hint) from error
+    except OSError as error:
+        raise StudioError(f"{path}: cannot be read: {error.strerror}", hint) from error
     if not isinstance(content, dict):
         raise StudioError(f"{path}: expected a JSON object, got {type(content).__name__}", hint)
     return content
@@ -83,6 +85,31 @@ def take_lock(path: Path) -> FileLock | None:
     except Timeout:
         return None
     return lock
+
+
+def is_number(value: Any) -> TypeGuard[int | float]:
+    """Return whether a value from a JSON file is a finite number.
+
+    Example:
+        >>> is_number(1), is_number(float("nan")), is_number(True), is_number("1")
+        (True, False, False, False)
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+
+
+def is_text(value: Any, most: int) -> TypeGuard[str]:
+    """Return whether a value is a text of at most so many characters that a file can hold.
+
+    Example:
+        >>> is_text("ä", 5), is_text("abc", 2), is_text(chr(0xD800), 5), is_text(1, 5)
+        (True, False, False, False)
+    """
+    if not isinstance(value, str) or len(value) > most:
+        return False
+    try:
+        return value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:  # half a pair of UTF-16
+        return False
 
 
 def plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from scipy.special import logit
 from logicmix_studio.errors import StudioError, writing
 from logicmix_studio.files import read_json, write_json
 from logicmix_studio.formats import NO_LABELS, read_dataset
-from logicmix_studio.images.decode import is_utf8, shown_path
+from logicmix_studio.images.decode import is_utf8, open_file, shown_path
 from logicmix_studio.labels import SHOWN_PROBLEMS, UNKNOWN, LabelTable, Problem, hide_labels, image_id
 from logicmix_studio.review.calibration import LOGIT_LIMIT
 from logicmix_studio.runs import Jobs
 from logicmix_studio.store import Workspace, align_cells, load_labels, save_table, utc_now, with_classes
-from logicmix_studio.store.journal import Line, read_journal
+from logicmix_studio.store.journal import read_journal
+from logicmix_studio.store.line import Line
 from logicmix_studio.store.workspace import WORKSPACE_FORMAT
 from logicmix_studio.training.run_folder import RunFolder
 
@@ -73,6 +75,17 @@ class ImportOptions:
             classes = _relative(Path(classes), root)
         place = str(labels) if labels == NO_LABELS else labels and _relative(labels, root)
         return {**self.reading, "labels": place, "classes": classes}
+
+    @classmethod
+    def choose(cls, workspace: Workspace, given: ImportOptions | None) -> ImportOptions:
+        """Return the options that somebody gave, or else those of the workspace's last import, if there was one.
+
+        Raises:
+            StudioError: If ``workspace.json`` can't be read.
+        """
+        if given is not None and given != cls():
+            return given
+        return cls() if workspace.info_if_any() is None else cls.recall(workspace)
 
     @classmethod
     def recall(cls, workspace: Workspace) -> ImportOptions:
@@ -146,10 +159,11 @@ def _store_scores(workspace: Workspace, table: LabelTable, scores: NDArray[np.fl
     logits = np.clip(logit(scores), -LOGIT_LIMIT, LOGIT_LIMIT).astype(np.float16)
     for info in [info for info in jobs.list() if info.is_imported][-1:]:
         folder = RunFolder(info.folder)
-        snapshot = folder.snapshot()
-        ids, class_names = snapshot.image_ids.tolist(), snapshot.class_names.tolist()
-        if np.array_equal(align_cells(folder.logits(), ids, class_names, table, np.nan), logits, equal_nan=True):
-            return
+        with suppress(StudioError):  # what can't be read any more is not the same
+            snapshot = folder.snapshot()
+            ids, class_names = snapshot.image_ids.tolist(), snapshot.class_names.tolist()
+            if np.array_equal(align_cells(folder.logits(), ids, class_names, table, np.nan), logits, equal_nan=True):
+                return
     jobs.adopt(logits, name=name, root=workspace.root, table=table)
 
 
@@ -157,7 +171,7 @@ def _digest_contents(workspace: Workspace, table: LabelTable) -> list[str]:
     """Return a digest of each image file's length and first bytes."""
 
     def digest(path: str) -> str:
-        with (workspace.root / path).open("rb") as file:
+        with open_file(workspace.root / path) as file:
             head = file.read(DIGESTED_BYTES)
             return hashlib.blake2b(head + str(os.fstat(file.fileno()).st_size).encode(), digest_size=12).hexdigest()
 
@@ -212,10 +226,12 @@ def store_tables(
         complete = with_classes(complete, before)
         if former is not None and before.get("trial") == options.trial:
             table = _hide_as_before(table, complete, former)
+        _keep_former(workspace.complete_file)
         save_table(workspace.complete_file, complete)
     elif not before.get("demo"):
+        _keep_former(workspace.complete_file)
         workspace.complete_file.unlink(missing_ok=True)
-    _keep_former(workspace)
+    _keep_former(workspace.labels_file)
     save_table(workspace.labels_file, table)
     info = {
         "format": WORKSPACE_FORMAT,
@@ -302,12 +318,13 @@ def _compare(former: LabelTable, table: LabelTable) -> tuple[str, ...]:
     return tuple(line for what, line in said if what) or ("Nothing has changed in the folder.",)
 
 
-def _keep_former(workspace: Workspace) -> None:
-    if workspace.labels_file.exists():
+def _keep_former(path: Path) -> None:
+    """Let a table that is about to be replaced be found beside the new one."""
+    if path.exists():
         stamp = utc_now().replace(":", "").split(".")[0]
-        former = workspace.labels_file.with_name(f"labels-{stamp}.npz")
+        former = path.with_name(f"{path.stem}-{stamp}.npz")
         former.unlink(missing_ok=True)
-        former.hardlink_to(workspace.labels_file)
+        former.hardlink_to(path)
 
 
 def _relative(path: Path, root: Path) -> str:

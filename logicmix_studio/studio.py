@@ -203,23 +203,24 @@ class Studio:
     ) -> Self:
         """Open the studio on a folder of images, importing it first where that has not been done.
 
+        A table that is lost is imported anew as it was the last time. Nothing is written with ``read_only``.
+
         Args:
             root: The data set's folder.
             workspace: Another place for the workspace than ``root/.logicmix``.
             who: The person on whose behalf to decide; the system's user unless given.
             read_only: Look only: works while a server holds the workspace.
-            options: How to import.
+            options: How to import; as the last time unless given.
             progress: Called as an import goes on.
 
         Raises:
-            StudioError: If the folder can't be read or another process holds the workspace.
+            StudioError: If the folder can't be read, another process holds the workspace, or with ``read_only`` nothing
+                has been imported.
         """
         prepare_environment()
         place = locate_workspace(Path(root), None if workspace is None else Path(workspace))
-        if not place.exists:
-            if read_only:
-                place.info()
-            import_dataset(place, options or ImportOptions(), progress)
+        if not (place.exists or read_only):
+            import_dataset(place, ImportOptions.choose(place, options), progress)
         return cls(place, who=who, read_only=read_only)
 
     # what is known -----------------------------------------------------------
@@ -238,6 +239,15 @@ class Studio:
     def info(self) -> dict[str, Any]:
         """The file ``workspace.json``."""
         return self.dataset.info
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know of the workspace, one sentence each: what could not be read, and why.
+
+        Of audits once somebody has asked for them.
+        """
+        audits: AuditService | None = self.__dict__.get("audits")
+        return [*self.dataset.warnings, *(audits.warnings if audits is not None else ())]
 
     @property
     def table(self) -> LabelTable:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from logicmix_studio.cli.commands import collect_status, run_import
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats import NO_LABELS
 from logicmix_studio.importing import ImportOptions, import_dataset, store_tables
 from logicmix_studio.labels import LabelTable
-from logicmix_studio.store import Dataset, Decision, Ledger, load_table, locate_workspace, save_table
+from logicmix_studio.store import Dataset, Decision, Ledger, Workspace, load_table, locate_workspace, save_table
 from logicmix_studio.studio import Studio
 
 
@@ -123,11 +124,14 @@ def test_complete_labels_of_another_import_are_refused(photos: Path) -> None:
         Dataset(place, read_only=True)
 
 
-def test_import_without_a_trial_forgets_an_earlier_trials_truth(photos: Path) -> None:
+def test_import_without_a_trial_puts_an_earlier_trials_truth_aside(photos: Path) -> None:
     place = locate_workspace(photos)
     import_dataset(place, ImportOptions(known_proportion=0.5))
+    truth = place.complete_file.read_bytes()
     import_dataset(place, ImportOptions())
     assert not place.complete_file.exists()
+    (kept,) = place.complete_file.parent.glob("complete-*.npz")
+    assert kept.read_bytes() == truth
 
 
 def test_a_new_import_mends_a_broken_table(photos: Path) -> None:
@@ -163,6 +167,59 @@ def test_again_uses_the_options_of_the_first_time(photos: Path, tmp_path: Path) 
         assert studio.class_names == ("cat", "dog", "fox")
         assert studio.table.paths == ("a.png", "b.png", "c.png", "d.png")
         assert studio.info["bad_images"]
+
+
+def lose_the_table_of_a_trial(photos: Path) -> tuple[Workspace, LabelTable]:
+    """Import as defaults would not, lose the imported table and return what it was."""
+    (photos / "labels.csv").rename(photos / "truth.csv")
+    (photos / "other.csv").write_text("image,bird\na.png,1\n")
+    place = locate_workspace(photos)
+    import_dataset(place, ImportOptions(labels=photos / "truth.csv", known_proportion=0.5, seed=1))
+    table = load_table(place.labels_file)
+    place.labels_file.unlink()
+    return place, table
+
+
+def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def test_reading_never_imports(photos: Path) -> None:
+    lose_the_table_of_a_trial(photos)
+    before = contents(photos)
+    with pytest.raises(StudioError, match=r"labels\.npz is missing"):
+        Studio.open(photos, read_only=True)
+    with pytest.raises(StudioError, match=r"labels\.npz is missing"):
+        collect_status(photos, None)
+    assert contents(photos) == before
+
+
+def test_status_writes_nothing(photos: Path) -> None:
+    with Studio.open(photos) as studio:
+        studio.decide(studio.image_ids[0], "dog", -1)
+    place = locate_workspace(photos)
+    place.journal_file.write_bytes(place.journal_file.read_bytes() + b"not finished")
+    place.settings_file.write_text("broken")
+    before = contents(photos)
+    assert len(collect_status(photos, None)["warnings"]) == 2
+    assert contents(photos) == before
+
+
+def test_a_lost_table_is_imported_as_it_was(photos: Path) -> None:
+    place, table = lose_the_table_of_a_trial(photos)
+    truth = load_table(place.complete_file)
+    with Studio.open(photos) as studio:
+        assert studio.class_names == ("dog", "cat")
+        np.testing.assert_array_equal(studio.states, table.states)
+        np.testing.assert_array_equal(studio.complete, truth.states)
+
+
+def test_import_without_options_reads_as_the_last_time(photos: Path) -> None:
+    place, table = lose_the_table_of_a_trial(photos)
+    assert run_import(photos, None, ImportOptions())["classes"] == 2
+    np.testing.assert_array_equal(load_table(place.labels_file).states, table.states)
+    assert run_import(photos, None, ImportOptions(labels=photos / "other.csv"))["classes"] == 1
 
 
 def test_again_after_the_folder_was_moved(photos: Path) -> None:

@@ -108,6 +108,66 @@ def test_journal__replay_of_a_torn_file_gives_a_prefix(sequence: list[tuple[Any,
     assert_same(at_the_time, Ledger(make_table(), survived))
 
 
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(sequence=actions, place=st.integers(0, 2**31), byte=st.integers(0, 255))
+def test_journal__a_changed_byte_anywhere_loses_its_line_alone_and_says_so(
+    sequence: list[tuple[Any, ...]], place: int, byte: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        _, path = play(Path(folder), sequence)
+        whole = {line.seq: line for line in read_journal(path)}
+        data = bytearray(path.read_bytes())
+        if not data:
+            return
+        data[place % len(data)] = byte
+        path.write_bytes(data)
+        problems: list[str] = []
+        survived = list(read_journal(path, problems))
+        journal = Journal(path)
+        ledger = Ledger(make_table(), survived, journal)
+        written = ledger.note("on we go", who="ada", origin="python").line
+        journal.close()
+        again = list(read_journal(path))
+    assert [line == whole[line.seq] for line in survived] == [True] * len(survived)
+    lost = whole.keys() - {line.seq for line in survived}
+    assert len(lost) <= 2  # two where the byte was the line break between them
+    assert bool(problems) == bool(lost)
+    assert again == [*survived, written]
+
+
+odd = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(st.characters(categories=None))
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    answer=answers,
+    score=odd,
+    run=st.integers(-2, 40_000) | odd,
+    who=odd,
+    note=odd,
+    extra=st.dictionaries(st.sampled_from(["audit", "said", "image", "class", "ms", "withdrawn"]), odd),
+)
+def test_decide__what_is_accepted_can_be_replayed_and_what_is_not_is_refused_in_words(
+    answer: tuple[int, int, str, int], score: Any, run: Any, who: Any, note: Any, extra: dict[str, Any]
+) -> None:
+    row, column, word, state = answer
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "journal.jsonl"
+        journal = Journal(path)
+        ledger = Ledger(make_table(), journal=journal)
+        decision = Decision(ledger.table.image_ids[row], CLASS_NAMES[column], state, word, score)
+        try:
+            ledger.decide([decision], who=who, origin="python", run=run, note=note, extra=extra)
+        except StudioError:
+            assert path.read_bytes() == b""
+        journal.close()
+        problems: list[str] = []
+        again = Ledger(make_table(), read_journal(path, problems))
+    assert problems == []
+    assert again.lines == ledger.lines
+    assert_same(ledger, again)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(sequence=actions)
 def test_journal__lines_read_twice_change_nothing(sequence: list[tuple[Any, ...]]) -> None:

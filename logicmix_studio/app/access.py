@@ -24,6 +24,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from logicmix_studio.app.answers import refusal
 from logicmix_studio.environment import assets_folder
 from logicmix_studio.errors import StudioError
 from logicmix_studio.files import read_json, replacing, write_json
@@ -57,6 +58,8 @@ _HEADERS: Final = {
     "connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
     "form-action 'self'; frame-ancestors 'self'",
     "x-content-type-options": "nosniff",
+    "x-frame-options": "SAMEORIGIN",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "referrer-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
@@ -168,24 +171,24 @@ class Access:
         path, headers = connection.url.path, connection.headers
         may_change = str(connection.scope.get("method", "POST")).upper() not in _SAFE_METHODS
         if not self.is_host_allowed(headers.get("host", "")):
-            return _refuse(421, "this address does not belong to the studio", "open it under 127.0.0.1")
+            return refusal(421, "this address does not belong to the studio", "open it under 127.0.0.1")
         if headers.get("sec-fetch-site") == "cross-site" and (may_change or path != "/"):
-            return _refuse(403, "a foreign page asked for this", "open the studio's own page")
+            return refusal(403, "a foreign page asked for this", "open the studio's own page")
         origin = urlsplit(headers.get("origin", "")).netloc.lower()
         if may_change and "origin" in headers and origin != headers.get("host", "").lower():
-            return _refuse(403, "the request comes from a foreign page", "open the studio's own page")
+            return refusal(403, "the request comes from a foreign page", "open the studio's own page")
         if path.startswith(_CLOSED):
-            return _refuse(404, "the studio has nothing there", "nothing is uploaded or passed on here")
+            return refusal(404, "the studio has nothing there", "nothing is uploaded or passed on here")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-            return _refuse(413, "the request is too long", f"send {MAX_BODY_BYTES:,} bytes at the most")
+            return refusal(413, "the request is too long", f"send {MAX_BODY_BYTES:,} bytes at the most")
         if self.users is None or path in ("/login", "/favicon.ico"):
             return None
         if self.is_program(connection) or self.user_of(connection) is not None:
             return None
         if not may_change and "text/html" in headers.get("accept", ""):
             return RedirectResponse("/login", status_code=303)
-        return _refuse(401, "you are not logged in", "open /login")
+        return refusal(401, "you are not logged in", "open /login")
 
     def _sign(self, text: str) -> str:
         return base64.urlsafe_b64encode(hmac.digest(self.secret, text.encode(), "sha256")).decode().rstrip("=")
@@ -319,10 +322,6 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def _same(given: str, expected: str) -> bool:
     return bool(expected) and hmac.compare_digest(given.encode(), expected.encode())
-
-
-def _refuse(status: int, error: str, hint: str) -> Response:
-    return JSONResponse({"error": error, "hint": hint}, status_code=status)
 
 
 def _limited(receive: Receive) -> Receive:

@@ -12,6 +12,7 @@ from typing import Any, Final, get_type_hints
 
 import gradio as gr
 import pandas as pd
+from pydantic import TypeAdapter, ValidationError
 
 from logicmix_studio.app.page import event, owners_only, person
 from logicmix_studio.errors import StudioError
@@ -172,10 +173,14 @@ def _endpoint(
         parameters.append(inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, default=None))
     parameters = [one.replace(kind=one.POSITIONAL_OR_KEYWORD, annotation=hints[one.name]) for one in parameters]
     signature = inspect.Signature(parameters, return_annotation=Any)
+    forms = {one.name: TypeAdapter(hints[one.name]) for one in parameters if one.name != "request"}
 
     @event
     def call(*values: Any, **named: Any) -> Any:
         given = signature.bind(*values, **named).arguments
+        for one, form in forms.items():
+            if one in given:
+                given[one] = _checked(one, given[one], form)
         if has_caller:
             given["caller"] = person(studio, given.pop("request", None))
         return plain((limit(find()) if limit else find())(**given))
@@ -183,6 +188,16 @@ def _endpoint(
     call.__name__, call.__doc__, call.__annotations__ = name, model.__doc__, hints
     call.__signature__ = signature  # type: ignore[attr-defined]  # what Gradio describes the function by
     return call
+
+
+def _checked(name: str, value: Any, form: TypeAdapter[Any]) -> Any:
+    """Return a value in the type that a function takes; a `StudioError` where it is of another."""
+    try:
+        return form.validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = "".join(f"[{part!r}]" for part in first["loc"])
+        raise StudioError(f"{name}{place} is {first['input']!r:.60}", first["msg"]) from None
 
 
 def _receipt_facts(receipt: Receipt) -> dict[str, Any]:

@@ -6,8 +6,9 @@ import hashlib
 from typing import Final
 
 from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from logicmix_studio.app.answers import refusal
 from logicmix_studio.environment import assets_folder
 from logicmix_studio.errors import StudioError
 from logicmix_studio.images.decode import UnreadableImage
@@ -75,7 +76,7 @@ def media_router(studio: Studio) -> APIRouter:
         except UnreadableImage as error:
             return broken_picture(error)
         except StudioError as error:
-            return JSONResponse({"error": error.what, "hint": error.hint}, status_code=404)
+            return refusal(404, error.what, error.hint)
 
     return routes
 

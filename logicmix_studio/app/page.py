@@ -15,6 +15,7 @@ import gradio as gr
 from gradio.context import LocalContext
 
 from logicmix_studio.app.access import PERSON_COOKIE, PERSON_HEADER, ROLE_HEADER, clean_name
+from logicmix_studio.app.answers import note_call
 from logicmix_studio.errors import StudioError
 from logicmix_studio.studio import Studio
 
@@ -104,9 +105,11 @@ def event(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def handler(*args: P.args, **kwargs: P.kwargs) -> R:
+        note_call()
         try:
             return function(*args, **kwargs)
         except StudioError as error:
+            note_call(error)
             text = ": ".join(filter(None, (error.what, error.hint)))
             raise gr.Error(html.escape(text, quote=False), print_exception=False) from error
 
@@ -118,6 +121,7 @@ def server_function(function: Callable[P, dict[str, Any]]) -> Callable[P, dict[s
 
     @functools.wraps(function)
     def answer(*args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
+        note_call()
         try:
             return function(*args, **kwargs)
         except StudioError as error:

@@ -20,6 +20,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from logicmix_studio.app.access import Access, EndedSessions, Guard, is_loopback, load_secret, new_token, with_headers
+from logicmix_studio.app.answers import Answers
 from logicmix_studio.app.media import media_router
 from logicmix_studio.environment import assets_folder, prepare_environment
 from logicmix_studio.errors import StudioError
@@ -91,6 +92,7 @@ def build_app(
     modes = {"ssr_mode": False, "run_history": False, "mcp_server": mcp, "show_error": True}
     gr.mount_gradio_app(app, build_blocks(studio), path="/", **look, **modes)
     app.add_middleware(_Front)
+    app.add_middleware(Answers)
     app.add_middleware(Guard, access=access)
     return app
 

@@ -43,10 +43,10 @@ def import_into(place: Workspace, options: ImportOptions) -> ImportReport:
 
 
 def run_import(dataset: Path, workspace: Path | None, options: ImportOptions) -> dict[str, Any]:
-    """Import a folder and return what was found."""
+    """Import a folder, as it was the last time unless an option is given, and return what was found."""
     prepare_environment()
     place = locate_workspace(dataset, workspace)
-    report = import_into(place, options)
+    report = import_into(place, ImportOptions.choose(place, options))
     return {
         "workspace": str(place.folder),
         "images": report.table.num_images,
@@ -177,6 +177,7 @@ def collect_status(dataset: Path, workspace: Path | None) -> dict[str, Any]:
     return {
         "name": studio.name,
         "workspace": str(studio.workspace.folder),
+        "warnings": studio.warnings,
         "images": studio.table.num_images,
         "classes": {
             name: {
@@ -207,7 +208,8 @@ def describe_status(status: Mapping[str, Any]) -> str:
     known = f"known: {status['known_proportion']:.2%} of the cells; {decisions} in the journal"
     where += f"; its FiftyOne database: {status['database']}" if status["database"] else ""
     runs = map(describe_run, status["runs"])
-    return "\n".join([known, *runs, *_chosen(status), where])
+    warnings = (f"! {warning}" for warning in status["warnings"])
+    return "\n".join([*warnings, known, *runs, *_chosen(status), where])
 
 
 def users_of(dataset: Path, workspace: Path | None) -> Users:

@@ -179,7 +179,8 @@ def import_(
 ) -> None:
     """Read images and labels into a workspace.
 
-    Run it again after images or labels were added: decisions stay, and win over the import.
+    Run it again after images or labels were added: decisions stay, and win over the import. Without options the files are
+    read as they were the last time.
     """
     from logicmix_studio.cli import commands
     from logicmix_studio.importing import ImportOptions

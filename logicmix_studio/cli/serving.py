@@ -79,7 +79,7 @@ def launch_studio(
     _refuse_second_server(place)
     if not place.exists:
         note(f"reading images and labels in {place.root}")
-        for line in import_into(place, options).notes:
+        for line in import_into(place, ImportOptions.choose(place, options)).notes:
             note(line)
     elif adoption is None and options != ImportOptions():
         note("the data set is imported already; to read files and labels anew: logicmix-studio import")
@@ -147,6 +147,8 @@ def _opened(place: Workspace, serving: Serving) -> Iterator[Studio]:
         counts = {"image": studio.table.num_images, "class": studio.table.num_classes}
         counts["journal line"] = len(studio.ledger.lines)
         say(f"{studio.name}: {', '.join(counted(number, noun) for noun, number in counts.items())}")
+        for warning in studio.warnings:
+            say(f"! {warning}")
         yield studio
 
 

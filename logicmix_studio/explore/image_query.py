@@ -92,7 +92,7 @@ class JournalIndex:
             self._undone.add(line.of)
         elif line.kind == "redo":
             self._undone.discard(line.of)
-        who = line.who if line.of is None else self._ledger.line(line.of).who
+        who = (self._ledger.target(line) or line).who
         if line.cells and who not in self._people:
             self._people.append(who)
         for cell in line.cells:

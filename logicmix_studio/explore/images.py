@@ -13,8 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
+from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_query import FoundImages, ImageQuery, JournalIndex, find_images
 from logicmix_studio.explore.similar import Similar
+from logicmix_studio.images.decode import open_file
 from logicmix_studio.labels import POSITIVE, STATE_NAMES, UNKNOWN
 from logicmix_studio.review.proposal_set import ProposalSet, RunScores
 from logicmix_studio.runs import Jobs
@@ -22,6 +24,8 @@ from logicmix_studio.store import NEVER, CellChange, Dataset, Decision, Line, Re
 
 PAGE: Final = 60
 """Images of a page."""
+MOST_UNASKED: Final = 100
+"""Cells that are set at once without a person having confirmed their number."""
 TILE_CELLS: Final = 6
 """Cells that a tile names."""
 VIEWS_KEPT: Final = 12
@@ -237,17 +241,34 @@ class ImageService:
             return plan
 
     def set_cells(
-        self, plan: BulkPlan, *, who: str, overwrite: bool = False, action_id: str | None = None
+        self,
+        plan: BulkPlan,
+        *,
+        who: str,
+        overwrite: bool = False,
+        expected: int | None = None,
+        action_id: str | None = None,
     ) -> tuple[BulkPlan, Receipt]:
         """Do what a plan says, as one journal line and one undo; return what held at that moment, and the receipt.
 
-        Cells that are known otherwise are changed only with ``overwrite``.
+        Args:
+            plan: What the person looked at.
+            who: The person.
+            overwrite: Whether cells that are known otherwise are changed, too.
+            expected: How many cells the person was told; needed for more than :data:`MOST_UNASKED`.
+            action_id: The same id twice is one action.
+
+        Raises:
+            StudioError: If the number of cells is another than expected, or needs to be named.
         """
         ledger = self._dataset.ledger
         with ledger.lock:
+            if action_id is not None and (line := ledger.find(action_id)) is not None:
+                return plan, Receipt(line=line, repeated=True)
             images = (*plan.unknown, *plan.known, *plan.same, *plan.changed)
             now = self.plan_set(images, plan.class_name, plan.state, plan.seen)
             chosen = (*now.unknown, *(now.known if overwrite else ()))
+            _check_number(len(chosen), expected)
             decisions = [Decision(image_id, plan.class_name, plan.state) for image_id in chosen]
             return now, ledger.decide(decisions, who=who, origin="browse", action_id=action_id)
 
@@ -309,10 +330,20 @@ def _words(line: Line, cell: CellChange) -> str:
     return said.get(cell.answer, f"set to {name}")
 
 
+def _check_number(num_cells: int, expected: int | None) -> None:
+    """Refuse a change of another number of cells than a person was told, or of many that nobody named."""
+    if expected is None and num_cells > MOST_UNASKED:
+        told = f"{num_cells:,} cells would be written, more than {MOST_UNASKED}"
+        raise StudioError(told, f"name their number to confirm: expected={num_cells}")
+    if expected is not None and num_cells != expected:
+        told = f"{num_cells:,} cells would be written, {expected:,} were named"
+        raise StudioError(told, "look at the new number and confirm again")
+
+
 def _size(path: Path) -> tuple[int, int] | None:
     """Return width and height from a picture's header; None where the file can't be read."""
     try:
-        with Image.open(path) as image:
+        with open_file(path) as file, Image.open(file) as image:
             width, height = image.size
             is_turned = image.getexif().get(_ORIENTATION, 1) >= _FIRST_TURNED
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):

@@ -254,15 +254,15 @@ class LabelService:
 
     def _see(self, line: Line) -> None:
         """Follow the journal: what a person labelled last, and what was left partly unknown."""
-        said = line if line.of is None else self._dataset.ledger.line(line.of)
-        row = self._row(said)
-        if row is None:
+        said = self._dataset.ledger.target(line)
+        row = None if said is None else self._row(said)
+        if said is None or row is None:
             return
         self._recent[said.who].pop(row, None)
         self._passed[said.who].discard(row)
         if line.kind != "undo":
             self._recent[said.who][row] = None
-            if said.extra["rest"] == "unknown":
+            if said.extra.get("rest") == "unknown":
                 self._passed[said.who].add(row)
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from logicmix_studio.errors import StudioError
 from logicmix_studio.review.proposal_set import ProposalSet
 from logicmix_studio.runs import Jobs
-from logicmix_studio.training.run_folder import Snapshot
+from logicmix_studio.training.run_folder import ARRAY_ERRORS, Snapshot
 
 BLOCK = 8192
 RUNS_KEPT = 2
@@ -87,7 +87,7 @@ def _load(folder: Path) -> Features | None:
     try:
         vectors = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
         image_ids = Snapshot.load(folder / "snapshot.npz").image_ids.tolist()
-    except (OSError, ValueError, StudioError):
+    except (StudioError, *ARRAY_ERRORS):
         return None
     if vectors.ndim != 2 or len(vectors) != len(image_ids):
         return None

@@ -14,6 +14,7 @@ from PIL import Image
 
 from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.request import ReadRequest
+from logicmix_studio.images.decode import open_file
 from logicmix_studio.labels import POSITIVE, UNKNOWN, LabelTable, TableBuilder
 
 Kind = Literal["negatives", "splits", "classes", "sources", "pseudo-positives", "pseudo-negatives", "runs", "not kept"]
@@ -75,7 +76,7 @@ class Cells:
         if self.root is None:
             return None
         try:
-            with Image.open(self.root / path) as image:
+            with open_file(self.root / path) as file, Image.open(file) as image:
                 return image.size
         except (OSError, Image.DecompressionBombError):
             return None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 from PIL import Image, ImageOps, features
@@ -35,6 +36,13 @@ MAX_PIXELS: Final = 300_000_000
 Progress = Callable[[int, int, str], None]
 """Called with (done, total, message) while something long goes on."""
 
+_ODD_KINDS: Final = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 _DEEP_GREY: Final = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _CHECK_BLOCK: Final = 256
 _DECODER_ERRORS: Final = (
@@ -70,6 +78,23 @@ class ImageScan:
     """All other files, sorted by their path."""
 
 
+def open_file(path: Path) -> BinaryIO:
+    """Open an image's file. A pipe, a device or a folder in its place is never waited for.
+
+    Raises:
+        OSError: If it is missing, can't be read, or is no file.
+    """
+    mode = path.stat().st_mode
+    # A pipe may take the file's place right now: without O_NONBLOCK opening it would wait for a writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC) if stat.S_ISREG(mode) else None
+    if descriptor is None or not stat.S_ISREG(mode := os.fstat(descriptor).st_mode):
+        if descriptor is not None:
+            os.close(descriptor)
+        kind = next((words for is_kind, words in _ODD_KINDS if is_kind(mode)), "something else")
+        raise OSError(f"this is {kind}, no file")
+    return os.fdopen(descriptor, "rb")
+
+
 def open_rgb(path: Path, at_least: int | None = None) -> Image.Image:
     """Decode one image to 8-bit RGB, turned upright as its EXIF data says.
 
@@ -87,7 +112,7 @@ def open_rgb(path: Path, at_least: int | None = None) -> Image.Image:
     # Pillow warns from 89 megapixels on and refuses from 179: our own limit below takes its place.
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     try:
-        with Image.open(path) as image:
+        with open_file(path) as file, Image.open(file) as image:
             return _to_upright_rgb(image, path, at_least)
     except UnreadableImage:
         raise

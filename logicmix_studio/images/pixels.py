@@ -58,9 +58,9 @@ def _decode(path: Path, size: int) -> Tensor:
 
 
 def _is_small_file(path: Path) -> bool:
-    """Tell whether a scaled decode would not pay; a missing file is left to Pillow's error."""
+    """Tell whether a scaled decode would not pay; what is missing or no file is left to `open_rgb`'s error."""
     try:
-        return 0 < os.path.getsize(path) <= _LARGE_FILE
+        return path.is_file() and 0 < os.path.getsize(path) <= _LARGE_FILE
     except OSError:
         return False
 

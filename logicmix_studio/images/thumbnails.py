@@ -43,13 +43,13 @@ def version_of(path: Path) -> str:
     """Return a short text that changes when the file does, for an ETag or an address: its size and time of change.
 
     Raises:
-        UnreadableImage: If the file is missing.
+        UnreadableImage: If there is no file.
     """
     try:
-        stat = path.stat()
+        found = path.stat()
     except OSError as error:
         raise UnreadableImage(path, "there is no such file") from error
-    return f"{stat.st_size:x}-{stat.st_mtime_ns:x}"
+    return f"{found.st_size:x}-{found.st_mtime_ns:x}"
 
 
 def _copy(path: Path, max_side: int, cache_dir: Path, image_id: str, quality: int) -> bytes:

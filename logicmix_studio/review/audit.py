@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -113,7 +113,7 @@ class AuditPlan:
                 return cls(int(saved["run"]), 0, int(saved["seed"]), 0.0, {}, [], [], old)
             draws, items = [Draw(**one) for one in saved["draws"]], [AuditItem(**one) for one in saved["items"]]
             return cls(**{**saved, "draws": draws, "items": items})
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StudioError(f"an audit cannot be read: {error!r}", "draw a new one") from error
 
 
@@ -143,7 +143,14 @@ class AuditRecords:
         self._ledger = dataset.ledger
         self._folder = dataset.workspace.audits
         self._on_answer = on_answer
-        self._audits = {audit.number: audit for audit in map(_read, sorted(self._folder.glob("*.json")))}
+        self._audits: dict[int, Audit] = {}
+        self.warnings: list[str] = []
+        """What could not be read: such an audit is no evidence, and its cells are free."""
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                self._audits[_number(path)] = _read(path)
+            except StudioError as error:
+                self.warnings.append(f"an audit is left out: {error.what}")
         self._answers: dict[int, dict[int, tuple[int, int]]] = defaultdict(dict)
         with self._ledger.lock:
             for line in self._ledger.lines:
@@ -153,6 +160,10 @@ class AuditRecords:
     def all(self) -> list[Audit]:
         """Return the audits, oldest first."""
         return [self._audits[number] for number in sorted(self._audits)]
+
+    def next_number(self) -> int:
+        """Return the number of the next audit; that of one which can't be read is not given again."""
+        return max((_number(path) for path in self._folder.glob("*.json")), default=0) + 1
 
     def open(self) -> list[Audit]:
         """Return the audits that wait for answers, oldest first."""
@@ -196,29 +207,35 @@ class AuditRecords:
 
     def _see(self, line: Line) -> bool:
         """Take note of a journal line; return whether it gives an audit's answer or takes one back."""
-        if line.kind in ("undo", "redo") and line.of is not None:
-            about, counts = self._ledger.line(line.of), line.kind == "redo"
-        elif "withdrawn" in line.extra:  # in older journals some answers were notes, and notes took them back
-            about, counts = self._ledger.line(int(line.extra["withdrawn"])), bool(line.extra.get("again"))
-        else:
-            about, counts = line, True
-        if "audit" not in about.extra or "said" not in about.extra:
+        about, counts = self._ledger.target(line), line.kind != "undo"
+        if "withdrawn" in line.extra:  # in older journals some answers were notes, and notes took them back
+            about = self._ledger.target(replace(line, of=line.extra["withdrawn"]))
+            counts = bool(line.extra.get("again"))
+        if about is None or "audit" not in about.extra or "said" not in about.extra:
             return False
         place = about.cells[0][:2] if about.cells else (about.extra["image"], about.extra["class"])
-        cell, answers = flat_index(self._ledger, *place), self._answers[int(about.extra["audit"])]
+        cell, answers = flat_index(self._ledger, *place), self._answers[about.extra["audit"]]
         if counts:
-            answers[cell] = (int(about.extra["said"]), about.seq)
+            answers[cell] = (about.extra["said"], about.seq)
         elif answers.get(cell, (0, 0))[1] == about.seq:
             del answers[cell]
         answers.pop(-1, None)
         return True
 
 
+def _number(path: Path) -> int:
+    return int(path.stem) if path.stem.isdecimal() else 0
+
+
 def _read(path: Path) -> Audit:
     saved = read_json(path) or {}
     try:
         plan = AuditPlan.from_json(saved["plan"])
-        given_up = bool(saved.get("given_up", False))
-        return Audit(saved["number"], plan, saved["who"], saved["time"], saved.get("action", ""), given_up)
-    except KeyError as error:
-        raise StudioError(f"{path}: no audit can be read from it", "move the file away") from error
+        who, time, action = (str(saved.get(name, "")) for name in ("who", "time", "action"))
+        if saved["number"] != _number(path) or type(plan.run) is not int:
+            raise ValueError(f"number {saved['number']!r}, run {plan.run!r}")
+        return Audit(_number(path), plan, who, time, action, bool(saved.get("given_up", False)))
+    except StudioError as error:
+        raise StudioError(f"{path}: {error.what}", "move the file away") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise StudioError(f"{path}: no audit can be read from it: {error}", "move the file away") from error

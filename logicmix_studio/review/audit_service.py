@@ -103,6 +103,11 @@ class AuditService:
             return reliability_curve(np.zeros(0), np.zeros(0, dtype=np.int8))
         return reliability_curve(scores.scores[scores.heldout], states[scores.heldout])
 
+    @property
+    def warnings(self) -> list[str]:
+        """Audits that could not be read, one sentence each."""
+        return self._records.warnings
+
     # audits ------------------------------------------------------------------
 
     def table(self) -> pd.DataFrame:
@@ -146,7 +151,7 @@ class AuditService:
                     return audit
             seed = secrets.randbelow(2**32) if seed is None else seed
             plan = self._plan(scopes, count, seed)
-            number = max((audit.number for audit in self._records.all()), default=0) + 1
+            number = self._records.next_number()
             audit = Audit(number, plan, who, utc_now(), action_id or "")
             self._records.save(audit)
             words = f"audit {number} started: {len(plan.items):,} questions, {_what(audit)}, run {plan.run}"

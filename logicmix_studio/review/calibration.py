@@ -55,7 +55,7 @@ def read_calibration(saved: Mapping[str, Any] | None) -> Calibration:
         if "raw" in saved:
             return Calibration(*(tuple(float(value) for value in saved[key]) for key in ("raw", "calibrated")))
         lines = [(float(saved[side]["slope"]), float(saved[side]["intercept"])) for side in ("positive", "negative")]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise StudioError(f"A calibration lacks a number: {error!r}.", _REMEDY) from error
     return _of_lines(*lines)
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import POSITIVE, UNKNOWN
 from logicmix_studio.review.cells import flat_index
 from logicmix_studio.review.proposals import Thresholds, conflict_mask, propose
@@ -124,9 +126,11 @@ class ProposalSet:
         return self.scores()
 
     def before(self, run: int | None) -> RunScores | None:
-        """Return the scores of the finished run before one; None where there is none."""
-        earlier = [number for number in self.runs() if run is not None and number < run]
-        return self._runs.scores(earlier[-1]) if earlier else None
+        """Return the scores of the finished run before one; None where there is none. A broken one is passed over."""
+        for number in reversed([number for number in self.runs() if run is not None and number < run]):
+            with suppress(StudioError):  # its runs say so themselves
+                return self._runs.scores(number)
+        return None
 
     @property
     def previous(self) -> RunScores | None:

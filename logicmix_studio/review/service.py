@@ -308,9 +308,9 @@ class ReviewService:
 
     def _reversal(self, receipt: Receipt) -> Reversal:
         line, ledger = receipt.line, self.dataset.ledger
-        if line is None or line.of is None:
+        of = None if line is None or line.of is None else ledger.target(line)
+        if line is None or of is None:
             return Reversal(receipt, "", [])
-        of = ledger.line(line.of)
         flat = [cell for cell in self._cells_of(of)[:SHOWN_AGAIN] if cell >= 0]
         run = line.run if line.run in self.proposed.runs() else None
         return Reversal(receipt, of.id, self.cards(flat, run))
@@ -365,7 +365,7 @@ class ReviewService:
             for skipped in self._skipped.values():
                 skipped.difference_update(cells)
         elif line.kind in ("decide", "redo"):
-            asked = line if line.of is None else self.dataset.ledger.line(line.of)
+            asked = self.dataset.ledger.target(line) or line
             pairs = zip(self._cells_of(asked), asked.cells, strict=True)
             self._skipped[line.who].update(cell for cell, change in pairs if change.answer == "skip")
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from logicmix_studio.files import is_number
 from logicmix_studio.training.run_folder import read_events
 
 CHARTS: Final[dict[str, tuple[str, dict[str, str]]]] = {
@@ -50,14 +51,14 @@ class RunCurves:
         """Add one event; kinds that are not drawn change nothing."""
         kind = str(event.get("event"))
         if kind == "step":
-            self.step = int(event.get("step", self.step + 1))
+            self.step = _place(event, "step", self.step + 1)
             self._add(kind, self.step, event)
         elif kind == "epoch":
-            self.epoch = int(event.get("epoch", self.epoch + 1))
+            self.epoch = _place(event, "epoch", self.epoch + 1)
             self._forget("pseudo", self.epoch)
             self._add(kind, self.epoch, event)
         elif kind == "pseudo":
-            self._add(kind, int(event.get("epoch", self.epoch)), event)
+            self._add(kind, _place(event, "epoch", self.epoch), event)
 
     def lines(self, chart: str, *, by_epoch: bool = False) -> dict[str, Points]:
         """Return the lines of one of `CHARTS` that have points, each thinned to `MOST_POINTS`.
@@ -89,7 +90,7 @@ class RunCurves:
     def _add(self, kind: str, x: int, event: Mapping[str, Any]) -> None:
         self._forget(kind, x)
         for name, value in event.items():
-            if name in _DRAWN and isinstance(value, int | float):
+            if name in _DRAWN and is_number(value):
                 self.values.setdefault((kind, name), []).append([x, float(value)])
 
     def _forget(self, kind: str, first: int) -> None:
@@ -112,7 +113,7 @@ class CurveReader:
         """
         with self._lock:
             curves = self._curves.setdefault(events_file, RunCurves())
-            length = events_file.stat().st_size if events_file.exists() else 0
+            length = events_file.stat().st_size if events_file.is_file() else 0
             if length < curves.offset:
                 curves = self._curves[events_file] = RunCurves()
             events, curves.offset = read_events(events_file, curves.offset)
@@ -124,6 +125,12 @@ class CurveReader:
         """Forget a run that was deleted."""
         with self._lock:
             self._curves.pop(events_file, None)
+
+
+def _place(event: Mapping[str, Any], name: str, otherwise: int) -> int:
+    """Return at which step or epoch an event happened."""
+    value = event.get(name)
+    return int(value) if is_number(value) else otherwise
 
 
 def thin(points: Sequence[Sequence[float]], most: int = MOST_POINTS) -> Points:

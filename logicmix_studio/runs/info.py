@@ -20,6 +20,7 @@ STATUS_WORDS: Final[dict[Status, str]] = {
     "cancelled": "cancelled",
     "paused": "paused",
     "died": "ended by itself",
+    "broken": "broken",
 }
 IMPORTED: Final = "imported"
 """Stands in place of a recipe for a run that was not trained."""
@@ -37,7 +38,7 @@ class RunInfo:
     folder: Path
     recipe: str
     status: Status
-    """Where it stands; ``died`` where its process is gone without saying so."""
+    """Where it stands; ``died`` where its process is gone without saying so, ``broken`` where its files can't be read."""
     message: str = ""
     """What it is doing or waits for, or what went wrong, in words."""
     fraction: float = 0.0

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from logicmix_studio.labels import LabelTable
 from logicmix_studio.processes import end_group, is_alive, start_time, wait_until_gone
 from logicmix_studio.runs.info import IMPORTED, RunInfo
 from logicmix_studio.training.config import RunConfig
+from logicmix_studio.training.damage import damage
 from logicmix_studio.training.device_lock import LOCKS_VARIABLE
 from logicmix_studio.training.run_folder import RunFolder, RunState, Snapshot, Status, save_array
 
@@ -53,6 +55,8 @@ class Jobs:
         self._guard = threading.RLock()
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._recipes: dict[int, tuple[str, str | None]] = {}
+        self._damages: dict[int, tuple[tuple[int, ...], str]] = {}
+        """What is wrong with a run, and sizes and times of its files at that look."""
 
     def folder(self, run: int) -> Path:
         """Return the folder of a run, whether it exists or not."""
@@ -92,11 +96,12 @@ class Jobs:
         """
         with self._guard:
             folder = RunFolder(self._new_folder())
+            folder.write_state(RunState("queued", "created"))
             save_array(folder.logits_file, logits.astype(np.float16))
             save_array(folder.heldout_file, np.zeros(logits.shape, dtype=np.bool_))
             write_json(folder.meta_file, {"name": name})
-            folder.write_state(RunState("finished", name, 1.0))
             _write_start(folder, RunConfig("quick", str(root)), table, table.states)
+            folder.write_state(RunState("finished", name, 1.0))
             return folder.number
 
     def start(self, run: int) -> RunInfo:
@@ -108,6 +113,8 @@ class Jobs:
             folder = self._existing(run)
             if self._owner(folder) is not None:
                 raise StudioError(f"run {run} is being trained already", "Wait for it, or cancel it first.")
+            if reason := self._damage(folder):
+                raise StudioError(f"run {run} is broken: {reason}", "Delete it, and start a new one.")
             folder.ask(None)
             launch = folder.path / _LAUNCH_FILE
             launch.unlink(missing_ok=True)  # else its earlier process is taken for this one
@@ -131,15 +138,22 @@ class Jobs:
         return [self.info(number) for number in numbers if self._is_run(number)]
 
     def info(self, run: int) -> RunInfo:
-        """Return how a run stands."""
+        """Return how a run stands; one whose files can't be read is ``broken``, with the reason as its message."""
         folder = self._existing(run)
+        meta, warnings = _meta(folder)
+        said: dict[str, Any] = {
+            "name": str(meta.get("name", "")),
+            "note": str(meta.get("note", "")),
+            "star": bool(meta.get("star")),
+        }
+        if reason := self._damage(folder):
+            return RunInfo(run, folder.path, "", "broken", reason, created=_written(folder), **said)
         recipe, init_from = self._recipe(folder)
         state, owner = folder.state(), self._owner(folder)
         if state.status in ("queued", "running") and owner is None:
             with self._guard:  # a process that is being started is written down by then
                 owner = self._owner(folder)
                 state = folder.state() if owner else self._without_process(folder, folder.state())
-        meta = read_json(folder.meta_file) or {}
         is_finished = state.status == "finished"
         result = (folder.result() or {}) if is_finished else {}
         return RunInfo(
@@ -151,15 +165,18 @@ class Jobs:
             fraction=state.fraction,
             eta_s=state.eta_s,
             pid=owner[0] if owner else None,
-            created=folder.config_file.stat().st_mtime,
+            created=_written(folder),
             updated=state.updated,
-            warnings=state.warnings,
-            name=str(meta.get("name", "")),
-            note=str(meta.get("note", "")),
-            star=bool(meta.get("star", False)),
+            warnings=(*state.warnings, *warnings),
+            **said,
             init_from=init_from,
             result=result,
         )
+
+    def mark_broken(self, run: int, reason: str) -> None:
+        """Take a run for broken until its files change: reading its arrays told what their headers did not."""
+        folder = self._existing(run)
+        self._damages[run] = (_look(folder), reason)
 
     def pause(self, run: int) -> None:
         """Ask the trainer to write a checkpoint and leave; :meth:`resume` goes on from there."""
@@ -212,7 +229,7 @@ class Jobs:
         with self._guard:
             folder = self._existing(run)
             given = {"name": name, "note": note, "star": star}
-            meta = read_json(folder.meta_file) or {}
+            meta, _ = _meta(folder)
             meta.update({key: value for key, value in given.items() if value is not None})
             write_json(folder.meta_file, meta)
         return self.info(run)
@@ -232,6 +249,7 @@ class Jobs:
             folder.path.rename(doomed)
             self._children.pop(run, None)
             self._recipes.pop(run, None)
+            self._damages.pop(run, None)
         shutil.rmtree(doomed)
         return freed
 
@@ -251,12 +269,26 @@ class Jobs:
         return RunFolder(self.folder(run))
 
     def _is_run(self, run: int) -> bool:
-        return (self.folder(run) / "config.json").is_file()
+        folder = RunFolder(self.folder(run))
+        if folder.config_file.is_file():
+            return True
+        try:  # a folder that is being made says that it is queued, and gets its configuration last
+            return folder.state_file.is_file() and folder.state().status != "queued"
+        except StudioError:
+            return True
+
+    def _damage(self, folder: RunFolder) -> str:
+        """Return what is wrong with the files of a run; they are read anew only where they have changed."""
+        look = _look(folder)
+        known = self._damages.get(folder.number)
+        if known is None or known[0] != look:
+            known = self._damages[folder.number] = (look, damage(folder))
+        return known[1]
 
     def _recipe(self, folder: RunFolder) -> tuple[str, str | None]:
         if folder.number not in self._recipes:
-            read = read_json(folder.config_file) or {}
-            self._recipes[folder.number] = (str(read.get("recipe", "")), read.get("init_from"))
+            config = folder.config()
+            self._recipes[folder.number] = (config.recipe, config.init_from)
         return self._recipes[folder.number]
 
     def _spawn(self, folder: RunFolder) -> subprocess.Popen[bytes]:
@@ -275,11 +307,7 @@ class Jobs:
         child = self._children.get(folder.number)
         if child is not None:
             child.poll()
-        state, launch = folder.state(), read_json(folder.path / _LAUNCH_FILE) or {}
-        for pid, started in ((state.pid, state.process_started), (launch.get("pid"), launch.get("process_started"))):
-            if pid is not None and started is not None and is_alive(pid, started):
-                return pid, started
-        return None
+        return next((one for one in _processes(folder) if is_alive(*one)), None)
 
     def _without_process(self, folder: RunFolder, state: RunState) -> RunState:
         """Return the state of a run that no process works on; it was read after the process was gone."""
@@ -301,6 +329,57 @@ class Jobs:
     @staticmethod
     def _write(folder: RunFolder, status: Status, message: str, **changes: Any) -> None:
         folder.write_state(dataclasses.replace(folder.state(), status=status, message=message, **changes))
+
+
+def _processes(folder: RunFolder) -> Iterator[tuple[int, float]]:
+    """Yield pid and start time of the processes that a run names; a broken file names none."""
+    with suppress(StudioError):
+        state = folder.state()
+        if state.pid is not None and state.process_started is not None:
+            yield state.pid, state.process_started
+    with suppress(StudioError):
+        launch = read_json(folder.path / _LAUNCH_FILE) or {}
+        pid, started = launch.get("pid"), launch.get("process_started")
+        if isinstance(pid, int) and isinstance(started, int | float):
+            yield pid, started
+
+
+def _meta(folder: RunFolder) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return a person's name, note and star, and a warning where they can't be read."""
+    try:
+        return read_json(folder.meta_file) or {}, ()
+    except StudioError as error:
+        return {}, (f"its name and note are lost: {error.what}",)
+
+
+def _look(folder: RunFolder) -> tuple[int, ...]:
+    """Return sizes and times of the files that tell whether a run is broken."""
+    files = (
+        folder.config_file,
+        folder.state_file,
+        folder.result_file,
+        folder.calibration_file,
+        folder.any_scores_file,
+        folder.heldout_file,
+        folder.snapshot_file,
+        folder.events_file,
+    )
+    seen: list[int] = []
+    for path in files:
+        try:
+            stat = path.stat()
+        except OSError:
+            seen += (-1, -1)
+        else:
+            # Events are written all the time, and only their being there counts.
+            seen += (0, 0) if path == folder.events_file else (stat.st_size, stat.st_mtime_ns)
+    return tuple(seen)
+
+
+def _written(folder: RunFolder) -> float:
+    """Return when a run was created, in seconds since 1970."""
+    path = folder.config_file if folder.config_file.exists() else folder.path
+    return path.stat().st_mtime
 
 
 def _write_start(folder: RunFolder, config: RunConfig, table: LabelTable, states: NDArray[np.int8]) -> None:
@@ -325,7 +404,7 @@ def snapshot_of(table: LabelTable, states: NDArray[np.int8]) -> Snapshot:
 
 def end_of(file: Path, num_bytes: int) -> str:
     """Return the end of a text file; empty where there is none."""
-    if not file.exists():
+    if not file.is_file():
         return ""
     with file.open("rb") as log:
         log.seek(max(0, log.seek(0, os.SEEK_END) - num_bytes))

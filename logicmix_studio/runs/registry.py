@@ -22,7 +22,7 @@ from logicmix_studio.runs.info import RunInfo
 from logicmix_studio.runs.jobs import Jobs
 from logicmix_studio.store import Dataset, Settings, align_cells
 from logicmix_studio.training.outcome import standing_run
-from logicmix_studio.training.run_folder import RunFolder, Snapshot, Status
+from logicmix_studio.training.run_folder import ARRAY_ERRORS, RunFolder, Snapshot, Status
 
 RECENT_RUNS = 8
 """Runs whose scores are kept in memory for comparison."""
@@ -65,7 +65,20 @@ class RunRegistry:
             return True
 
     def choice(self, without: int | None = None) -> tuple[int | None, str]:
-        """Return the run whose scores make the pseudo-labels, or would ``without`` a run, and why it is that one."""
+        """Return the run whose scores make the pseudo-labels, or would ``without`` a run, and why it is that one.
+
+        A run whose scores can't be read is passed over, for the next best one.
+        """
+        while True:
+            run, why = self._choose(without)
+            try:
+                if run is not None:
+                    self.scores(run)
+            except StudioError:  # the run is known to be broken by now
+                continue
+            return run, why
+
+    def _choose(self, without: int | None) -> tuple[int | None, str]:
         finished = [info for info in self.finished if info.run != without]
         if not finished:
             return None, "no run has finished yet"
@@ -100,7 +113,13 @@ class RunRegistry:
             StudioError: If it left none.
         """
         with self._guard:
-            return self._load(run)
+            try:
+                return self._load(run)
+            except StudioError as error:
+                if run in self.numbers():
+                    self._jobs.mark_broken(run, error.what)
+                    self.refresh()
+                raise
 
     def _load_scores(self, run: int) -> RunScores:
         return load_run_scores(self._jobs.folder(run), run, self._table, self._renamed)
@@ -116,15 +135,19 @@ def load_run_scores(folder: Path, run: int, table: LabelTable, renamed: Mapping[
     try:
         raw = RunFolder(folder).logits()
         heldout = np.load(folder / "heldout.npy", mmap_mode="r", allow_pickle=False)
-        with np.load(folder / "snapshot.npz", allow_pickle=False) as snapshot:
+        with (folder / "snapshot.npz").open("rb") as file, np.load(file, allow_pickle=False) as snapshot:
+            if broken := snapshot.zip.testzip():
+                raise ValueError(f"{broken} in snapshot.npz is broken")
             image_ids = snapshot["image_ids"].tolist()
             class_names = [now.get(name, name) for name in snapshot["class_names"].tolist()]
-    except (OSError, ValueError, KeyError, StudioError) as error:
+            known, num_splits = snapshot["states"].shape, len(snapshot["splits"])
+    except (StudioError, *ARRAY_ERRORS) as error:
         why = error.what if isinstance(error, StudioError) else error
         raise StudioError(f"run {run} left no usable scores: {why}", "start the run again") from error
-    if raw.shape != (len(image_ids), len(class_names)):
+    shape = (len(image_ids), len(class_names))
+    if not raw.shape == heldout.shape == known == shape == (num_splits, len(class_names)):
         raise StudioError(
-            f"the scores in {folder} have the shape {raw.shape}, its snapshot {(len(image_ids), len(class_names))}",
+            f"the scores in {folder} have the shape {raw.shape}, its snapshot {shape}, its held-out cells {heldout.shape}",
             "start the run again",
         )
     calibration = read_json(folder / "calibration.json") or {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.files import is_number
 from logicmix_studio.labels import NEGATIVE, POSITIVE
 from logicmix_studio.review.proposal_set import ProposalSet
 from logicmix_studio.runs.compare import Comparison, RunChange, RunComparison
@@ -28,7 +28,7 @@ from logicmix_studio.training.config import DEFAULT_SEED, RECIPES, FullSettings,
 from logicmix_studio.training.feature_cache import count_cached, feature_folders
 from logicmix_studio.training.fields import value_words
 from logicmix_studio.training.figures import figures_of
-from logicmix_studio.training.run_folder import RunFolder
+from logicmix_studio.training.run_folder import RunFolder, parse_event
 from logicmix_studio.training.settings import setting_words
 from logicmix_studio.words import counted, duration, size
 
@@ -173,7 +173,7 @@ class RunService:
         Returns:
             ``run, name, recipe, state, mAP, measured on, time, started, changed``; in words but for ``run`` and ``mAP``. A
             star before the name is a person's, ◐ marks the run whose scores make the pseudo-labels. What the latest
-            `RECENT_RUNS` changed is told.
+            `RECENT_RUNS` changed is told, and of a broken run the reason.
         """
         current, _ = self._registry.choice()
         rows = [
@@ -186,12 +186,15 @@ class RunService:
                 "measured on": info.figure.short if info.figure else "",
                 "time": duration(info.result["seconds"]) if "seconds" in info.result else "",
                 "started": time.strftime("%d %b %H:%M", time.localtime(info.created)),
-                "changed": self.change_line(info) if place < RECENT_RUNS else "",
+                "changed": self._told(info) if place < RECENT_RUNS or info.status == "broken" else "",
             }
             for place, info in enumerate(reversed(self._jobs.list()))
         ]
         columns = ["run", "name", "recipe", "state", "mAP", "measured on", "time", "started", "changed"]
         return pd.DataFrame(rows, columns=columns)
+
+    def _told(self, info: RunInfo) -> str:
+        return info.message if info.status == "broken" else self.change_line(info)
 
     def report(self, run: int) -> RunReport:
         """Return how a run stands: state, progress, warnings, curves, settings, what it changed, the end of its log."""
@@ -259,8 +262,14 @@ class RunService:
         return table.sort_values("average precision", ascending=False, kind="stable", ignore_index=True)
 
     def settings(self, run: int) -> pd.DataFrame:
-        """Return what a run was started with and differs from its recipe, in words: ``setting, value, default``."""
-        config = RunFolder(self._jobs.info(run).folder).config()
+        """Return what a run was started with and differs from its recipe, in words: ``setting, value, default``.
+
+        Of a broken run nothing is told.
+        """
+        info = self._jobs.info(run)
+        if info.status == "broken":
+            return pd.DataFrame(columns=["setting", "value", "default"])
+        config = RunFolder(info.folder).config()
         defaults = {field.name: field.default for field in describe(config.recipe)}
         rows = [("seed", str(config.seed), str(DEFAULT_SEED))]
         if config.init_from is not None:
@@ -361,9 +370,9 @@ class RunService:
 def _start_seconds(info: RunInfo) -> float:
     """Return how long a run's process took to say its first word, which its own clock does not count."""
     events = RunFolder(info.folder).events_file
-    if not events.exists():
+    if not events.is_file():
         return 0.0
     with events.open("rb") as lines:
-        first = json.loads(lines.readline() or b"{}")
-    waited = float(first.get("time", info.created)) - info.created
+        first = parse_event(lines.readline()) or {}
+    waited = first["time"] - info.created if is_number(first.get("time")) else 0.0
     return waited if 0.0 <= waited <= MOST_START_S else 0.0

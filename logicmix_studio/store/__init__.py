@@ -1,9 +1,11 @@
 """The store: workspace, journal, ledger, lock and settings. `store.fiftyone` is the FiftyOne data set."""
 
 from logicmix_studio.files import read_json, write_json
-from logicmix_studio.store.dataset import Dataset, Settings
-from logicmix_studio.store.journal import CellChange, CellValue, Journal, Line, new_action_id, read_journal, utc_now
+from logicmix_studio.store.dataset import Dataset
+from logicmix_studio.store.journal import Journal, new_action_id, read_journal, utc_now
 from logicmix_studio.store.ledger import NEVER, Decision, Ledger, Receipt, Source
+from logicmix_studio.store.line import CellChange, CellValue, Line
+from logicmix_studio.store.settings import Settings
 from logicmix_studio.store.tables import (
     add_class,
     align_cells,

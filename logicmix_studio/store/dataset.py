@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,60 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.files import read_json, write_json
-from logicmix_studio.labels import UNKNOWN, LabelTable
+from logicmix_studio.labels import SHOWN_PROBLEMS, UNKNOWN, LabelTable
 from logicmix_studio.store.journal import Journal, read_journal
 from logicmix_studio.store.ledger import Ledger
+from logicmix_studio.store.settings import Settings
 from logicmix_studio.store.tables import align_cells, load_labels
 from logicmix_studio.store.workspace import Workspace
-
-_LEVELS_ABOVE_CLASSES = {"thresholds": 1, "descriptions": 0}
-"""Settings by class name, and how many levels of keys stand above the names."""
-
-
-class Settings:
-    """What people chose on screen: a thread-safe dictionary in a JSON file, which is replaced in one step.
-
-    ``version`` rises by one with every change, so that a derived value knows when it is stale.
-
-    Args:
-        path: The file; a missing one is an empty dictionary.
-        renamed: Former class names and the names of today; what was chosen for a class follows its name.
-
-    Raises:
-        StudioError: If the file is no JSON object.
-    """
-
-    def __init__(self, path: Path, renamed: Mapping[str, str] | None = None) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._content: dict[str, Any] = read_json(path) or {}
-        for key, levels in _LEVELS_ABOVE_CLASSES.items():
-            if renamed and key in self._content:
-                self._content[key] = _follow(self._content[key], renamed, levels)
-        self.version = 0
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return a copy of one setting."""
-        with self._lock:
-            return copy.deepcopy(self._content.get(key, default))
-
-    def update(self, changes: Mapping[str, Any]) -> None:
-        """Set some settings and write the file; a value of None removes its key."""
-        with self._lock:
-            content = {key: value for key, value in {**self._content, **changes}.items() if value is not None}
-            write_json(self._path, content)
-            self._content = content
-            self.version += 1
-
-
-def _follow(value: Any, renamed: Mapping[str, str], levels: int) -> Any:
-    """Return a setting with today's class names, ``levels`` below its top."""
-    if levels:
-        return {key: _follow(part, renamed, levels - 1) for key, part in value.items()}
-    if isinstance(value, dict):
-        return {renamed.get(name, name): part for name, part in value.items()}
-    return [renamed.get(name, name) for name in value]
 
 
 class Dataset:
@@ -80,7 +30,7 @@ class Dataset:
         renamed: Former class names and the names of today.
 
     Raises:
-        StudioError: If there is no workspace, or it is broken.
+        StudioError: If there is no workspace, or its table is broken; what is broken in the journal is set aside.
     """
 
     def __init__(self, workspace: Workspace, *, read_only: bool = False) -> None:
@@ -90,13 +40,22 @@ class Dataset:
         table = load_labels(workspace.labels_file, self.info)
         self.complete = _load_complete(workspace, table, self.info)
         self.settings = Settings(workspace.settings_file, self.renamed)
+        self._set_aside: list[str] = []
+        lines = list(read_journal(workspace.journal_file, self._set_aside))
         self._journal = None if read_only else Journal(workspace.journal_file)
-        self.ledger = Ledger(table, read_journal(workspace.journal_file), self._journal, self.renamed)
+        self.ledger = Ledger(table, lines, self._journal, self.renamed)
 
     @property
     def name(self) -> str:
         """The data set's name."""
         return str(self.info["name"])
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know of journal and settings, one sentence each: what could not be read, and why."""
+        told = [*self.settings.warnings, *self._set_aside, *self.ledger.warnings]
+        more = len(told) - SHOWN_PROBLEMS
+        return [*told[:SHOWN_PROBLEMS], *([f"and {more:,} more of this kind"] if more > 0 else [])]
 
     @property
     def table(self) -> LabelTable:

@@ -5,87 +5,14 @@ A line is on disk (fsync) before anything else changes, so a kill at any moment 
 
 from __future__ import annotations
 
-import json
 import os
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from logicmix_studio.errors import StudioError
-
-
-class CellValue(NamedTuple):
-    """Everything the ledger knows of one cell."""
-
-    state: int
-    """+1 positive, 0 unknown, -1 negative."""
-    source: int
-    """Who it comes from: see :class:`~logicmix_studio.store.ledger.Source`."""
-    unsure_run: int
-    """The run whose queue the cell left as "unsure", or -1."""
-
-
-class CellChange(NamedTuple):
-    """One cell of one action, before and after."""
-
-    image_id: str
-    class_name: str
-    answer: str
-    """accept, reject, unsure, skip, set, undo or redo."""
-    score: float | None
-    """The calibrated score the person could have seen; None where no model had scored the cell."""
-    before: CellValue
-    after: CellValue
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One action: a decision on one cell or a whole bulk, an undo, a redo, or a note."""
-
-    seq: int
-    """1 for the first line; rises by one."""
-    id: str
-    """Made by whoever asks; the same id twice is the same action."""
-    kind: str
-    """decide, undo, redo or note."""
-    time: str
-    """UTC, ISO 8601 with microseconds."""
-    who: str
-    origin: str
-    """Where the person was: stream, grid, audit, conflicts, browse, blend, label, fiftyone, python."""
-    cells: tuple[CellChange, ...] = ()
-    run: int | None = None
-    """The run whose proposals were answered."""
-    of: int | None = None
-    """The line that an undo or redo speaks of."""
-    note: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    """Facts beside the cells: milliseconds taken, an override and its reason, an audit's number."""
-
-    def to_json(self) -> str:
-        """Return the line as it stands in the file, without the line break."""
-        content = {name: getattr(self, name) for name in _LINE_FIELDS} | {"extra": dict(self.extra)}
-        return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> Line:
-        """Return a line from its text; a ValueError where it is none."""
-        raw = json.loads(text)
-        try:
-            cells = tuple(
-                CellChange(image_id, class_name, answer, score, CellValue(*before), CellValue(*after))
-                for image_id, class_name, answer, score, before, after in raw["cells"]
-            )
-            facts = {name: raw[name] for name in _LINE_FIELDS if raw.get(name) is not None}
-            return cls(**{**facts, "seq": int(raw["seq"]), "cells": cells})
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"not a journal line: {error}") from error
-
-
-_LINE_FIELDS = tuple(one.name for one in fields(Line))
+from logicmix_studio.store.line import Line
 
 
 def new_action_id() -> str:
@@ -98,33 +25,68 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def read_journal(path: Path) -> Iterator[Line]:
-    """Yield the lines of a journal, oldest first.
+def read_journal(path: Path, problems: list[str] | None = None) -> Iterator[Line]:
+    """Yield the lines of a journal, oldest first; what can't be read is set aside and stays in the file.
 
-    An unfinished last line (the machine stopped while it was written, so it was never acknowledged) is left out.
+    Args:
+        path: The file; a missing one has no lines.
+        problems: Gets a sentence for each line that is set aside, with its number in the file and the reason.
 
     Raises:
-        StudioError: If a line in the middle is broken, with its number.
+        StudioError: If the file can't be opened.
     """
-    if not path.exists():
+    told = [] if problems is None else problems
+    held, last, num_told = None, 0, len(told)
+
+    def name(number: int, reason: str) -> None:
+        told.append(f"{path}:{number}: a line of the journal is set aside: {reason}")
+
+    for number, found in _parsed(path):
+        if isinstance(found, str):
+            name(number, found)
+        elif held is not None and found.seq <= held[1].seq and found.seq <= last:
+            name(number, f"its number {found.seq} comes after {held[1].seq}")
+        elif held is not None and found.seq <= held[1].seq:
+            name(held[0], f"its number {held[1].seq} comes before {found.seq}")
+            held = number, found
+        else:
+            if held is not None:
+                yield held[1]
+                last = held[1].seq
+            lost = found.seq - last - 1 if held is None else found.seq - held[1].seq - 1
+            if len(told) > num_told and lost > len(told) - num_told:
+                told.append(f"{path}: {lost} actions before action {found.seq} are lost with it")
+            num_told, held = len(told), (number, found)
+    if held is not None:
+        yield held[1]
+
+
+def _parsed(path: Path) -> Iterator[tuple[int, Line | str]]:
+    """Yield number and content of each line of a file; of one that can't be read the reason."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
         return
-    with path.open("rb") as file:
+    except OSError as error:
+        raise StudioError(f"{path}: cannot be read: {error.strerror}", "check the file and its rights") from error
+    with file:
         for number, text in enumerate(file, start=1):
             if not text.endswith(b"\n"):
+                yield number, "it is not finished: it is being written, or the machine stopped before it was confirmed"
                 return
             try:
-                yield Line.from_json(text)
+                yield number, Line.from_json(text)
             except ValueError as error:
-                raise StudioError(
-                    f"{path}:{number}: broken journal line ({error})",
-                    "restore this line from a backup, or move it to another file to go on without it",
-                ) from error
+                yield number, str(error)
 
 
 class Journal:
     """Appends lines to the journal and makes them durable.
 
     An unfinished last line that is found in the file is moved to ``journal.torn``.
+
+    Attributes:
+        num_lines: How many lines the file has, also those that can't be read.
 
     Raises:
         StudioError: If the file can't be written.
@@ -138,7 +100,7 @@ class Journal:
         except OSError as error:
             raise StudioError(f"{path}: cannot be written: {error.strerror}", "check the folder's rights") from error
         data = path.read_bytes()
-        self._end = data.rfind(b"\n") + 1
+        self._end, self.num_lines = data.rfind(b"\n") + 1, data.count(b"\n")
         if self._end < len(data):
             with path.with_suffix(".torn").open("ab") as torn:
                 torn.write(data[self._end :] + b"\n")
@@ -153,9 +115,14 @@ class Journal:
         """Write one line and wait until it is on disk.
 
         Raises:
-            StudioError: If the disk refuses; the file is then as it was before.
+            StudioError: If the line could not be read again, or the disk refuses; the file is then as it was before.
         """
-        data = line.to_json().encode() + b"\n"
+        try:
+            data = line.to_json().encode() + b"\n"
+        except ValueError as error:
+            raise StudioError(
+                f"the decision was not saved: {error}", "correct what was given and send it again"
+            ) from error
         try:
             written = 0
             while written < len(data):
@@ -166,6 +133,7 @@ class Journal:
             told = f"{self.path}: the decision was not saved: {error.strerror}"
             raise StudioError(told, "free some space and answer again") from error
         self._end += len(data)
+        self.num_lines += 1
 
     def close(self) -> None:
         """Close the file; appending afterwards is an error."""

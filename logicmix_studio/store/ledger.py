@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,12 +15,14 @@ import numpy.typing as npt
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import UNKNOWN, LabelTable
-from logicmix_studio.store.journal import CellChange, CellValue, Journal, Line, new_action_id, utc_now
+from logicmix_studio.store.journal import Journal, new_action_id, utc_now
+from logicmix_studio.store.line import CellChange, CellValue, Line
 
 NEVER = -1
 """``unsure_run`` of a cell that nobody was unsure about."""
 
 Listener = Callable[[Line], None]
+_log = logging.getLogger(__name__)
 
 
 class Source(enum.IntEnum):
@@ -69,6 +72,7 @@ class Ledger:
         states: (N, C) int8 in {-1, 0, +1}. Read it; never write to it.
         sources: (N, C) uint8, values of :class:`Source`.
         unsure_run: (N, C) int16, the run whose queue the cell left as unsure, or -1.
+        warnings: What a person should know of the lines, one sentence each.
 
     Args:
         table: The imported labels; ids, paths, classes and splits are read from it.
@@ -94,6 +98,7 @@ class Ledger:
         self._renamed = {old: new for old, new in (renamed or {}).items() if new in self.column_of}
         self.column_of |= {old: self.column_of[new] for old, new in self._renamed.items()}
         self.lines: list[Line] = []
+        self.warnings: list[str] = []
         self._journal = journal
         self._is_closed = False
         self._by_id: dict[str, Line] = {}
@@ -148,6 +153,10 @@ class Ledger:
             raise StudioError(f"there is no journal line {seq}", f"the last one is {self.seq}")
         return self._by_seq[seq]
 
+    def target(self, line: Line) -> Line | None:
+        """Return the decision that a line speaks of: what an undo or redo names, or itself; None where it is lost."""
+        return line if line.of is None else self._by_seq.get(line.of)
+
     def find(self, action_id: str) -> Line | None:
         """Return the line that an action wrote, or None."""
         return self._by_id.get(action_id)
@@ -170,7 +179,11 @@ class Ledger:
         return seq not in self._undo[self.line(seq).who]
 
     def listen(self, listener: Listener) -> None:
-        """Have every new line handed over, in order, while the ledger is locked: take it and return at once."""
+        """Have every new line handed over, in order, while the ledger is locked: take it and return at once.
+
+        What is written is written: where a listener fails, the others still hear of the line, its caller gets the
+        receipt, and :attr:`warnings` tells.
+        """
         with self.lock:
             self._listeners.append(listener)
 
@@ -345,11 +358,16 @@ class Ledger:
         if self._journal is None:
             raise StudioError("this studio was opened for reading only", "open it with read_only=False to decide")
         written_id = action_id or new_action_id()
-        line = Line(self.seq + 1, written_id, kind, utc_now(), who, origin, tuple(changes), **facts)
+        number = max(self.seq, self._journal.num_lines) + 1  # a lost line's number is never given again
+        line = Line(number, written_id, kind, utc_now(), who, origin, tuple(changes), **facts)
         self._journal.append(line)
         self._take(line)
         for listener in self._listeners:
-            listener(line)
+            try:
+                listener(line)
+            except Exception as error:
+                _log.exception("line %d of the journal is written, but not all of the studio has heard of it", number)
+                self.warnings.append(f"action {number} is saved, but counts may be old until the next start: {error!r}")
         return line
 
     def _take(self, line: Line) -> None:
@@ -371,12 +389,18 @@ class Ledger:
             self._touched[row, column].append(line.seq)
 
     def _track(self, line: Line) -> None:
+        """Keep the stacks of undo and redo; an undo or redo of what is lost sets its cells all the same."""
         if line.kind == "decide":
             self._undo[line.who][line.seq] = None
             self._redo[line.who].clear()
         elif line.of is not None:
-            undo, redo = self._undo[self._by_seq[line.of].who], self._redo[line.who]
+            target = self.target(line)
+            undo, redo = {} if target is None else self._undo[target.who], self._redo[line.who]
             taken, given = (undo, redo) if line.kind == "undo" else (redo, undo)
+            if target is None or line.of not in taken:
+                gone = "is lost" if target is None else "did not stand" if line.kind == "undo" else "was not undone"
+                self.warnings.append(f"action {line.seq} is the {line.kind} of action {line.of}, which {gone}")
+                return
             del taken[line.of]
             given[line.of] = None
 

@@ -33,7 +33,8 @@ def load_table(path: Path) -> LabelTable:
         with np.load(path, allow_pickle=False) as arrays:
             return table_from_arrays(dict(arrays))
     except FileNotFoundError:
-        raise StudioError(f"{path} is missing", "import the images again") from None
+        hint = "import the images again, or open the studio: it reads them as they were read the last time"
+        raise StudioError(f"{path} is missing", hint) from None
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise StudioError(
             f"{path} is broken: it is no complete table",

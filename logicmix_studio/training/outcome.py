@@ -14,6 +14,7 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.files import write_json
 from logicmix_studio.review.calibration import calibrate, read_calibration
 from logicmix_studio.training.calibrate import Fitted
+from logicmix_studio.training.damage import read_result
 from logicmix_studio.training.figures import Place, match, measure_figure
 from logicmix_studio.training.heldout import TEST_SPLIT, choose_heldout, heldout_mask, trained_states, training_rows
 from logicmix_studio.training.metrics import Metrics, measure
@@ -116,7 +117,7 @@ def compare_with_earlier(folder: RunFolder, snapshot: Snapshot, outcome: Outcome
         ``why`` in words; nothing where there is no earlier run that can be read.
     """
     earlier = _earlier(folder)
-    standing = standing_run({number: one.result() or {} for number, one in earlier.items()})
+    standing = standing_run({number: read_result(one) or {} for number, one in earlier.items()})
     for number in sorted(earlier, key=lambda number: (number != standing, -number)):
         with suppress(StudioError):  # a run half deleted or of another version compares with nothing
             return _compare(earlier[number], folder.number, snapshot, outcome)
@@ -142,12 +143,21 @@ def _earlier(folder: RunFolder) -> dict[int, RunFolder]:
     return {
         int(path.name): RunFolder(path)
         for path in folder.path.parent.iterdir()
-        if path.name.isdigit() and path != folder.path and (path / "result.json").is_file()
+        if path.name.isdigit() and path != folder.path and _has_result(RunFolder(path))
     }
+
+
+def _has_result(folder: RunFolder) -> bool:
+    try:
+        return read_result(folder) is not None
+    except StudioError:  # a broken run compares with nothing, and says so itself
+        return False
 
 
 def _compare(earlier: RunFolder, run: int, snapshot: Snapshot, outcome: Outcome) -> dict[str, Any]:
     theirs, logits, number = earlier.snapshot(), earlier.logits(), earlier.number
+    if logits.shape != theirs.states.shape:
+        raise StudioError(f"scores and snapshot of run {number} do not fit each other", "Delete it.")
     share = earlier.config().settings.selection.heldout_share
     rows = positions(theirs.image_ids.tolist(), snapshot.image_ids.tolist())
     columns = positions(theirs.class_names.tolist(), snapshot.class_names.tolist())

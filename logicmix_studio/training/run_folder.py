@@ -9,28 +9,42 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.files import plain, read_json, replacing, write_json
+from logicmix_studio.files import is_number, plain, read_json, replacing, write_json
 from logicmix_studio.review.calibration import LOGIT_LIMIT
 from logicmix_studio.training.config import RunConfig
 
-Status = Literal["queued", "running", "finished", "failed", "cancelled", "paused", "died"]
-"""Where a run stands; ``died`` is concluded by whoever finds the process gone, never written."""
+Status = Literal["queued", "running", "finished", "failed", "cancelled", "paused", "died", "broken"]
+"""Where a run stands; ``died`` (the process is gone) and ``broken`` (files are) are concluded by whoever looks, never written."""
 
 Want = Literal["pause", "cancel"]
 """What a person asks of a running trainer."""
 
 TERMINAL: frozenset[Status] = frozenset({"finished", "failed", "cancelled", "paused"})
 """States in which no process belongs to the run."""
+
+
+ARRAY_ERRORS: Final = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What numpy raises for a file that is no array, or not all of one."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,8 @@ class Snapshot:
 
     def __post_init__(self) -> None:
         """Refuse arrays whose shapes do not fit together."""
+        if self.states.ndim != 2:
+            raise StudioError(f"the snapshot's states have the shape {self.states.shape}", "Start a new run.")
         count, classes = self.states.shape
         lengths = (len(self.image_ids), len(self.paths), len(self.splits), len(self.class_names))
         if lengths != (count, count, count, classes):
@@ -79,9 +95,9 @@ class Snapshot:
             StudioError: If the file is missing or broken.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return cls(**{field.name: arrays[field.name] for field in dataclasses.fields(cls)})
-        except (OSError, KeyError, ValueError) as error:
+        except ARRAY_ERRORS as error:
             raise StudioError(f"{path} is no snapshot: {error}", "Start a new run.") from error
 
 
@@ -105,6 +121,19 @@ class RunState:
     """When this was written, in seconds since 1970."""
     warnings: tuple[str, ...] = ()
     """What a person should know of it: images that were left out, memory that ran out."""
+
+
+_STATE_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "status": lambda value: value in get_args(Status),
+    "message": lambda value: isinstance(value, str),
+    "fraction": is_number,
+    "eta_s": lambda value: value is None or is_number(value),
+    "pid": lambda value: value is None or type(value) is int,
+    "process_started": lambda value: value is None or is_number(value),
+    "updated": is_number,
+    "warnings": lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
+}
+"""What the parts of ``state.json`` must be."""
 
 
 class _File:
@@ -159,6 +188,11 @@ class RunFolder:
     meta_file = _File("meta.json")
     """Name, note and star, written by the studio."""
 
+    @property
+    def any_scores_file(self) -> Path:
+        """The file of the logits, or of the probabilities where the run is of an earlier version."""
+        return self.scores_file if self.scores_file.exists() and not self.logits_file.exists() else self.logits_file
+
     def config(self) -> RunConfig:
         """Return the run's configuration.
 
@@ -167,7 +201,7 @@ class RunFolder:
         """
         try:
             return RunConfig.from_json(self.config_file.read_text(encoding="utf-8"))
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise StudioError(f"{self.config_file} cannot be read: {error}", "Start a new run.") from error
 
     def snapshot(self) -> Snapshot:
@@ -175,10 +209,16 @@ class RunFolder:
         return Snapshot.load(self.snapshot_file)
 
     def state(self) -> RunState:
-        """Return where the run stands; a run without a state file is queued."""
-        read = read_json(self.state_file)
-        names = {field.name for field in dataclasses.fields(RunState)}
-        known = {name: value for name, value in (read or {}).items() if name in names}
+        """Return where the run stands; a run without a state file is queued.
+
+        Raises:
+            StudioError: If the file is broken.
+        """
+        read = read_json(self.state_file) or {}
+        for name, value in read.items():
+            if name in _STATE_FIELDS and not _STATE_FIELDS[name](value):
+                raise StudioError(f"{self.state_file}: {name} is {value!r:.60}", "Start a new run.")
+        known = {name: value for name, value in read.items() if name in _STATE_FIELDS}
         return RunState(**{**known, "warnings": tuple(known.get("warnings", ()))})
 
     def write_state(self, state: RunState) -> None:
@@ -203,13 +243,12 @@ class RunFolder:
         Raises:
             StudioError: If the run has none yet.
         """
-        is_old = self.scores_file.exists() and not self.logits_file.exists()
-        path = self.scores_file if is_old else self.logits_file
+        path = self.any_scores_file
         try:
             found = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except ARRAY_ERRORS as error:
             raise StudioError(f"{path} cannot be read: {error}", "Let the run finish, or start a new one.") from error
-        if is_old:
+        if path == self.scores_file:
             found = np.clip(logit(np.clip(found.astype(np.float64), 0, 1)), -LOGIT_LIMIT, LOGIT_LIMIT)
         return cast("NDArray[np.float16]", found.astype(np.float16))
 
@@ -250,13 +289,13 @@ def read_events(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]
         The events and the offset for the next reading. A line not yet ended is left for the next reading; a
         line that a killed process left broken is passed over.
     """
-    if not path.exists():
+    if not path.is_file():
         return [], offset
     with path.open("rb") as file:
         file.seek(offset)
         block = file.read()
     end = block.rfind(b"\n") + 1
-    events = [event for line in block[:end].splitlines() if (event := _parse_line(line)) is not None]
+    events = [event for line in block[:end].splitlines() if (event := parse_event(line)) is not None]
     return events, offset + end
 
 
@@ -266,9 +305,10 @@ def save_array(path: Path, array: NDArray[Any]) -> None:
         np.save(file, array, allow_pickle=False)
 
 
-def _parse_line(line: bytes) -> dict[str, Any] | None:
+def parse_event(line: bytes) -> dict[str, Any] | None:
+    """Return an event from its line, None where it is none."""
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) else None

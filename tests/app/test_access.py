@@ -223,7 +223,10 @@ def test_guard__adds_the_security_headers(users: Users) -> None:
         headers = guarded(make_access("0.0.0.0", users)).get(path).headers
         assert "default-src 'self'" in headers["content-security-policy"]
         assert "http" not in headers["content-security-policy"]
+        assert "frame-ancestors 'self'" in headers["content-security-policy"]
+        assert headers["x-frame-options"] == "SAMEORIGIN"
         assert headers["x-content-type-options"] == "nosniff"
+        assert headers["permissions-policy"].startswith("camera=()")
 
 
 @pytest.mark.parametrize("path", ["/gradio_api/upload", "/gradio_api/process_recording", "/gradio_api/proxy=http://x"])

@@ -53,6 +53,8 @@ def test_a_program_finds_looks_and_sets(client: Client, studio: Studio) -> None:
     done = client.predict(ids, "star", 1, seen=found["line"], overwrite=True, api_name="/set_cells")
     assert (done["cells"], done["changed"]) == (4, [ids[1]])
     assert studio.ledger.lines[-1].who == "ben"
+    with pytest.raises(Exception, match="cells would be written, 7 were named"):
+        client.predict(ids, "star", -1, overwrite=True, expected=7, api_name="/set_cells")
     again = client.predict(ids, "star", -1, api_name="/set_cells")
     assert (again["cells"], len(again["known"])) == (0, 4)
     told = client.predict(ids[0], "star", api_name="/cell_history")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from io import BytesIO
 
@@ -39,6 +40,16 @@ def test_a_broken_picture_is_drawn_as_such(client: TestClient, studio: Studio) -
         answer = client.get(url(studio, studio.image_ids[0]))
         assert answer.status_code == 404
         assert answer.headers["content-type"] == "image/svg+xml"
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_in_a_pictures_place_is_drawn_as_broken(client: TestClient, studio: Studio) -> None:
+    path = studio.image_path(studio.image_ids[0])
+    path.unlink()
+    os.mkfifo(path)
+    answer = client.get(media_url(studio, studio.image_ids[0]))
+    assert (answer.status_code, answer.headers["x-logicmix-error"]) == (404, "this is a pipe, no file")
+    assert studio.images.image(studio.image_ids[0]).size is None
 
 
 @pytest.mark.parametrize("name", ["..%2F..%2Fetc%2Fpasswd", "part0/image-00000.jpg", "0" * 24])

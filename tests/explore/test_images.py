@@ -244,6 +244,25 @@ class TestMany:
         assert done.changed == [images[2]]
         assert _state(studio, images[2], "circle") == -1
 
+    def test_another_number_than_was_told_is_refused(self, studio: Studio) -> None:
+        images = [studio.image_ids[row] for row in np.flatnonzero(studio.states[:, 0] == 0)[:3]]
+        plan = studio.images.plan_set(images, "circle", 1)
+        studio.decide(images[2], "circle", -1)
+        with pytest.raises(StudioError, match="2 cells would be written, 3 were named"):
+            studio.images.set_cells(plan, who="grace", expected=3)
+        assert studio.ledger.seq == 1
+        studio.images.set_cells(plan, who="grace", expected=2, action_id="x")
+        assert studio.images.set_cells(plan, who="grace", expected=2, action_id="x")[1].repeated
+
+    def test_the_number_of_many_cells_must_be_named(self, open_studio: Callable[..., Studio]) -> None:
+        studio = open_studio("many", num_images=101, known_proportion=0.0, runs=0, side=1)
+        plan = studio.images.plan_set(studio.image_ids, "circle", 1)
+        with pytest.raises(StudioError, match="101 cells would be written, more than 100"):
+            studio.images.set_cells(plan, who="ada")
+        receipt = studio.images.set_cells(plan, who="ada", expected=101)[1]
+        assert receipt.line is not None
+        assert len(receipt.line.cells) == 101
+
     def test_unknown_again_takes_answers_away_only_when_told_to(self, studio: Studio) -> None:
         known = np.flatnonzero(studio.states[:, 0])
         plan = studio.images.plan_set([studio.image_ids[row] for row in known], "circle", 0)

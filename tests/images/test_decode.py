@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.images.decode import (
     UnreadableImage,
     check_images,
+    open_file,
     open_rgb,
     scan_images,
     shown_path,
 )
+from logicmix_studio.images.pixels import load_pixels
 
 RED, BLUE = (200, 20, 30), (10, 20, 220)
 
@@ -146,6 +149,31 @@ def test_open_rgb__cut_off(tmp_path: Path) -> None:
 def test_open_rgb__missing(tmp_path: Path) -> None:
     with pytest.raises(UnreadableImage, match="no such file"):
         open_rgb(tmp_path / "none.jpg")
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [(os.mkfifo, "a pipe"), (os.mkdir, "a folder"), (lambda path: path.symlink_to("/dev/zero"), "a device")],
+)
+@pytest.mark.timeout(20)
+def test_open_rgb__what_is_no_file_is_said_and_never_waited_for(
+    tmp_path: Path, make: Callable[[Path], object], kind: str
+) -> None:
+    path = tmp_path / "a.jpg"
+    make(path)
+    with pytest.raises(UnreadableImage, match=f"this is {kind}, no file"):
+        open_rgb(path)
+    with pytest.raises(UnreadableImage, match=f"this is {kind}, no file"):
+        load_pixels(path, 8)
+    assert scan_images(tmp_path).images == []
+
+
+def test_open_file__leaves_no_descriptor_open(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(OSError, match="this is a folder, no file"):
+            open_file(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_open_rgb__scaled_decode_keeps_enough(tmp_path: Path) -> None:

@@ -123,7 +123,8 @@ def test_an_unfinished_run_cannot_be_chosen(registry):
 def folder(tmp_path):
     np.save(tmp_path / "scores.npy", SCORES)
     np.save(tmp_path / "heldout.npy", np.array([[True, False], [False, True]]))
-    np.savez(tmp_path / "snapshot.npz", image_ids=np.array(OLD.image_ids), class_names=np.array(OLD.class_names))
+    names = {"image_ids": np.array(OLD.image_ids), "class_names": np.array(OLD.class_names)}
+    np.savez(tmp_path / "snapshot.npz", states=OLD.states, splits=np.array(OLD.splits), **names)
     (tmp_path / "result.json").write_text(json.dumps({"map": 0.5}))
     return tmp_path
 

@@ -302,18 +302,19 @@ def test_change__a_run_takes_over_from_the_best_one_before_it(open_studio: Calla
 def test_change__is_said_at_the_labels_of_its_time(two_runs: Studio) -> None:
     info = two_runs.jobs.info(2)
     before = two_runs.runs.change(info)
-    two_runs.settings.update({"unrelated": 1})  # else the answer is remembered
+    two_runs.settings.update({"goal": 0.4})  # else the answer is remembered
     proposals = two_runs.proposed.array()
     row, column = np.argwhere(proposals != 0)[0]
     two_runs.decide(two_runs.image_ids[row], two_runs.class_names[column], int(proposals[row, column]))
     assert two_runs.runs.change(info) == before
 
 
-def test_change__of_a_run_whose_scores_are_gone(studio: Studio) -> None:
+def test_table__tells_why_a_run_is_broken(studio: Studio) -> None:
     add_run(studio.workspace, studio.table, np.asarray(studio.states), run=2).logits_file.unlink()
-    studio.registry.choose(1)
     studio.refresh()
-    assert "can't be read" in studio.runs.table()["changed"].iloc[0]
+    first = studio.runs.table().iloc[0]
+    assert (first["state"], first["changed"]) == ("broken", "logits.npy is missing")
+    assert studio.runs.change_line(studio.jobs.info(2)) == ""
 
 
 def test_empty_data_set(open_studio: Callable[..., Studio]) -> None:

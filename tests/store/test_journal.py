@@ -61,15 +61,46 @@ def test_unfinished_last_line_is_set_aside(tmp_path):
     assert path.with_suffix(".torn").read_bytes() == b'{"seq": 2, "id": "ha\n'
 
 
-def test_broken_line_in_the_middle_names_file_and_line(tmp_path):
+def write_lines(path, *lines: Line | bytes) -> None:
+    path.write_bytes(b"".join(one if isinstance(one, bytes) else one.to_json().encode() + b"\n" for one in lines))
+
+
+def test_broken_line_in_the_middle_is_set_aside_and_named(tmp_path):
     path = tmp_path / "journal.jsonl"
-    journal = Journal(path)
-    journal.append(a_line(1))
-    with path.open("ab") as file:
-        file.write(b"not json\n")
-    Journal(path).append(a_line(2))
-    with pytest.raises(StudioError, match=r"journal\.jsonl:2: broken journal line"):
-        list(read_journal(path))
+    write_lines(path, a_line(1), b"not json\n", a_line(3))
+    problems: list[str] = []
+    assert [line.seq for line in read_journal(path, problems)] == [1, 3]
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{path}:2: a line of the journal is set aside: Expecting value")
+
+
+def test_two_lines_run_together_are_both_told(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    two = a_line(2).to_json().encode() + b" " + a_line(3).to_json().encode() + b"\n"
+    write_lines(path, a_line(1), two, a_line(4))
+    problems: list[str] = []
+    assert [line.seq for line in read_journal(path, problems)] == [1, 4]
+    assert problems[1] == f"{path}: 2 actions before action 4 are lost with it"
+
+
+@pytest.mark.parametrize(("numbers", "stay", "told"), [((1, 9, 3), [1, 3], 2), ((1, 2, 1), [1, 2], 3)])
+def test_line_out_of_order_is_set_aside(tmp_path, numbers, stay, told):
+    path = tmp_path / "journal.jsonl"
+    write_lines(path, *(a_line(number) for number in numbers))
+    problems: list[str] = []
+    assert [line.seq for line in read_journal(path, problems)] == stay
+    assert [problem.split(": ")[0] for problem in problems] == [f"{path}:{told}"]
+
+
+def test_number_of_a_lost_line_is_not_given_again(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    write_lines(path, a_line(1), b"{}\n")
+    assert Journal(path).num_lines == 2
+
+
+def test_journal_that_is_a_folder_is_named(tmp_path):
+    with pytest.raises(StudioError, match=r"cannot be read: Is a directory"):
+        list(read_journal(tmp_path))
 
 
 def test_line_without_its_fields_is_refused():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -182,6 +184,51 @@ def test_listeners_hear_each_line_once(ledger):
     ledger.decide([Decision(C, "dog", 1)], who="ann", origin="stream", action_id="x")
     ledger.decide([Decision(C, "dog", 1)], who="ann", origin="stream", action_id="x")
     assert [line.seq for line in heard] == [1]
+
+
+def test_listener_that_fails_takes_nothing_back(ledger, tmp_path):
+    heard = []
+
+    def fail(line):
+        raise KeyError("audit")
+
+    ledger.listen(fail)
+    ledger.listen(heard.append)
+    receipt = ledger.decide([Decision(C, "dog", 1)], who="ann", origin="stream")
+    assert receipt.line == heard[0]
+    assert_same(replayed(ledger, tmp_path), ledger)
+    assert ledger.warnings == [
+        "action 1 is saved, but counts may be old until the next start: KeyError('audit')",
+    ]
+
+
+def test_undo_and_redo_of_a_lost_line_set_their_cells(ledger, table):
+    ledger.decide([Decision(C, "dog", 1)], who="ann", origin="stream")
+    ledger.undo("ann")
+    ledger.redo("ann")
+    after = Ledger(table, [line for line in ledger.lines if line.seq != 1])
+    np.testing.assert_array_equal(after.states, ledger.states)
+    assert after.can_undo("ann") is None
+    assert after.warnings == [
+        "action 2 is the undo of action 1, which is lost",
+        "action 3 is the redo of action 1, which is lost",
+    ]
+
+
+def test_undo_of_what_did_not_stand_is_told(ledger, table):
+    ledger.decide([Decision(C, "dog", 1)], who="ann", origin="stream")
+    ledger.undo("ann")
+    again = replace(ledger.lines[1], seq=3, id="again")
+    assert Ledger(table, [*ledger.lines, again]).warnings == ["action 3 is the undo of action 1, which did not stand"]
+
+
+def test_number_of_a_line_that_was_set_aside_is_not_given_again(ledger, table, tmp_path):
+    ledger.decide([Decision(C, "dog", 1)], who="ann", origin="stream")
+    ledger.decide([Decision(C, "cat", 1)], who="ann", origin="stream")
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"seq":2', b'"seq":x'))
+    later = Ledger(table, read_journal(path), Journal(path))
+    assert later.decide([Decision(C, "cat", -1)], who="ann", origin="stream").line.seq == 3
 
 
 @pytest.mark.parametrize(

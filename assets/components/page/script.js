@@ -113,7 +113,7 @@ window.lm = (() => {
   const plainFetch = window.fetch;
   window.fetch = async (...asked) => {
     const answer = await plainFetch(...asked);
-    if (answer.status === 500 && String(asked[0]).includes("/run/predict")) answer.clone().json().then(({ error }) => error && say(new DOMParser().parseFromString(error, "text/html").body.textContent, "error"));
+    if (answer.status >= 400 && String(asked[0]).includes("/run/predict")) answer.clone().json().then(({ error }) => error && say(new DOMParser().parseFromString(error, "text/html").body.textContent, "error"));
     return answer;
   };
   const complain = (error) => say(error.hint ? `${error.message}: ${error.hint}` : error.message, "error");

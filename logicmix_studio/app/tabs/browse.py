@@ -18,7 +18,7 @@ from logicmix_studio.app.page import PRIVATE, Page, any_of, event, owners_only, 
 from logicmix_studio.app.tabs.browse_api import browse_api, fiftyone_address, image_cells
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_query import SORTS, SOURCES, FoundImages, ImageQuery
-from logicmix_studio.explore.images import PAGE, BulkPlan, ImageView
+from logicmix_studio.explore.images import MOST_UNASKED, PAGE, BulkPlan, ImageView
 from logicmix_studio.labels import NEGATIVE, STATE_NAMES
 from logicmix_studio.studio import Studio
 
@@ -166,12 +166,18 @@ def browse_tab(page: Page) -> None:
         rows = {bulk: gr.Row(visible=bool(ids)), question: gr.Row(visible=False)}
         return {view: {**at, "selected": ids}, said: f"**{len(ids):,}** selected. Set them to:", **rows}
 
+    def known_view(at: dict[str, Any]) -> dict[str, Any]:
+        """Return a view, unless this server has forgotten it: what was selected in it is not known then."""
+        if "seen" not in at:
+            raise StudioError("this page is from before the server's last start", "reload it, then choose again")
+        return at
+
     def ask(at: dict[str, Any], ids: list[str], name: str | None, value: int, who: str) -> Shown:
-        """Set cells at once where nothing known is touched; else say how many are, and ask."""
+        """Set some cells at once where nothing known is touched; else, or where there are many, say how many, and ask."""
         if not name:
             raise StudioError("no class is chosen", "choose one in the filter, or beside the selection")
         wanted = studio.images.plan_set(ids, name, value, at["seen"][1])
-        if not (wanted.known or wanted.changed):
+        if not (wanted.known or wanted.changed or len(wanted.unknown) > MOST_UNASKED):
             return settle(at, wanted, who, overwrite=False)
         num, known, word = len(wanted.unknown), len(wanted.known), STATE_NAMES[value]
         rows = {bulk: gr.Row(visible=False), question: gr.Row(visible=True)}
@@ -180,14 +186,15 @@ def browse_tab(page: Page) -> None:
         return {plan: wanted, asked: f"{wanted.words}.", rest: first, every: second, **rows}
 
     def settle(at: dict[str, Any], wanted: BulkPlan, who: str, *, overwrite: bool) -> Shown:
-        line = studio.images.set_cells(wanted, who=who, overwrite=overwrite)[1].line
+        expected = len(wanted.unknown) + (len(wanted.known) if overwrite else 0)
+        line = studio.images.set_cells(wanted, who=who, overwrite=overwrite, expected=expected)[1].line
         num = len(line.cells) if line else 0
         gr.Info(f"{escape(wanted.class_name)}: {num:,} set to {STATE_NAMES[wanted.state]}. Undo takes it back.")
         return show(at, selected=[])
 
     @event
     def press(at: dict[str, Any], name: str | None, told: gr.EventData, request: gr.Request) -> Shown:
-        key, who = told._data["answer"], person(studio, request)
+        key, who, at = told._data["answer"], person(studio, request), known_view(at)
         if key in ANSWERS:
             return ask(at, told._data["ids"], name or at["query"].class_name, ANSWERS[key], who)
         (studio.ledger.undo if key == "undo" else studio.ledger.redo)(who)
@@ -195,7 +202,7 @@ def browse_tab(page: Page) -> None:
 
     def setter(value: int) -> Callable[..., Shown]:
         def set_selected(at: dict[str, Any], name: str | None, request: gr.Request) -> Shown:
-            return ask(at, at["selected"], name, value, person(studio, request))
+            return ask(known_view(at), at["selected"], name, value, person(studio, request))
 
         return event(set_selected)
 

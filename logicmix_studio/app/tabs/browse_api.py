@@ -70,15 +70,18 @@ def browse_api(studio: Studio) -> None:
         state: int,
         seen: int | None = None,
         overwrite: bool = False,
+        expected: int | None = None,
         action_id: str | None = None,
     ) -> dict[str, Any]:
         """Set one class in many images to 1 (positive), -1 (negative) or 0 (unknown), as one action.
 
         Cells that are known otherwise are counted and left alone unless "overwrite"; those that were answered after the
-        journal line "seen" are always left out. The same "action_id" twice is one action.
+        journal line "seen" are always left out. "expected" is how many cells the caller means to write: where it is another
+        number nothing is written, and above 100 cells it must be named. The same "action_id" twice is one action.
         """
         plan = studio.images.plan_set(image_ids, class_name, state, seen)
-        done, receipt = studio.images.set_cells(plan, who=caller, overwrite=overwrite, action_id=action_id)
+        how: dict[str, Any] = {"overwrite": overwrite, "expected": expected, "action_id": action_id}
+        done, receipt = studio.images.set_cells(plan, who=caller, **how)
         return {"words": done.words, **asdict(done), **plain(receipt)}
 
     def open_in_fiftyone(image_ids: list[str] | None = None) -> str:

@@ -213,7 +213,8 @@ def data_accordion(page: Page) -> None:
     def look() -> str:
         info = studio.info
         bad = [f"Left out: {image}" for image in info.get("bad_images", ())]
-        return "\n".join([*info.get("notes", ()), *bad, *changes(studio)[-RECENT_CHANGES:]])
+        warnings = [f"! {warning}" for warning in studio.warnings]
+        return "\n".join([*warnings, *info.get("notes", ()), *bad, *changes(studio)[-RECENT_CHANGES:]])
 
     export.click(event(write), [kind, pseudo], [file, lost], api_name="export", concurrency_limit=None)
     for button, act, inputs in (

@@ -176,7 +176,7 @@ def head_value(studio: Studio, info: RunInfo) -> dict[str, Any]:
         "title": safe(("★ " if info.star else "") + info.title),
         "tags": tags[not info.name :],
         "line": safe(change or info.standing),
-        "tone": "bad" if info.status in ("failed", "died") else "",
+        "tone": "bad" if info.status in ("failed", "died", "broken") else "",
         "running": info.status == "running",
         "percent": round(100 * info.fraction),
         "note": safe(info.note),

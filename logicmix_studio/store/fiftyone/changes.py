@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logicmix_studio.store.fiftyone.documents import ImageChange, Placed, claim, conflict, known_label
-from logicmix_studio.store.journal import CellChange, Line
 from logicmix_studio.store.ledger import Source
+from logicmix_studio.store.line import CellChange, Line
 
 SCORE_ROUNDING = 1e-4
 """Journal lines carry scores with four digits."""

@@ -27,8 +27,8 @@ from logicmix_studio.store.dataset import Dataset
 from logicmix_studio.store.fiftyone.attach import DATABASE_VARIABLE, attach, identity_of
 from logicmix_studio.store.fiftyone.mongod import Mongod, accepts, free_port
 from logicmix_studio.store.fiftyone.sync_worker import SyncWorker
-from logicmix_studio.store.journal import Line
 from logicmix_studio.store.ledger import Ledger
+from logicmix_studio.store.line import Line
 
 LOOK_SECONDS = 1.0
 """How often edits made in FiftyOne are looked for, and thresholds and the current run compared with what it shows."""

@@ -28,8 +28,8 @@ from logicmix_studio.store.fiftyone.changes import ProposalJob, changes_of
 from logicmix_studio.store.fiftyone.documents import Entry, change_image, clear_claims, replace_claims, unknown_stages
 from logicmix_studio.store.fiftyone.edits import take_edits
 from logicmix_studio.store.fiftyone.sync_state import SyncStates, save_selection
-from logicmix_studio.store.journal import Line
 from logicmix_studio.store.ledger import Ledger
+from logicmix_studio.store.line import Line
 
 log = logging.getLogger(__name__)
 
