@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from logicmix_studio.backup import back_up, restore
 from logicmix_studio.cli.terminal import err, note, print_json, progress_bar, show_table
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
@@ -210,6 +211,19 @@ def describe_status(status: Mapping[str, Any]) -> str:
     runs = map(describe_run, status["runs"])
     warnings = (f"! {warning}" for warning in status["warnings"])
     return "\n".join([*warnings, known, *runs, *_chosen(status), where])
+
+
+def run_backup(dataset: Path, workspace: Path | None, file: Path, *, with_runs: bool) -> dict[str, Any]:
+    """Write a workspace to one file."""
+    with progress_bar() as progress:
+        done = back_up(locate_workspace(dataset, workspace), file, with_runs=with_runs, progress=progress)
+    return {**asdict(done), "file": str(done.file)}
+
+
+def run_restore(dataset: Path, workspace: Path | None, file: Path) -> int:
+    """Bring a workspace back from a file; return how many files it had."""
+    with progress_bar() as progress:
+        return restore(file, locate_workspace(dataset, workspace), progress=progress)
 
 
 def users_of(dataset: Path, workspace: Path | None) -> Users:

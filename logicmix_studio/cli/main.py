@@ -272,6 +272,57 @@ def convert(
     _print(done, as_json, commands.describe_export)
 
 
+@app.command(epilog="Example: logicmix-studio backup ./photos photos-monday.zip")
+def backup(
+    dataset: Dataset,
+    file: Target,
+    without_runs: Annotated[
+        bool, Option("--without-runs", help="Leave the runs out: every answer is kept, scores and models are not.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write all that people and runs made to one file.
+
+    A studio may be open meanwhile. The images are not in it.
+    """
+    from logicmix_studio.cli import commands
+
+    done = commands.run_backup(dataset, workspace, file, with_runs=not without_runs)
+    _print(
+        done, as_json, lambda one: f"wrote {one['file']}: {one['num_files']:,} files, {one['num_bytes'] / 1e6:,.1f} MB"
+    )
+
+
+@app.command(epilog="Example: logicmix-studio restore ./photos photos-monday.zip")
+def restore(
+    dataset: Dataset,
+    file: Annotated[Path, Argument(metavar="FILE", help="What backup wrote.", show_default=False)],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Bring a workspace back from a backup, where there is none."""
+    from logicmix_studio.cli import commands
+    from logicmix_studio.cli.terminal import say
+
+    say(f"brought back {commands.run_restore(dataset, workspace, file):,} files; now: logicmix-studio launch")
+
+
+@app.command(epilog="Example: logicmix-studio verify ./photos")
+def verify(dataset: Dataset, workspace: WorkspaceOption = None, as_json: AsJson = False) -> None:
+    """Check that journal, arrays, runs, images and data set say the same.
+
+    Nothing is changed; exit code 1 when something is wrong.
+    """
+    from logicmix_studio.doctor import describe_checks
+    from logicmix_studio.store import locate_workspace
+    from logicmix_studio.verify import verify as compare
+
+    checks = compare(locate_workspace(dataset, workspace))
+    _print([asdict(check) for check in checks], as_json, lambda _: describe_checks(checks))
+    if any(check.verdict == "bad" for check in checks):
+        raise typer.Exit(USER_ERROR)
+
+
 @app.command(epilog="Example: logicmix-studio status ./photos --json")
 def status(dataset: Dataset, workspace: WorkspaceOption = None, as_json: AsJson = False) -> None:
     """Say what is known, proposed and running."""

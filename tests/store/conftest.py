@@ -16,9 +16,9 @@ from logicmix_studio.labels import STATE_NAMES, LabelTable
 from logicmix_studio.store import Journal, Ledger, read_journal
 from logicmix_studio.store.fiftyone.create import synchronise_images
 from logicmix_studio.store.fiftyone.documents import FORMAT, KNOWN, META
+from logicmix_studio.store.fiftyone.stored import stored_states
 from logicmix_studio.store.fiftyone.sync_state import VERSION
 from logicmix_studio.store.fiftyone.sync_worker import SyncWorker, connect
-from tests.store.stored_states import stored_states
 
 DATABASE = "fiftyone"
 

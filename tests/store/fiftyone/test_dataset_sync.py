@@ -10,10 +10,10 @@ from logicmix_studio.store import Decision
 from logicmix_studio.store.fiftyone.attach import identity_of
 from logicmix_studio.store.fiftyone.dataset_sync import DatasetSync
 from logicmix_studio.store.fiftyone.documents import KNOWN, PSEUDO
+from logicmix_studio.store.fiftyone.stored import stored_states
 from logicmix_studio.store.fiftyone.sync_state import SyncStates
 from logicmix_studio.store.fiftyone.sync_worker import SyncWorker, connect
 from logicmix_studio.studio import Studio
-from tests.store.stored_states import stored_states
 from tests.workspaces import make_workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -11,6 +11,7 @@ from logicmix_studio.labels import LabelTable
 from logicmix_studio.store import Decision, Ledger, read_journal
 from logicmix_studio.store.fiftyone.documents import CONFLICTS, KNOWN, META, PSEUDO
 from logicmix_studio.store.fiftyone.mongod import Mongod
+from logicmix_studio.store.fiftyone.stored import differences
 from logicmix_studio.store.fiftyone.sync_worker import SyncWorker, connect
 
 RUN = 4
@@ -47,6 +48,19 @@ def test_the_import_is_there_before_any_line(synced):
     assert [synced.labels(row) for row in range(4)] == [{"dog": "positive"}, {"$cash": "negative"}, {}, {}]
     assert [synced.samples()[i]["num_unknown"] for i in synced.table.image_ids] == [2, 2, 3, 3]
     assert [synced.samples()[i]["unknown"] for i in synced.table.image_ids[:2]] == [["$cash", "x.y"], ["dog", "x.y"]]
+
+
+def test_what_differs_from_the_journal_is_told(synced):
+    decide(synced, 2, "x.y", -1)
+    assert flushed(synced)
+    assert differences(synced.database, synced.workspace_id, synced.ledger) == []
+    meta = synced.database[META].find_one({"_id": synced.workspace_id})
+    samples = synced.database[f"samples.{meta['dataset_id']}"]
+    samples.update_one({"_id": ObjectId(synced.table.image_ids[2])}, {"$set": {KNOWN[-1]: None}})
+    told = "c.jpg, x.y: negative in the journal, unknown in the data set"
+    assert differences(synced.database, synced.workspace_id, synced.ledger) == [told]
+    with pytest.raises(StudioError, match="no data set of this workspace"):
+        differences(synced.database, "another", synced.ledger)
 
 
 @pytest.mark.parametrize("name", ["dog", "$cash", "x.y"])  # two that MongoDB could take for something else
