@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import html
 import ipaddress
 import secrets
 import socket
 import time
-from collections import deque
+from collections import OrderedDict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,21 +27,29 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from logicmix_studio.app.answers import refusal
 from logicmix_studio.environment import assets_folder
 from logicmix_studio.errors import StudioError
-from logicmix_studio.files import replacing
+from logicmix_studio.files import read_json, replacing, write_json
+from logicmix_studio.store.users import MAX_NAME, User, Users
 
 TOKEN_HEADER: Final = "x-logicmix-token"  # noqa: S105  # the header's name
 PERSON_COOKIE: Final = "lm_person"
 PERSON_HEADER: Final = "x-logicmix-person"
 """Where a program names the person it speaks for."""
+ROLE_HEADER: Final = "x-logicmix-role"
+"""Where the guard names the role of whoever has logged in; what a request itself says there is dropped."""
 SESSION_DAYS: Final = 30
-MAX_NAME: Final = 60
-"""Characters of a person's name that are kept."""
 MAX_LOGIN_BYTES: Final = 10_000
+MAX_BODY_BYTES: Final = 32_000_000
+"""Of any other request: the ids of a million selected images."""
 
+_COOKIE_PARTS: Final = ("expires", "session", "name", "signature")
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_FAILURES: Final = 10
 _FAILURE_WINDOW_S: Final = 60.0
+_MAX_ADDRESSES: Final = 1000
+"""Addresses whose failed logins are remembered."""
+_CLOSED: Final = ("/gradio_api/upload", "/gradio_api/process_recording", "/gradio_api/proxy=", "/monitoring")
+"""Gradio's routes that nothing here needs."""
 
 # Gradio compiles its templates in the page, hence unsafe-inline and unsafe-eval; no other host is allowed.
 _HEADERS: Final = {
@@ -67,21 +76,22 @@ class Access:
     """Signs cookies; stays the same when the server is restarted."""
     token: str
     """What a program of this user shows instead of a login; it stands in ``server.json``."""
-    password: str | None = None
-    """None where no login is asked for."""
-    failures: deque[float] = field(default_factory=lambda: deque(maxlen=_MAX_FAILURES), compare=False)
-    """Times of the last wrong passwords."""
+    users: Users | None = None
+    """Who may come in; None where no login is asked for."""
+    ended: EndedSessions = field(default_factory=lambda: EndedSessions(None), compare=False)
+    failures: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict, compare=False)
+    """Times of the last wrong passwords by address."""
 
     def __post_init__(self) -> None:
         """Refuse an open address without a login.
 
         Raises:
-            StudioError: If the host is reachable from elsewhere and there is no password.
+            StudioError: If the host is reachable from elsewhere and there is nobody who could log in.
         """
-        if not is_loopback(self.host) and not self.password:
+        if not is_loopback(self.host) and not (self.users and self.users.all()):
             raise StudioError(
-                f"{self.host} can be reached from other machines, and no password is set",
-                "give one with --password or LOGICMIX_PASSWORD, or stay with --host 127.0.0.1",
+                f"{self.host} can be reached from other machines, and there are no users",
+                "add one: logicmix-studio user add DIR NAME --role owner; or stay with --host 127.0.0.1",
             )
 
     @property
@@ -89,34 +99,57 @@ class Access:
         """The login cookie's name, so that two studios on one machine do not share it."""
         return f"lm_session_{self._sign('cookie')[:8]}"
 
-    def check_password(self, given: str, now: float | None = None) -> bool:
-        """Return whether a password is right; ten wrong ones within a minute make everybody wait.
+    def check_password(self, name: str, password: str, address: str, now: float | None = None) -> User | None:
+        """Return who logs in, or None; ten wrong passwords within a minute make their address wait, and no other.
 
         Raises:
-            StudioError: If there were too many wrong ones.
+            StudioError: If there were too many wrong ones from this address.
         """
         moment = time.monotonic() if now is None else now
-        if len(self.failures) == _MAX_FAILURES and moment - self.failures[0] < _FAILURE_WINDOW_S:
-            raise StudioError("too many wrong passwords", "wait a minute, then try again")
-        is_right = self.password is not None and _same(given, self.password)
-        if not is_right:
-            self.failures.append(moment)
-        return is_right
+        times = self.failures.get(address, deque(maxlen=_MAX_FAILURES))
+        if len(times) == _MAX_FAILURES and moment - times[0] < _FAILURE_WINDOW_S:
+            raise StudioError("too many wrong passwords from your address", "wait a minute, then try again")
+        found = None if self.users is None else self.users.check(name, password)
+        if found is None:
+            times.append(moment)
+            self.failures[address] = times
+            self.failures.move_to_end(address)
+            if len(self.failures) > _MAX_ADDRESSES:
+                self.failures.popitem(last=False)
+        return found
 
-    def session_cookie(self, now: float | None = None) -> str:
-        """Return a signed login that holds for 30 days."""
+    def session_cookie(self, user: User, now: float | None = None) -> str:
+        """Return a signed login that holds for 30 days, until log-out, or until the password changes."""
         expires = int(time.time() if now is None else now) + SESSION_DAYS * 86_400
-        return f"{expires}.{self._sign(f'session:{expires}')}"
+        name = base64.urlsafe_b64encode(user.name.encode()).decode().rstrip("=")
+        text = f"{expires}.{secrets.token_hex(8)}.{name}"
+        return f"{text}.{self._sign(f'{text}.{user.mark}')}"
 
-    def is_logged_in(self, connection: HTTPConnection, now: float | None = None) -> bool:
-        """Return whether a request carries a valid login or the program's token, or none is needed."""
-        if self.password is None or _same(connection.headers.get(TOKEN_HEADER, ""), self.token):
-            return True
-        expires, _, signature = connection.cookies.get(self.cookie_name, "").partition(".")
-        if not (expires.isascii() and expires.isdecimal() and len(expires) < MAX_NAME):
-            return False
+    def user_of(self, connection: HTTPConnection, now: float | None = None) -> User | None:
+        """Return who has logged in with the cookie of a request, or None."""
+        parts = connection.cookies.get(self.cookie_name, "").split(".")
+        if self.users is None or len(parts) != len(_COOKIE_PARTS) or not all(part.isascii() for part in parts):
+            return None
+        expires, session, name, signature = parts
+        if not (expires.isdecimal() and len(expires) < MAX_NAME) or session in self.ended:
+            return None
+        try:
+            user = self.users.find(base64.urlsafe_b64decode(name + "=" * (-len(name) % 4)).decode())
+        except ValueError:
+            return None
         is_fresh = int(expires) >= (time.time() if now is None else now)
-        return is_fresh and _same(signature, self._sign(f"session:{expires}"))
+        text = f"{expires}.{session}.{name}"
+        return user if user and is_fresh and _same(signature, self._sign(f"{text}.{user.mark}")) else None
+
+    def log_out(self, connection: HTTPConnection) -> None:
+        """End the session of a request for good, here and wherever else its cookie was copied to."""
+        if self.user_of(connection) is not None:
+            expires, session, *_ = connection.cookies[self.cookie_name].split(".")
+            self.ended.add(session, int(expires))
+
+    def is_program(self, connection: HTTPConnection) -> bool:
+        """Return whether a request shows the token of this user's programs."""
+        return _same(connection.headers.get(TOKEN_HEADER, ""), self.token)
 
     def is_host_allowed(self, host_header: str) -> bool:
         """Return whether a Host header names this machine and not a name that was bent to point here.
@@ -144,15 +177,41 @@ class Access:
         origin = urlsplit(headers.get("origin", "")).netloc.lower()
         if may_change and "origin" in headers and origin != headers.get("host", "").lower():
             return refusal(403, "the request comes from a foreign page", "open the studio's own page")
-        if self.is_logged_in(connection) or path in ("/login", "/favicon.ico"):
+        if path.startswith(_CLOSED):
+            return refusal(404, "the studio has nothing there", "nothing is uploaded or passed on here")
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
+            return refusal(413, "the request is too long", f"send {MAX_BODY_BYTES:,} bytes at the most")
+        if self.users is None or path in ("/login", "/favicon.ico"):
+            return None
+        if self.is_program(connection) or self.user_of(connection) is not None:
             return None
         if not may_change and "text/html" in headers.get("accept", ""):
             return RedirectResponse("/login", status_code=303)
         return refusal(401, "you are not logged in", "open /login")
 
     def _sign(self, text: str) -> str:
-        key = hashlib.sha256(self.secret + (self.password or "").encode()).digest()
-        return base64.urlsafe_b64encode(hmac.digest(key, text.encode(), "sha256")).decode().rstrip("=")
+        return base64.urlsafe_b64encode(hmac.digest(self.secret, text.encode(), "sha256")).decode().rstrip("=")
+
+
+class EndedSessions:
+    """Sessions that were logged out before their time, kept in a file until they would have expired."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Read the file; None keeps them in memory only."""
+        self.path = path
+        self._expiry: dict[str, Any] = (read_json(path) if path else None) or {}
+
+    def __contains__(self, session: str) -> bool:
+        """Return whether a session was ended."""
+        return session in self._expiry
+
+    def add(self, session: str, expires: int) -> None:
+        """End a session; those that have expired are forgotten."""
+        left = {name: until for name, until in self._expiry.items() if until >= time.time()}
+        self._expiry = {**left, session: expires}
+        if self.path is not None:
+            write_json(self.path, self._expiry, mode=0o600)
 
 
 class Guard:
@@ -172,37 +231,50 @@ class Guard:
         if answer is None and scope["type"] == "http" and scope["path"].rstrip("/") in ("/login", "/logout"):
             answer = await self._log_in_or_out(Request(scope, receive))
         if answer is None:
-            await self.app(scope, receive, _with_headers(send))
+            await self.app(self._named(scope), _limited(receive), with_headers(send))
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
         else:
-            await answer(scope, receive, _with_headers(send))
+            await answer(scope, receive, with_headers(send))
+
+    def _named(self, scope: Scope) -> Scope:
+        """Return a request that names the person who logged in, whatever it said itself; a program's may name anybody."""
+        connection = HTTPConnection(scope)
+        user = self.access.user_of(connection)
+        spoken_for = self.access.users is None or self.access.is_program(connection)
+        dropped = (ROLE_HEADER,) if spoken_for else (ROLE_HEADER, PERSON_HEADER)
+        kept = [(name, value) for name, value in scope["headers"] if name.lower().decode("latin-1") not in dropped]
+        if user is not None and not spoken_for:
+            facts = {PERSON_HEADER: quote(user.name), ROLE_HEADER: user.role}
+            kept += [(name.encode(), value.encode()) for name, value in facts.items()]
+        return {**scope, "headers": kept}
 
     async def _log_in_or_out(self, request: Request) -> Response:
         access = self.access
         if request.url.path.startswith("/logout"):
+            access.log_out(request)
             left = RedirectResponse("/login", status_code=303)
             left.delete_cookie(access.cookie_name, httponly=True, samesite="strict")
             return left
-        if access.password is None:
+        if access.users is None:
             return RedirectResponse("/", status_code=303)
         if request.method != "POST":
             return HTMLResponse(_login_page())
         form = parse_qs((await _short_body(request)).decode(errors="replace"))
         name = clean_name(form.get("username", [""])[0])
+        address = request.client.host if request.client else ""
         try:
-            is_right = await run_in_threadpool(access.check_password, form.get("password", [""])[0])
+            user = await run_in_threadpool(access.check_password, name, form.get("password", [""])[0], address)
         except StudioError as error:
             return HTMLResponse(_login_page(name, f"{error.what}: {error.hint}"), status_code=429)
-        if not is_right:
-            return HTMLResponse(_login_page(name, "That password is not right."), status_code=401)
+        if user is None:
+            return HTMLResponse(_login_page(name, "Name or password is not right."), status_code=401)
         is_page = "text/html" in request.headers.get("accept", "")
         entered = RedirectResponse("/", status_code=303) if is_page else JSONResponse({"success": True})
-        age = SESSION_DAYS * 86_400
-        entered.set_cookie(access.cookie_name, access.session_cookie(), max_age=age, httponly=True, samesite="strict")
-        if name:
-            entered.set_cookie(PERSON_COOKIE, quote(name), max_age=age, samesite="strict")
+        age, cookie = SESSION_DAYS * 86_400, access.session_cookie(user)
+        entered.set_cookie(access.cookie_name, cookie, max_age=age, httponly=True, samesite="strict")
+        entered.set_cookie(PERSON_COOKIE, quote(name), max_age=age, samesite="strict")
         return entered
 
 
@@ -252,6 +324,21 @@ def _same(given: str, expected: str) -> bool:
     return bool(expected) and hmac.compare_digest(given.encode(), expected.encode())
 
 
+def _limited(receive: Receive) -> Receive:
+    """Return a ``receive`` that gives no more of a body than is allowed, also where no length was announced."""
+    taken = 0
+
+    async def receive_some() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b"")) if message["type"] == "http.request" else 0
+        if taken > MAX_BODY_BYTES:
+            raise HTTPException(413, f"the request is too long: send {MAX_BODY_BYTES:,} bytes at the most")
+        return message
+
+    return receive_some
+
+
 async def _short_body(request: Request) -> bytes:
     body = b""
     async for part in request.stream():
@@ -261,11 +348,13 @@ async def _short_body(request: Request) -> bytes:
     return body[:MAX_LOGIN_BYTES]
 
 
-def _with_headers(send: Send) -> Send:
+def with_headers(send: Send, added: Mapping[str, str] = _HEADERS) -> Send:
+    """Return a ``send`` that adds headers to a response, where it has none of that name."""
+
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
+            for name, value in added.items():
                 headers.setdefault(name, value)
         await send(message)
 

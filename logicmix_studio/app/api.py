@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
@@ -14,7 +14,7 @@ import gradio as gr
 import pandas as pd
 from pydantic import TypeAdapter
 
-from logicmix_studio.app.page import checked, event, person
+from logicmix_studio.app.page import checked, event, owners_only, person
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import STATE_NAMES
 from logicmix_studio.store import Decision, Receipt
@@ -27,7 +27,11 @@ Cell = list[Any]
 
 
 def offer(
-    studio: Studio, *functions: Callable[..., Any], methods: Mapping[str, str] | None = None, **options: Any
+    studio: Studio,
+    *functions: Callable[..., Any],
+    methods: Mapping[str, str] | None = None,
+    of_owners: Container[str] = (),
+    **options: Any,
 ) -> None:
     """Offer functions to programs under their own names; call it within the blocks.
 
@@ -36,12 +40,14 @@ def offer(
 
     Args:
         methods: Services' methods, as name of the endpoint → ``"service.method"`` of the studio.
+        of_owners: Names of those that reviewers may not call.
         options: Of `gr.api`; without any, an answer does not wait in the queue.
     """
     targets: dict[str, Callable[..., Any] | str] = {one.__name__: one for one in functions}
     targets |= methods or {}
     for name, target in targets.items():
-        gr.api(_endpoint(studio, name, target), api_name=name, **(options or {"queue": False}))
+        limit = owners_only if name in of_owners else None
+        gr.api(_endpoint(studio, name, target, limit), api_name=name, **(options or {"queue": False}))
 
 
 def plain(value: Any) -> Any:
@@ -150,7 +156,9 @@ def add_api(studio: Studio) -> None:
     offer(studio, decide, undo, redo, pseudo_labels, state)
 
 
-def _endpoint(studio: Studio, name: str, target: Callable[..., Any] | str) -> Callable[..., Any]:
+def _endpoint(
+    studio: Studio, name: str, target: Callable[..., Any] | str, limit: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
     """Return a function that Gradio can describe and call, and that calls the target or the method it names."""
 
     def find() -> Callable[..., Any]:  # at each call: a service is made anew after a reload
@@ -175,7 +183,7 @@ def _endpoint(studio: Studio, name: str, target: Callable[..., Any] | str) -> Ca
                 given[one] = checked(one, given[one], form)
         if has_caller:
             given["caller"] = person(studio, given.pop("request", None))
-        return plain(find()(**given))
+        return plain((limit(find()) if limit else find())(**given))
 
     call.__name__, call.__doc__, call.__annotations__ = name, model.__doc__, hints
     call.__signature__ = signature  # type: ignore[attr-defined]  # what Gradio describes the function by

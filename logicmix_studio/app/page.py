@@ -13,9 +13,10 @@ from typing import Any, Final, ParamSpec, TypeVar, get_type_hints
 from urllib.parse import unquote
 
 import gradio as gr
+from gradio.context import LocalContext
 from pydantic import TypeAdapter, ValidationError
 
-from logicmix_studio.app.access import PERSON_COOKIE, PERSON_HEADER, clean_name
+from logicmix_studio.app.access import PERSON_COOKIE, PERSON_HEADER, ROLE_HEADER, clean_name
 from logicmix_studio.app.answers import note_call
 from logicmix_studio.errors import StudioError
 from logicmix_studio.studio import Studio
@@ -81,8 +82,21 @@ def person(studio: Studio, request: gr.Request | None) -> str:
     """Return the person a request speaks for: its header, its cookie, or whoever started the server."""
     if request is None:
         return studio.who
-    named = request.headers.get(PERSON_HEADER) or unquote(request.cookies.get(PERSON_COOKIE, ""))
-    return clean_name(named) or studio.who
+    named = request.headers.get(PERSON_HEADER) or request.cookies.get(PERSON_COOKIE, "")
+    return clean_name(unquote(named)) or studio.who
+
+
+def owners_only(function: Callable[P, R]) -> Callable[P, R]:
+    """Let an event handler refuse reviewers: what it does belongs to those who answer for the data set."""
+
+    @functools.wraps(function)
+    def handler(*args: P.args, **kwargs: P.kwargs) -> R:
+        request = LocalContext.request.get(None)
+        if request is not None and request.headers.get(ROLE_HEADER, "owner") != "owner":
+            raise StudioError("only an owner of the studio may do that", "ask one, or log in as one")
+        return function(*args, **kwargs)
+
+    return handler
 
 
 def event(function: Callable[P, R]) -> Callable[P, R]:

@@ -14,14 +14,17 @@ from typing import Any, Final
 import uvicorn
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from logicmix_studio.app.access import Access, Guard, load_secret, new_token
+from logicmix_studio.app.access import Access, EndedSessions, Guard, is_loopback, load_secret, new_token, with_headers
 from logicmix_studio.app.answers import Answers
 from logicmix_studio.app.media import media_router
 from logicmix_studio.environment import assets_folder, prepare_environment
 from logicmix_studio.errors import StudioError
+from logicmix_studio.store.users import Users
 from logicmix_studio.studio import Studio
 
 DEFAULT_HOST: Final = "127.0.0.1"
@@ -36,6 +39,8 @@ GRACE_S: Final = 3
 _EXTERNAL: Final = re.compile(
     r"""<(?:link|script|meta)\b[^>]*?(?:href|src|content)=["']https?://[^>]*?>(?:\s*</script>)?""", re.I
 )
+_FOR_EVER: Final = {"cache-control": "private, max-age=31536000, immutable"}
+"""For files whose names are hashes of what is in them."""
 _log = logging.getLogger(__name__)
 
 
@@ -43,22 +48,25 @@ def build_app(
     studio: Studio,
     *,
     host: str = DEFAULT_HOST,
-    password: str | None = None,
+    has_login: bool = False,
     token: str | None = None,
     mcp: bool = False,
 ) -> FastAPI:
     """Return the application; nothing listens yet. Imports Gradio, which costs some seconds.
 
     Args:
-        host: The address it will listen on; any but this machine's own needs a password.
-        password: What a person must know to come in; none is asked for without it.
+        host: The address it will listen on; any but this machine's own needs users, and a login.
+        has_login: Whether people log in on this machine, too.
         token: What a program of this user shows; made at random unless given.
         mcp: Whether the named events are served to assistants, too (needs the extra ``mcp``).
 
     Raises:
-        StudioError: If the host can be reached from elsewhere and there is no password.
+        StudioError: If the host can be reached from elsewhere and there are no users.
     """
-    access = Access(host, load_secret(studio.workspace.folder / "secret"), token or new_token(), password)
+    folder = studio.workspace.folder
+    users = Users(studio.workspace.users_file) if has_login or not is_loopback(host) else None
+    ended = EndedSessions(folder / "sessions.json")
+    access = Access(host, load_secret(folder / "secret"), token or new_token(), users, ended)
     temporary = studio.workspace.temporary / "gradio"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True, exist_ok=True)
@@ -83,7 +91,7 @@ def build_app(
     look = {"theme": make_theme(), "css": style, "head": f"<script>\n{script}</script>", "footer_links": ["api"]}
     modes = {"ssr_mode": False, "run_history": False, "mcp_server": mcp, "show_error": True}
     gr.mount_gradio_app(app, build_blocks(studio), path="/", **look, **modes)
-    app.middleware("http")(_without_other_hosts)
+    app.add_middleware(_Front)
     app.add_middleware(Answers)
     app.add_middleware(Guard, access=access)
     return app
@@ -94,7 +102,7 @@ def serve(
     *,
     host: str = DEFAULT_HOST,
     port: int = DEFAULT_PORT,
-    password: str | None = None,
+    has_login: bool = False,
     token: str | None = None,
     any_port: bool = True,
     mcp: bool = False,
@@ -107,15 +115,16 @@ def serve(
         on_ready: Called with the page's address once it can be opened.
 
     Raises:
-        StudioError: If the port is in use, or the host is open and there is no password.
+        StudioError: If the port is in use, or the host is open and there are no users.
     """
     token = token or new_token()
     listener = bind(host, port, tries=PORTS_TRIED if any_port else 1)
     url = address(host, listener.getsockname()[1])
     with contextlib.closing(listener):
-        app = build_app(studio, host=host, password=password, token=token, mcp=mcp)
+        app = build_app(studio, host=host, has_login=has_login, token=token, mcp=mcp)
         quiet: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
         config = uvicorn.Config(app, timeout_graceful_shutdown=GRACE_S, **quiet)
+        logging.getLogger("uvicorn.error").addFilter(_is_trouble)
         _Server(config, lambda: _announce(studio, url, token, on_ready)).run(sockets=[listener])
 
 
@@ -165,6 +174,12 @@ class _Server(uvicorn.Server):
             self._started()
 
 
+def _is_trouble(record: logging.LogRecord) -> bool:
+    """Return whether a message of the server is worth a line: ending the streams of open pages, to stop, is not."""
+    was_ended = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not was_ended and "timeout graceful shutdown exceeded" not in record.msg
+
+
 def _announce(studio: Studio, url: str, token: str, on_ready: Callable[[str], None] | None) -> None:
     if not studio.read_only:
         studio.lock.publish(url=url, token=token)
@@ -182,10 +197,26 @@ async def _tick(studio: Studio) -> None:
         await asyncio.sleep(TICK_S)
 
 
-async def _without_other_hosts(request: Request, answer: Callable[[Request], Any]) -> Response:
+class _Front:
+    """Takes what names another host out of Gradio's page, and lets browsers keep the files of its script."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Stand in front of ``app``."""
+        self.app = app
+        self.page = BaseHTTPMiddleware(app, _without_other_hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the page itself through the filter, all else as it is: streams would wait in it."""
+        is_page = scope["type"] == "http" and scope["path"] == "/"
+        if scope["type"] == "http" and scope["path"].startswith("/assets/"):
+            send = with_headers(send, _FOR_EVER)
+        await (self.page if is_page else self.app)(scope, receive, send)
+
+
+async def _without_other_hosts(request: Request, answer: RequestResponseEndpoint) -> Response:
     """Take what names another host (fonts, previews) out of Gradio's page."""
-    response: Response = await answer(request)
-    if request.url.path != "/" or not response.headers.get("content-type", "").startswith("text/html"):
+    response = await answer(request)
+    if not response.headers.get("content-type", "").startswith("text/html"):
         return response
     body = b"".join([part async for part in response.body_iterator])  # type: ignore[attr-defined]  # it streams
     return HTMLResponse(_EXTERNAL.sub("", body.decode()), headers={"cache-control": "no-store"})

@@ -22,6 +22,7 @@ from logicmix_studio.labels import NEGATIVE, POSITIVE, STATE_NAMES, UNKNOWN
 from logicmix_studio.processes import wait_until_gone
 from logicmix_studio.runs import RunInfo
 from logicmix_studio.store import Workspace, WorkspaceLock, locate_workspace, server_of
+from logicmix_studio.store.users import Users
 from logicmix_studio.studio import Studio
 from logicmix_studio.training.config import describe
 from logicmix_studio.training.fields import Field
@@ -209,6 +210,13 @@ def describe_status(status: Mapping[str, Any]) -> str:
     runs = map(describe_run, status["runs"])
     warnings = (f"! {warning}" for warning in status["warnings"])
     return "\n".join([*warnings, known, *runs, *_chosen(status), where])
+
+
+def users_of(dataset: Path, workspace: Path | None) -> Users:
+    """Return the people who may come in to a data set that has been imported."""
+    place = locate_workspace(dataset, workspace)
+    place.info()
+    return Users(place.users_file)
 
 
 def stop_server(dataset: Path, workspace: Path | None) -> str:

@@ -79,12 +79,10 @@ KnownProportion = Annotated[
 ]
 Seed = Annotated[int, Option(help="Which labels a trial hides.", min=0)]
 AsJson = Annotated[bool, Option("--json", help="Print JSON for a script.")]
-Host = Annotated[str, Option(help="Where to listen; anything but 127.0.0.1 asks for a password.")]
+Host = Annotated[str, Option(help="Where to listen; anything but 127.0.0.1 needs users: see user add.")]
 Port = Annotated[int, Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)]
 AppPort = Annotated[int, Option(help="Port of the FiftyOne App; 0 takes a free one.", min=0, max=65535)]
-Password = Annotated[
-    str | None, _optional("What people log in with; made up and printed unless given.", envvar="LOGICMIX_PASSWORD")
-]
+Login = Annotated[bool, Option("--login", help="Ask who is there on this machine, too: see user add.")]
 Browser = Annotated[bool, Option("--browser/--no-browser", help="Open the page in a browser.")]
 Who = Annotated[str | None, _optional("The person's name; the system's user unless given.")]
 Mcp = Annotated[
@@ -109,7 +107,7 @@ def launch(
     seed: Seed = 526,
     host: Host = "127.0.0.1",
     port: Port = 7860,
-    password: Password = None,
+    login: Login = False,
     browser: Browser = True,
     who: Who = None,
     mcp: Mcp = False,
@@ -128,7 +126,7 @@ def launch(
     from logicmix_studio.importing import ImportOptions
 
     options = ImportOptions(labels, classes, exhaustive, skip_bad, known_proportion, seed, columns, separator)
-    serving = Serving(host, port, password, browser, who, mcp, app_port)
+    serving = Serving(host, port, login, browser, who, mcp, app_port)
     adoption = None
     if fiftyone is not None:
         from logicmix_studio.store.fiftyone.adopt import Adoption
@@ -149,7 +147,7 @@ def demo(
     ] = True,
     host: Host = "127.0.0.1",
     port: Port = 7860,
-    password: Password = None,
+    login: Login = False,
     browser: Browser = True,
     who: Who = None,
     mcp: Mcp = False,
@@ -161,7 +159,7 @@ def demo(
     _starting()
     from logicmix_studio.cli.serving import Serving, launch_demo
 
-    serving = Serving(host, port, password, browser, who, mcp)
+    serving = Serving(host, port, login, browser, who, mcp)
     launch_demo(folder, num_images=images, seed=seed, train_first=train_first, serving=serving)
 
 
@@ -315,6 +313,60 @@ def stop(dataset: Dataset, workspace: WorkspaceOption = None) -> None:
     from logicmix_studio.cli.terminal import say
 
     say(commands.stop_server(dataset, workspace))
+
+
+user = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Say who may come in from other machines.")
+app.add_typer(user, name="user")
+Name = Annotated[str, Argument(metavar="NAME", help="What the person is called.", show_default=False)]
+
+
+@user.command("add", epilog="Example: logicmix-studio user add ./photos grace --role reviewer")
+def add_user(
+    dataset: Dataset,
+    name: Name,
+    password: Annotated[
+        str,
+        _optional(
+            "Asked for unless given.",
+            envvar="LOGICMIX_PASSWORD",
+            prompt=True,
+            hide_input=True,
+            confirmation_prompt=True,
+        ),
+    ],
+    role: Annotated[
+        str, Option(help="owner, or reviewer: answers, but neither trains, exports, deletes nor changes classes.")
+    ] = "reviewer",
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Let somebody in, or give them another password or role.
+
+    Counts at once, also for a studio that is open.
+    """
+    from logicmix_studio.cli import commands
+    from logicmix_studio.cli.terminal import say
+
+    added = commands.users_of(dataset, workspace).add(name, password, role)
+    say(f"{added.name} may log in as {added.role}")
+
+
+@user.command("remove", epilog="Example: logicmix-studio user remove ./photos grace")
+def remove_user(dataset: Dataset, name: Name, workspace: WorkspaceOption = None) -> None:
+    """Let somebody in no longer; what they answered stays."""
+    from logicmix_studio.cli import commands
+    from logicmix_studio.cli.terminal import say
+
+    commands.users_of(dataset, workspace).remove(name)
+    say(f"{name} may no longer log in")
+
+
+@user.command("list", epilog="Example: logicmix-studio user list ./photos")
+def list_users(dataset: Dataset, workspace: WorkspaceOption = None, as_json: AsJson = False) -> None:
+    """List who may come in."""
+    from logicmix_studio.cli import commands
+
+    people = [{"name": one.name, "role": one.role} for one in commands.users_of(dataset, workspace).all()]
+    _print(people, as_json, lambda _: "\n".join(f"{one['name']}: {one['role']}" for one in people) or "nobody yet")
 
 
 @app.command(epilog="Example: logicmix-studio doctor --json")

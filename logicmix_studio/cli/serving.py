@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from logicmix_studio.adopting import adopt_dataset
-from logicmix_studio.app.access import is_loopback, new_token
 from logicmix_studio.app.server import DEFAULT_HOST, DEFAULT_PORT, serve
 from logicmix_studio.cli.commands import import_into
 from logicmix_studio.cli.terminal import note, progress_bar, say
@@ -41,8 +40,8 @@ class Serving:
 
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
-    password: str | None = None
-    """Asked for when somebody named one, and always where the host can be reached from elsewhere."""
+    has_login: bool = False
+    """Whether people log in on this machine, too; they always do where the host can be reached from elsewhere."""
     open_browser: bool = True
     who: str | None = None
     mcp: bool = False
@@ -155,12 +154,9 @@ def _opened(place: Workspace, serving: Serving) -> Iterator[Studio]:
 
 def _serve(studio: Studio, serving: Serving, *, app_browser: bool | None = None) -> None:
     """Serve a studio; with ``app_browser`` given, open the FiftyOne App as well."""
-    generated = None if serving.password is not None or is_loopback(serving.host) else new_token()[:16]
 
     def announce(url: str) -> None:
         say(f"LogicMix Studio is open at {url}")
-        if generated is not None:
-            say(f"password: {generated}")
         if serving.mcp:
             say(f"assistants find it at {url}gradio_api/mcp/")
         note("Ctrl-C ends it; a run in progress goes on")
@@ -178,7 +174,7 @@ def _serve(studio: Studio, serving: Serving, *, app_browser: bool | None = None)
                 studio,
                 host=serving.host,
                 port=serving.port,
-                password=serving.password or generated,
+                has_login=serving.has_login,
                 mcp=serving.mcp,
                 on_ready=announce,
             )

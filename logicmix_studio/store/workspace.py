@@ -55,6 +55,8 @@ class Workspace:
     """Exports that lie in the data set's folder, one path a line: they are no labels."""
     settings_file = _Below("settings.json")
     """What people chose on screen."""
+    users_file = _Below("users.json")
+    """Who may come in from other machines."""
     server_file = _Below("server.json")
     """Pid, address and token of the server that holds the workspace."""
     lock_file = _Below("lock")

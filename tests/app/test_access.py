@@ -12,7 +12,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from logicmix_studio.app.access import (
     MAX_LOGIN_BYTES,
+    PERSON_HEADER,
+    ROLE_HEADER,
     Access,
+    EndedSessions,
     Guard,
     clean_name,
     host_name,
@@ -20,13 +23,23 @@ from logicmix_studio.app.access import (
     load_secret,
 )
 from logicmix_studio.errors import StudioError
+from logicmix_studio.store.users import Users
 
 BASE = "http://127.0.0.1:7860"
 FOREIGN = "http://evil.example"
 
 
-def make_access(host: str = "127.0.0.1", password: str | None = None) -> Access:
-    return Access(host, b"s" * 32, "program-token", password)
+@pytest.fixture
+def users(tmp_path: Path) -> Users:
+    """Ada owns the studio, Grace reviews."""
+    users = Users(tmp_path / "users.json")
+    users.add("ada", "ada's own", "owner")
+    users.add("Grace", "open sesame")
+    return users
+
+
+def make_access(host: str = "127.0.0.1", users: Users | None = None) -> Access:
+    return Access(host, b"s" * 32, "program-token", users)
 
 
 def with_cookies(cookies: str) -> HTTPConnection:
@@ -37,7 +50,9 @@ def guarded(access: Access) -> TestClient:
     """A client of an app that answers everything it is asked."""
 
     async def say_yes(request: Request) -> PlainTextResponse:
-        return PlainTextResponse("inside")
+        await request.body()
+        said = [request.headers.get(name, "") for name in (PERSON_HEADER, ROLE_HEADER)]
+        return PlainTextResponse(f"inside: {' '.join(said)}")
 
     async def talk(socket: WebSocket) -> None:
         await socket.accept()
@@ -48,9 +63,10 @@ def guarded(access: Access) -> TestClient:
     return TestClient(app, base_url=BASE, follow_redirects=False)
 
 
-def test_access__refuses_an_open_host_without_a_password() -> None:
-    with pytest.raises(StudioError, match=r"0\.0\.0\.0 can be reached"):
-        make_access("0.0.0.0")
+def test_access__refuses_an_open_host_without_users(tmp_path: Path) -> None:
+    for nobody in (None, Users(tmp_path / "none.json")):
+        with pytest.raises(StudioError, match=r"0\.0\.0\.0 can be reached"):
+            make_access("0.0.0.0", nobody)
 
 
 @pytest.mark.parametrize(
@@ -70,35 +86,71 @@ def test_is_host_allowed__on_loopback_only_names_of_this_machine(header: str, ex
     assert make_access().is_host_allowed(header) is expected
 
 
-def test_is_host_allowed__on_an_open_host_addresses_but_no_foreign_names() -> None:
-    access = make_access("0.0.0.0", "pw")
+def test_is_host_allowed__on_an_open_host_addresses_but_no_foreign_names(users: Users) -> None:
+    access = make_access("0.0.0.0", users)
     assert access.is_host_allowed("192.168.0.7:7860")
     assert not access.is_host_allowed("evil.example:7860")
 
 
-def test_session_cookie__holds_until_it_expires_and_only_for_its_password() -> None:
-    access = make_access("0.0.0.0", "pw")
-    cookie = access.session_cookie(now=1_000)
+def test_session_cookie__holds_until_it_expires_or_the_password_changes_or_the_person_is_removed(users: Users) -> None:
+    access, grace = make_access(users=users), users.all()[0]
+    cookie = access.session_cookie(grace, now=1_000)
     request = with_cookies(f"{access.cookie_name}={cookie}")
-    assert access.is_logged_in(request, now=1_001)
-    assert not access.is_logged_in(request, now=1_000 + 31 * 86_400)
-    changed = make_access("0.0.0.0", "another")
-    assert not changed.is_logged_in(with_cookies(f"{changed.cookie_name}={cookie}"), now=1_001)
+    assert access.user_of(request, now=1_001) == grace
+    assert access.user_of(request, now=1_000 + 31 * 86_400) is None
+    users.add("Grace", "another one")
+    assert access.user_of(request, now=1_001) is None
+    request = with_cookies(f"{access.cookie_name}={access.session_cookie(users.all()[0], now=1_000)}")
+    assert access.user_of(request, now=1_001) == users.all()[0]
+    users.remove("Grace")
+    assert access.user_of(request, now=1_001) is None
 
 
-@pytest.mark.parametrize("cookie", ["", "x", "99999999999.", "99999999999.AAAA", "-1.x", "²³.x", "9" * 5000 + ".x"])
-def test_is_logged_in__refuses_a_forged_cookie(cookie: str) -> None:
-    access = make_access("0.0.0.0", "pw")
-    scope = {"type": "http", "headers": [(b"cookie", f"{access.cookie_name}={cookie}".encode())]}
-    assert not access.is_logged_in(HTTPConnection(scope))
+def test_session_cookie__of_one_person_is_not_another_persons(users: Users) -> None:
+    access, (grace, ada) = make_access(users=users), users.all()
+    expires, session, _, signature = access.session_cookie(grace).split(".")
+    name = access.session_cookie(ada).split(".")[2]
+    assert access.user_of(with_cookies(f"{access.cookie_name}={expires}.{session}.{name}.{signature}")) is None
 
 
-def test_check_password__makes_everybody_wait_after_ten_wrong_ones() -> None:
-    access = make_access("0.0.0.0", "pw")
-    assert not any(access.check_password("wrong", now=float(second)) for second in range(10))
+ODD_COOKIES = [
+    "",
+    "x",
+    "9999999999.",
+    "9999999999.a.AAAA.AAAA",
+    "-1.a.b.c",
+    "²³.a.b.c",
+    "9" * 5000 + ".a.b.c",
+    "9.a._.c",
+    "1.2",
+]
+
+
+@pytest.mark.parametrize("cookie", ODD_COOKIES)
+def test_user_of__is_nobody_with_an_odd_cookie(cookie: str, users: Users) -> None:
+    access = make_access("0.0.0.0", users)
+    assert access.user_of(with_cookies(f"{access.cookie_name}={cookie}")) is None
+    headers = {"cookie": f"{access.cookie_name}={cookie}".encode()}
+    assert guarded(access).get("/config", headers=headers).status_code == 401
+
+
+def test_check_password__makes_an_address_wait_after_ten_wrong_ones_and_no_other(users: Users) -> None:
+    access = make_access("0.0.0.0", users)
+    for second in range(10):
+        assert access.check_password("Grace", "wrong", "192.168.0.7", now=float(second)) is None
     with pytest.raises(StudioError, match="too many"):
-        access.check_password("pw", now=10.0)
-    assert access.check_password("pw", now=61.0)
+        access.check_password("Grace", "open sesame", "192.168.0.7", now=10.0)
+    assert access.check_password("Grace", "open sesame", "192.168.0.8", now=10.0) == users.all()[0]
+    assert access.check_password("Grace", "open sesame", "192.168.0.7", now=61.0) == users.all()[0]
+
+
+def test_log_out__ends_a_session_also_after_a_restart(users: Users, tmp_path: Path) -> None:
+    ended = EndedSessions(tmp_path / "sessions.json")
+    access, grace = Access("127.0.0.1", b"s" * 32, "", users, ended), users.all()[0]
+    left, other = (with_cookies(f"{access.cookie_name}={access.session_cookie(grace)}") for _ in range(2))
+    access.log_out(left)
+    again = Access("127.0.0.1", b"s" * 32, "", users, EndedSessions(tmp_path / "sessions.json"))
+    assert [again.user_of(one) for one in (left, other)] == [None, grace]
 
 
 def test_load_secret__is_kept_and_private(tmp_path: Path) -> None:
@@ -166,9 +218,9 @@ def test_guard__refuses_a_websocket_of_a_foreign_page() -> None:
         pass
 
 
-def test_guard__adds_the_security_headers() -> None:
+def test_guard__adds_the_security_headers(users: Users) -> None:
     for path in ("/", "/login", "/nothing-here"):
-        headers = guarded(make_access("0.0.0.0", "pw")).get(path).headers
+        headers = guarded(make_access("0.0.0.0", users)).get(path).headers
         assert "default-src 'self'" in headers["content-security-policy"]
         assert "http" not in headers["content-security-policy"]
         assert "frame-ancestors 'self'" in headers["content-security-policy"]
@@ -177,14 +229,28 @@ def test_guard__adds_the_security_headers() -> None:
         assert headers["permissions-policy"].startswith("camera=()")
 
 
+@pytest.mark.parametrize("path", ["/gradio_api/upload", "/gradio_api/process_recording", "/gradio_api/proxy=http://x"])
+def test_guard__keeps_routes_closed_that_nothing_needs(path: str) -> None:
+    assert guarded(make_access()).post(path, content=b"x").status_code == 404
+
+
+def test_guard__takes_no_body_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("logicmix_studio.app.access.MAX_BODY_BYTES", 1000)
+    client = guarded(make_access())
+    assert client.post("/any", content=b"x" * 1000).status_code == 200
+    assert client.post("/any", content=b"x" * 1001).status_code == 413
+    assert client.post("/any", content=(b"x" * 100 for _ in range(11))).status_code == 413, "no length announced"
+    assert client.post("/any", headers={"content-length": "-5"}, content=b"").status_code == 413
+
+
 def test_login__is_not_asked_for_on_this_machine() -> None:
     assert guarded(make_access()).get("/login").headers["location"] == "/"
 
 
 class TestLogin:
     @pytest.fixture
-    def outside(self) -> TestClient:
-        return guarded(make_access("0.0.0.0", "open sesame"))
+    def outside(self, users: Users) -> TestClient:
+        return guarded(make_access("0.0.0.0", users))
 
     def test_nothing_is_shown_before(self, outside: TestClient) -> None:
         for path in ("/config", "/gradio_api/info", "/thumb/0", "/media/0", "/login/../config", "/logout"):
@@ -206,8 +272,13 @@ class TestLogin:
         assert "samesite=strict" in session.lower()
         assert outside.get("/config").status_code == 200
         assert outside.cookies["lm_person"] == "Grace"
+        spoken_for = {PERSON_HEADER: "ada", ROLE_HEADER: "owner"}
+        assert outside.get("/config", headers=spoken_for).text == "inside: Grace reviewer"
+        copied = dict(outside.cookies)
         outside.post("/logout", headers={"origin": BASE})
         assert outside.get("/config").status_code == 401
+        outside.cookies.update(copied)
+        assert outside.get("/config").status_code == 401, "a copied cookie has ended, too"
 
     def test_a_wrong_password_does_not(self, outside: TestClient) -> None:
         form = {"username": '"><script>x</script>', "password": "<b>x"}
@@ -218,7 +289,7 @@ class TestLogin:
         assert outside.get("/config").status_code == 401
 
     def test_a_foreign_page_cannot_log_somebody_in(self, outside: TestClient) -> None:
-        form = {"password": "open sesame"}
+        form = {"username": "Grace", "password": "open sesame"}
         assert outside.post("/login", data=form, headers={"origin": FOREIGN}).status_code == 403
 
     def test_a_long_body_is_not_read_to_its_end(self, outside: TestClient) -> None:

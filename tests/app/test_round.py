@@ -121,12 +121,19 @@ def test_the_same_action_twice_is_one(studio: Studio) -> None:
     assert studio.ledger.seq == 1
 
 
-def test_a_program_comes_in_by_its_token_or_the_password(studio: Studio) -> None:
-    with serving(studio, password="open sesame") as url:
+def test_a_program_comes_in_by_its_token_or_a_login_and_reviewers_may_not_train(studio: Studio) -> None:
+    people = {"Grace": ("open sesame", "reviewer"), "Zoë": ("open sesame", "owner")}
+    with serving(studio, people) as url:
         with pytest.raises(Exception, match=r"401|login|auth"):
             Client(url, verbose=False)
         by_token = Client(url, verbose=False, headers={"x-logicmix-token": TOKEN, "x-logicmix-person": "r"})
         assert by_token.predict(studio.image_ids[0], "red", api_name="/state")
         by_login = Client(url, verbose=False, auth=("Grace", "open sesame"))
         by_login.predict([[studio.image_ids[0], "red", 1]], api_name="/decide")
-    assert studio.ledger.lines[-1].who == "Grace"
+        for name, given in (("train", []), ("delete_run", [1]), ("add_class", ["new"]), ("export", [])):
+            with pytest.raises(AppError, match="only an owner"):
+                by_login.predict(*given, api_name=f"/{name}")
+        by_owner = Client(url, verbose=False, auth=("Zoë", "open sesame"))
+        by_owner.predict("new", api_name="/add_class")
+    assert [line.who for line in studio.ledger.lines] == ["Grace", "Zoë"]
+    assert studio.jobs.list() == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,18 +85,22 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 def serve_studio(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     """Serve made data sets; takes the options of `make_workspace`.
 
-    With a password the server behaves as one that others can reach; an opened studio is served as it is.
+    With users (password and role by name) the server behaves as one that others can reach; an opened studio is served as it is.
     """
     with ExitStack() as stack:
 
         def serve_it(
-            name: str = "shapes", *, password: str | None = None, opened: Studio | None = None, **options: Any
+            name: str = "shapes",
+            *,
+            users: Mapping[str, tuple[str, str]] | None = None,
+            opened: Studio | None = None,
+            **options: Any,
         ) -> Served:
             if opened is None:
                 make_workspace(tmp_path / name, **options)
             studio = opened or Studio.open(tmp_path / name, who="ada")
             stack.callback(studio.close)
-            return Served(stack.enter_context(serving(studio, password)), studio)
+            return Served(stack.enter_context(serving(studio, users)), studio)
 
         yield serve_it
 

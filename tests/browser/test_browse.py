@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from logicmix_studio.explore.image_query import FoundImages, ImageQuery
 from logicmix_studio.studio import Studio
 from tests.browser.checks import assert_accessible, go_to_tab, keep_picture, wait_until_quiet
 from tests.browser.conftest import Served
@@ -68,6 +71,30 @@ def test_filters_are_combined_and_stand_in_the_address(
     page.get_by_role("button", name="Clear the filters").click()
     expect(_count(page)).to_have_text("24 images")
     expect(page).to_have_url(re.compile(r"\?tab=browse$"))
+
+
+def test_a_filter_chosen_while_another_is_applied_stays(
+    served: Served, open_browse: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio, page, find = served.studio, open_browse(served), served.studio.images.find
+    applied = {"": threading.Event(), "positive": threading.Event()}
+
+    def find_when_allowed(query: ImageQuery, **options: Any) -> FoundImages:
+        if query.class_name == "star":
+            applied[query.state].wait(60)
+        return find(query, **options)
+
+    monkeypatch.setattr(studio.images, "find", find_when_allowed)
+    page.get_by_label("Class", exact=True).fill("sta")
+    page.get_by_role("option", name="star", exact=True).click()
+    positive = page.get_by_role("radio", name=re.compile("● positive"))
+    positive.click()
+    applied[""].set()
+    expect(page).to_have_url(re.compile("class_name=star$"))
+    expect(positive).to_be_checked()
+    applied["positive"].set()
+    expect(page).to_have_url(re.compile("class_name=star&state=positive$"))
+    expect(positive).to_be_checked()
 
 
 def test_one_image_is_answered_by_keys(served: Served, open_browse: Callable[..., Page], scheme: str) -> None:

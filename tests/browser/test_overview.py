@@ -41,6 +41,19 @@ def test_it_says_what_is_known_and_what_to_do(
     keep_picture(page, f"overview-{scheme}")
 
 
+def test_charts_stay_as_they_are_while_another_tab_is_shown(served: Served, open_page: Callable[..., Page]) -> None:
+    page = open_page(served.url)
+    drawn = page.locator("#tab-overview .vega-embed canvas, #tab-overview .vega-embed svg").first
+    expect(drawn).to_be_visible()
+    drawn.evaluate("(node) => { window.drawn = node }")
+    go_to_tab(page, "label")
+    expect(page.locator("#tab-overview")).to_be_hidden()
+    expect(drawn).to_be_hidden()
+    go_to_tab(page, "overview")
+    expect(drawn).to_be_visible()
+    assert drawn.evaluate("(node) => node === window.drawn")
+
+
 def test_it_follows_decisions_made_elsewhere(served: Served, open_page: Callable[..., Page]) -> None:
     page, studio = open_page(served.url), served.studio
     positives = page.locator("#class-bars .legend b").first

@@ -107,7 +107,7 @@ def test_a_person_can_say_who_they_are(open_page: Callable[..., Page], served: S
 def test_the_login_lets_in_and_the_page_knows_the_name(
     serve_studio: Callable[..., Served], open_page: Callable[..., Page], scheme: str
 ) -> None:
-    served = serve_studio(password="open sesame")
+    served = serve_studio(users={"Grace": ("open sesame", "reviewer")})
     page = open_page(served.url, scheme=scheme, until="form")
     expect(page).to_have_url(re.compile("/login$"))
     assert_accessible(page)

@@ -14,7 +14,7 @@ import numpy as np
 
 from logicmix_studio.app.components import image_grid, tile, tiles
 from logicmix_studio.app.media import media_url
-from logicmix_studio.app.page import PRIVATE, Page, any_of, event, person
+from logicmix_studio.app.page import PRIVATE, Page, any_of, event, owners_only, person
 from logicmix_studio.app.tabs.browse_api import browse_api, fiftyone_address, image_cells
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_query import SORTS, SOURCES, FoundImages, ImageQuery
@@ -89,7 +89,10 @@ def browse_tab(page: Page) -> None:
         return {view: at, address: json.dumps({**filters_of(at["query"]), "image": at["image"]})}
 
     def show(at: dict[str, Any], **changes: Any) -> Shown:
-        """Show a view: labels as they are now, the list as it was found, unless ``seq=None`` asks for a new one."""
+        """Show a view: labels as they are now, the list as it was found, unless ``seq=None`` asks for a new one.
+
+        Filters get choices, but no values: somebody may have chosen another meanwhile.
+        """
         start: dict[str, Any] = {
             "query": query_of({}),
             "seq": None,
@@ -101,7 +104,6 @@ def browse_tab(page: Page) -> None:
         at = {**start, **at, **changes}
         at["cleared"] += changes.get("selected") == []
         images, version, query, is_new = studio.images, studio.proposed.version, at["query"], at["seq"] is None
-        classes = gr.Dropdown(any_of("Any class", studio.class_names), value=query.class_name)
         found = images.find(query, seq=at["seq"])
         at["start"] = at["start"] if at["start"] < len(found.rows) else 0
         at |= {"seq": found.seq, "seen": version, "found": version if is_new else at["found"]}
@@ -109,10 +111,10 @@ def browse_tab(page: Page) -> None:
             **at_view(at),
             grid: {**grid_value(studio, found, at["start"]), "cleared": at["cleared"]},
             picture: image_value(studio, at["image"], found) if at["image"] else None,
-            state: gr.Radio(state_choices(images.find(query).counts, query.state), value=query.state),
-            someone: gr.Dropdown(any_of("Anybody", images.people), value=query.person),
-            run: gr.Dropdown(any_of("Current run", map(str, studio.proposed.runs())), value=str(query.run or "")),
-            **({class_name: classes} if is_new else {}),
+            state: gr.update(choices=state_choices(images.find(query).counts, query.state)),
+            someone: gr.update(choices=any_of("Anybody", images.people)),
+            run: gr.update(choices=any_of("Current run", map(str, studio.proposed.runs()))),
+            **({class_name: gr.update(choices=any_of("Any class", studio.class_names))} if is_new else {}),
             **({} if at["selected"] else {bulk: gr.Row(visible=False), question: gr.Row(visible=False)}),
             anew: gr.Button(visible=at["found"] != version),
             before: gr.Button(visible=at["start"] > 0),
@@ -131,7 +133,10 @@ def browse_tab(page: Page) -> None:
         shown = search({**at, "target": target.get("at")}, *values)
         if target.get("image"):
             shown |= show(shown[view], image=target["image"])
-        return {**dict(zip(filters, values, strict=True)), **shown}
+        return {
+            **shown,
+            **{part: shown.get(part, {}) | gr.update(value=value) for part, value in zip(filters, values, strict=True)},
+        }
 
     @event
     def look(at: dict[str, Any], target: dict[str, Any]) -> Shown:
@@ -208,6 +213,7 @@ def browse_tab(page: Page) -> None:
         return event(confirm)
 
     @event
+    @owners_only
     def open_fiftyone(at: dict[str, Any]) -> str:
         rows = studio.images.find(known_view(at)["query"], seq=at["seq"]).rows
         some = rows[:FIFTYONE_IMAGES].tolist() if len(rows) < studio.table.num_images else []

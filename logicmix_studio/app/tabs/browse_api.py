@@ -88,7 +88,16 @@ def browse_api(studio: Studio) -> None:
         """Open the FiftyOne App on some images, or on all; return its address."""
         return fiftyone_address(studio, image_ids)
 
-    offer(studio, find_images, image, similar_images, cell_history, set_cells, open_in_fiftyone)
+    offer(
+        studio,
+        find_images,
+        image,
+        similar_images,
+        cell_history,
+        set_cells,
+        open_in_fiftyone,
+        of_owners=("open_in_fiftyone",),
+    )
 
 
 def fiftyone_address(studio: Studio, image_ids: list[str] | None) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from logicmix_studio.app.api import offer
 from logicmix_studio.app.components import custom, safe
-from logicmix_studio.app.page import QUICK, TICK, Page, event, person
+from logicmix_studio.app.page import QUICK, TICK, Page, event, owners_only, person
 from logicmix_studio.explore.next_step import Step
 from logicmix_studio.explore.overview import OverviewService, Rate
 from logicmix_studio.formats import WRITE_FORMATS
@@ -174,6 +174,7 @@ def data_accordion(page: Page) -> None:
             told = gr.Textbox(label="What was done", interactive=False, lines=2)
             notes = gr.Textbox(label="About the import, and changes since", interactive=False, max_lines=12)
 
+    @owners_only
     def write(kind: str, pseudo: bool) -> list[Any]:
         """Write the labels to a file, and tell what its format does not hold.
 
@@ -187,16 +188,19 @@ def data_accordion(page: Page) -> None:
         words = "\n".join(report.lines) or "Nothing is lost."
         return [gr.update(value=str(path), visible=True), gr.update(value=words, visible=True)]
 
+    @owners_only
     def add_class(name: str, request: gr.Request) -> str:
         """Add a class, unknown everywhere; tell what was done."""
         studio.add_class(name, who=person(studio, request))
         return changes(studio)[-1]
 
+    @owners_only
     def rename_class(class_name: str, new_name: str, request: gr.Request) -> str:
         """Give a class another name; its labels, answers, scores and thresholds stay. Tell what was done."""
         studio.rename_class(class_name or "", new_name, who=person(studio, request))
         return changes(studio)[-1]
 
+    @owners_only
     def import_again(request: gr.Request, progress: gr.Progress = gr.Progress()) -> str:  # noqa: B008
         """Read images and labels of the folder anew, as they were read the first time; tell what is new."""
 

@@ -51,8 +51,7 @@ def history_part(page: Page, tab: gr.Tab) -> None:
             people = sorted({line.who for line in studio.ledger.lines})
             origins = sorted({line.origin for line in studio.ledger.lines})
         options = [("Everybody", people), ("All classes", studio.class_names), ("Everywhere", origins)]
-        pairs = zip(options, wanted[:3], strict=True)
-        return [*(gr.Dropdown(any_of(*option), value=value) for option, value in pairs), read(*wanted)]
+        return [*(gr.update(choices=any_of(*option)) for option in options), read(*wanted)]
 
     def look(target: dict[str, Any], came: float, *wanted: Any) -> list[Any]:
         return [gr.skip()] * 4 if is_arriving(target, "history", came) else begin(*wanted)
@@ -60,7 +59,9 @@ def history_part(page: Page, tab: gr.Tab) -> None:
     def arrive(target: dict[str, Any]) -> list[Any]:
         if not is_meant(target, "history"):
             return [gr.skip()] * 5
-        return [target["at"], *begin(*(str(target.get(name, "")) for name in NAMES), 0)]
+        wanted = [str(target.get(name, "")) for name in NAMES]
+        *boxes, lines = begin(*wanted, 0)
+        return [target["at"], *(box | gr.update(value=value) for box, value in zip(boxes, wanted, strict=True)), lines]
 
     def choose(event_data: gr.SelectData) -> list[Any]:
         number = int(event_data.row_value[0])

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from logicmix_studio.app.api import offer
-from logicmix_studio.app.page import ACTION, QUICK, Page, event
+from logicmix_studio.app.page import ACTION, QUICK, Page, event, owners_only
 from logicmix_studio.app.tabs.train_compare import compare_view, preview_view
 from logicmix_studio.app.tabs.train_run import run_view
 from logicmix_studio.errors import StudioError
@@ -37,6 +37,7 @@ METHODS = {
     "training_preview": "runs.preview",
 }
 """What a program can do here: name of the endpoint → the studio's service and its method."""
+OF_OWNERS = ("train", "pause", "cancel", "resume", "choose_run", "delete_run")
 
 
 def train_tab(page: Page) -> None:
@@ -62,7 +63,7 @@ def train_tab(page: Page) -> None:
                     choices = compare_view(page, comparing, pair, known)
                 with gr.Tab("What the next run would learn from", id="preview") as ahead:
                     preview_view(page, ahead)
-    offer(studio, methods=METHODS, concurrency_limit=None)
+    offer(studio, methods=METHODS, of_owners=OF_OWNERS, concurrency_limit=None)
 
     def look() -> list[Any]:
         current, reason = studio.registry.choice()
@@ -84,7 +85,7 @@ def train_tab(page: Page) -> None:
     looks = {"fn": event(look), "inputs": None, "outputs": [why, free, table], **QUICK}
     gr.on([known.change, page.shown["train"].select], **looks)
     table.select(pick, None, [views, chosen], **QUICK)
-    free.click(event(lambda: studio.registry.choose(None)), None, None, **ACTION).then(**looks)
+    free.click(event(owners_only(lambda: studio.registry.choose(None))), None, None, **ACTION).then(**looks)
     page.targets["train"].change(event(arrive), page.targets["train"], [views, chosen, *pair], **QUICK)
     chosen.change(None, chosen, None, js="(run) => lm.address('train', {run})", api_visibility="private")
 
@@ -123,16 +124,17 @@ def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
         starts = [
             (info.title, info.run) for info in reversed(runs) if info.status == "finished" and not info.is_imported
         ]
-        init = init if init in [run for _, run in starts] else FRESH_START
+        is_gone = init not in [FRESH_START, *(run for _, run in starts)]
+        fresh = {"value": FRESH_START} if is_gone else {}  # only then: somebody may just have chosen another
         times = {one: studio.runs.forecast(one).line for one in RECIPES}
         cards = [(f"{one.title} · {times[key]}\n{one.words}", key) for key, one in RECIPES.items()]
         waiting = f" Run {active[0]} is on its way: one run at a time." if active else ""
         return [
             ready.words + waiting,
             gr.update(choices=cards),
-            gr.update(choices=[("fresh start", FRESH_START), *starts], value=init),
+            gr.update(choices=[("fresh start", FRESH_START), *starts], **fresh),
             gr.update(interactive=ready.is_ready and not active),
-            *expect(name, init, settings),
+            *expect(name, FRESH_START if is_gone else init, settings),
         ]
 
     def ask(name: str, init: int, *values: Any) -> tuple[Any, ...]:
@@ -147,6 +149,7 @@ def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
         line = f"**Takes {found.line}.** {found.words}" if found.time else found.words
         return line, gr.update(visible=found.time is None)
 
+    @owners_only
     def begin(name: str, init: int, number: int, *values: Any) -> int:
         run = studio.runs.start(name, overrides(name, values), init or None, seed=number)
         gr.Info(f"Run {run} has started.")

@@ -8,7 +8,7 @@ import gradio as gr
 import pandas as pd
 
 from logicmix_studio.app.components import custom, safe
-from logicmix_studio.app.page import ACTION, QUICK, TICK, Page, event
+from logicmix_studio.app.page import ACTION, QUICK, TICK, Page, event, owners_only
 from logicmix_studio.app.theme import STATE_COLOURS
 from logicmix_studio.runs import RunInfo
 from logicmix_studio.runs.curves import CHARTS
@@ -101,6 +101,7 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
     def annotate(run: float, new_name: str, new_note: str, has_star: bool) -> None:
         studio.jobs.annotate(int(run), name=new_name.strip(), note=new_note.strip(), star=has_star)
 
+    @owners_only
     def remove(run: float) -> int:
         freed = studio.runs.delete(int(run))
         gr.Info(f"Run {int(run)} is deleted: {freed / 1e6:,.1f} MB are free again.")
@@ -122,9 +123,9 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
     page.timer("train", SECONDS).tick(**{**shows, **TICK})
     known.change(event(announce), [known, active], active, **ACTION)
     for button, action in ((pause, "pause"), (cancel, "cancel"), (resume, "resume")):
-        act = event(lambda run, action=action: getattr(studio.jobs, action)(int(run)) and None)
+        act = event(owners_only(lambda run, action=action: getattr(studio.jobs, action)(int(run)) and None))
         button.click(act, chosen, None, **ACTION).then(**shows)
-    use.click(event(lambda run: studio.registry.choose(int(run))), chosen, None, **ACTION).then(**shows)
+    use.click(event(owners_only(lambda run: studio.registry.choose(int(run)))), chosen, None, **ACTION).then(**shows)
     save.click(event(annotate), [chosen, name, note, star], None, **ACTION).then(**shows)
     delete.click(event(ask), chosen, [loss, sure], **ACTION)
     keep.click(lambda: gr.update(visible=False), None, sure, **QUICK)
