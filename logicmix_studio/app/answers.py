@@ -86,7 +86,9 @@ class Answers:
             if call.mistake is None:
                 _log.exception("%s could not be answered", scope["path"])
             told = f"the studio failed: {error!r}" if call.is_entered else f"this request fits nothing here: {error}"
-            failed, body = {"status": 500}, json.dumps({"error": told}).encode()
+            status = error.status_code if isinstance(error, HTTPException) else 500
+            told = error.detail if isinstance(error, HTTPException) else told
+            failed, body = {"status": status}, json.dumps({"error": told}).encode()
         finally:
             _call.reset(token)
         if failed is not None:

@@ -12,9 +12,9 @@ from typing import Any, Final, get_type_hints
 
 import gradio as gr
 import pandas as pd
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from logicmix_studio.app.page import event, owners_only, person
+from logicmix_studio.app.page import checked, event, owners_only, person
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import STATE_NAMES
 from logicmix_studio.store import Decision, Receipt
@@ -180,7 +180,7 @@ def _endpoint(
         given = signature.bind(*values, **named).arguments
         for one, form in forms.items():
             if one in given:
-                given[one] = _checked(one, given[one], form)
+                given[one] = checked(one, given[one], form)
         if has_caller:
             given["caller"] = person(studio, given.pop("request", None))
         return plain((limit(find()) if limit else find())(**given))
@@ -188,16 +188,6 @@ def _endpoint(
     call.__name__, call.__doc__, call.__annotations__ = name, model.__doc__, hints
     call.__signature__ = signature  # type: ignore[attr-defined]  # what Gradio describes the function by
     return call
-
-
-def _checked(name: str, value: Any, form: TypeAdapter[Any]) -> Any:
-    """Return a value in the type that a function takes; a `StudioError` where it is of another."""
-    try:
-        return form.validate_python(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = "".join(f"[{part!r}]" for part in first["loc"])
-        raise StudioError(f"{name}{place} is {first['input']!r:.60}", first["msg"]) from None
 
 
 def _receipt_facts(receipt: Receipt) -> dict[str, Any]:

@@ -125,14 +125,14 @@ class Ledger:
 
     def find_row(self, image_id: str) -> int:
         """Return the row of an image; a StudioError where there is none."""
-        if image_id not in self.row_of:
+        if not isinstance(image_id, str) or image_id not in self.row_of:
             hint = "reload the page: the data set may have changed"
             raise StudioError(f"there is no image {image_id!r}", hint)
         return self.row_of[image_id]
 
     def find_column(self, class_name: str) -> int:
         """Return the column of a class; a StudioError where there is none."""
-        if class_name not in self.column_of:
+        if not isinstance(class_name, str) or class_name not in self.column_of:
             hint = f"classes are: {', '.join(self.table.class_names[:20])}"
             raise StudioError(f"there is no class {class_name!r}", hint)
         return self.column_of[class_name]

@@ -106,6 +106,17 @@ def test_unknown_component_and_function_numbers_are_400(client: TestClient) -> N
     assert client.post("/gradio_api/queue/join", json=joined).status_code == 400
 
 
+@pytest.mark.parametrize("told", [None, 1, "x", [], [1], {}, {"image": ["x"], "class_name": {}}])
+def test_scripts_of_components_are_answered_in_words(client: TestClient, told: object) -> None:
+    components = client.get("/config").json()["components"]
+    functions = [(one["id"], name) for one in components for name in one["props"].get("server_fns") or ()]
+    assert len(functions) > 5
+    for component, name in functions:
+        sent = {"data": told, "component_id": component, "fn_name": name, "session_hash": "x"}
+        answer = client.post("/gradio_api/component_server", json=sent)
+        assert answer.status_code < 500, (name, answer.text)
+
+
 def test_our_own_mistake_is_500_and_said_so() -> None:
     async def fail(request: Request) -> Response:
         note_call()

@@ -208,14 +208,14 @@ def browse_tab(page: Page) -> None:
 
     def confirmer(*, overwrite: bool) -> Callable[..., Shown]:
         def confirm(at: dict[str, Any], wanted: BulkPlan, request: gr.Request) -> Shown:
-            return settle(at, wanted, person(studio, request), overwrite=overwrite)
+            return settle(known_view(at), wanted, person(studio, request), overwrite=overwrite)
 
         return event(confirm)
 
     @event
     @owners_only
     def open_fiftyone(at: dict[str, Any]) -> str:
-        rows = studio.images.find(at["query"], seq=at["seq"]).rows
+        rows = studio.images.find(known_view(at)["query"], seq=at["seq"]).rows
         some = rows[:FIFTYONE_IMAGES].tolist() if len(rows) < studio.table.num_images else []
         return fiftyone_address(studio, at["selected"] or [studio.image_ids[row] for row in some] or None)
 
