@@ -409,6 +409,7 @@ class Studio:
         *,
         proposals: bool = False,
         strict: bool = False,
+        harmless: bool = False,
     ) -> LossReport:
         """Write the labels to a file or folder, replaced in one step, and return what the format could not hold.
 
@@ -417,6 +418,7 @@ class Studio:
             format: One of ``WRITE_FORMATS``.
             proposals: Whether to write the open pseudo-labels, too, marked as such where the format can.
             strict: Whether to refuse a format that would lose something.
+            harmless: Whether names that a spreadsheet would run as a formula get an apostrophe, in CSV.
 
         Raises:
             StudioError: If the format is unknown or the file can't be written.
@@ -433,7 +435,7 @@ class Studio:
             )
             lines = tuple(self.ledger.lines)
         not_kept = count_not_kept(lines, table, self.dataset.renamed)
-        report = write_cells(file, format, table, details, not_kept=not_kept, is_strict=strict)
+        report = write_cells(file, format, table, details, not_kept=not_kept, is_strict=strict, is_harmless=harmless)
         remember_export(self.workspace, file)
         return report
 

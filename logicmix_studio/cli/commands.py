@@ -131,6 +131,8 @@ class Writing:
     is_strict: bool
     report: Path | None
     """Where to write the losses as JSON, too."""
+    is_harmless: bool = False
+    """Whether names that a spreadsheet would run get an apostrophe."""
 
     def told(self, losses: LossReport) -> dict[str, Any]:
         """Return what was written and lost, after writing the report."""
@@ -143,7 +145,9 @@ class Writing:
 def run_export(dataset: Path, workspace: Path | None, how: Writing, proposals: bool) -> dict[str, Any]:
     """Write the labels to a file."""
     studio = Studio.open(dataset, workspace=workspace, read_only=True)
-    return how.told(studio.export(how.file, how.format, proposals=proposals, strict=how.is_strict))
+    return how.told(
+        studio.export(how.file, how.format, proposals=proposals, strict=how.is_strict, harmless=how.is_harmless)
+    )
 
 
 def run_convert(dataset: Path, options: ImportOptions, how: Writing, proposals: bool) -> dict[str, Any]:
@@ -157,7 +161,8 @@ def run_convert(dataset: Path, options: ImportOptions, how: Writing, proposals: 
     if proposals and read.scores is not None:
         claims = np.nan_to_num(np.sign(read.scores - 0.5)).astype(np.int8)
         details = CellDetails(proposals=claims, scores=read.scores, root=dataset)
-    return how.told(write_cells(how.file, how.format, read.table, details, is_strict=how.is_strict))
+    ways = {"is_strict": how.is_strict, "is_harmless": how.is_harmless}
+    return how.told(write_cells(how.file, how.format, read.table, details, **ways))
 
 
 def describe_export(done: Mapping[str, Any]) -> str:

@@ -73,6 +73,9 @@ Target = Annotated[Path, Argument(metavar="FILE", help="The file or folder to wr
 Format = Annotated[str, Option(help="csv-long, csv-wide, ...: docs/formats.md lists them; an unknown one tells, too.")]
 WithPseudo = Annotated[bool, Option("--with-pseudo", help="Add pseudo-labels, marked as such where the format can.")]
 Strict = Annotated[bool, Option("--strict", help="Refuse a format that would lose something.")]
+Harmless = Annotated[
+    bool, Option("--harmless", help="In CSV, put an apostrophe before names that a spreadsheet would run as formulas.")
+]
 Report = Annotated[Path | None, _optional("Write what the format could not hold to this file, as JSON.")]
 KnownProportion = Annotated[
     float | None, _optional("Trial: hide labels of a completely labelled set and keep this share.", min=0.0, max=1.0)
@@ -230,6 +233,7 @@ def export(
     format: Format = "csv-long",  # noqa: A002
     with_pseudo: WithPseudo = False,
     strict: Strict = False,
+    harmless: Harmless = False,
     report: Report = None,
     workspace: WorkspaceOption = None,
     as_json: AsJson = False,
@@ -240,7 +244,7 @@ def export(
     """
     from logicmix_studio.cli import commands
 
-    how = commands.Writing(file, format, strict, report)
+    how = commands.Writing(file, format, strict, report, harmless)
     _print(commands.run_export(dataset, workspace, how, with_pseudo), as_json, commands.describe_export)
 
 
@@ -257,6 +261,7 @@ def convert(
     skip_bad: SkipBad = False,
     with_pseudo: WithPseudo = False,
     strict: Strict = False,
+    harmless: Harmless = False,
     report: Report = None,
     as_json: AsJson = False,
 ) -> None:
@@ -268,7 +273,7 @@ def convert(
     from logicmix_studio.importing import ImportOptions
 
     options = ImportOptions(labels, classes, exhaustive, skip_bad, columns=columns, separator=separator)
-    done = commands.run_convert(dataset, options, commands.Writing(file, format, strict, report), with_pseudo)
+    done = commands.run_convert(dataset, options, commands.Writing(file, format, strict, report, harmless), with_pseudo)
     _print(done, as_json, commands.describe_export)
 
 

@@ -17,7 +17,9 @@ from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.images.decode import open_file
 from logicmix_studio.labels import POSITIVE, UNKNOWN, LabelTable, TableBuilder
 
-Kind = Literal["negatives", "splits", "classes", "sources", "pseudo-positives", "pseudo-negatives", "runs", "not kept"]
+Kind = Literal[
+    "negatives", "splits", "classes", "sources", "pseudo-positives", "pseudo-negatives", "runs", "not kept", "names"
+]
 """What a format may hold or lose besides positives."""
 Contents = Iterator[tuple[str, Iterable[str]]]
 """The files that are written: their names below the folder (empty for a format of one file), and their text in parts."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ from logicmix_studio.formats.registry import FORMATS
 from logicmix_studio.formats.texts import shown
 from logicmix_studio.labels import NEGATIVE, POSITIVE, STATE_NAMES, UNKNOWN, LabelTable
 
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""How a text begins that a spreadsheet would run."""
 _PSEUDO: Final[dict[Kind, int]] = {"pseudo-positives": POSITIVE, "pseudo-negatives": NEGATIVE}
 _WRITERS: Final = {each.name: each for each in FORMATS if each.write}
 WRITE_FORMATS: Final = {
@@ -64,6 +66,7 @@ def write_cells(
     *,
     not_kept: int = 0,
     is_strict: bool = False,
+    is_harmless: bool = False,
 ) -> LossReport:
     """Write the known cells of a table, and where the format can, a model's proposals; say what is not held.
 
@@ -76,6 +79,7 @@ def write_cells(
         details: Sources, proposals and scores.
         not_kept: Decisions that no cell of the table has any more.
         is_strict: Whether to refuse what would lose something.
+        is_harmless: Whether names that a spreadsheet would run as a formula get an apostrophe, in CSV.
 
     Raises:
         StudioError: If the format is unknown, cannot hold a class name, or the file cannot be written.
@@ -87,8 +91,13 @@ def write_cells(
         raise StudioError(
             f"a file cannot hold a class called {wrong[0]!r}: blanks at its ends get lost", "Rename the class."
         )
+    changed = [name for name in (*table.class_names, *table.paths) if name.startswith(_FORMULA)]
+    changed = changed if is_harmless and ".csv" in label_format.suffixes else []
+    if changed:
+        names, paths = (tuple(map(_harmless, texts)) for texts in (table.class_names, table.paths))
+        table = replace(table, class_names=names, paths=paths)
     cells = Cells.of(table, details or CellDetails())
-    report = LossReport(tuple(_losses(label_format, cells, not_kept)))
+    report = LossReport(tuple(_losses(label_format, cells, not_kept, changed)))
     if is_strict and report.losses:
         hint = "Leave --strict out" + (", or export as csv-long." if format_name != "csv-long" else ".")
         raise StudioError(f"{format_name} cannot hold everything: {' '.join(report.lines)}", hint)
@@ -122,9 +131,16 @@ def _write_folder(target: Path, contents: Contents) -> None:
             shutil.rmtree(part, ignore_errors=True)
 
 
-def _losses(label_format: LabelFormat, cells: Cells, not_kept: int) -> Iterator[Loss]:
+def _harmless(name: str) -> str:
+    return f"'{name}" if name.startswith(_FORMULA) else name
+
+
+def _losses(label_format: LabelFormat, cells: Cells, not_kept: int, changed: Sequence[str]) -> Iterator[Loss]:
     """Yield what the format cannot hold of what there is."""
     table = cells.table
+    if changed:
+        told = f"Names that a spreadsheet would take for formulas: {len(changed):,} ({shown(changed)}); an apostrophe stands "
+        yield Loss("names", len(changed), told + "before each, also when the file is read again.")
     if "negatives" not in label_format.holds and (count := int(np.count_nonzero(table.states == NEGATIVE))):
         is_complete = (table.states != UNKNOWN).all()
         after = "with --exhaustive they come back" if is_complete else "they are unknown when read again"

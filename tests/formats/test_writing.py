@@ -92,6 +92,23 @@ def test_strict_refuses_what_would_lose_something(tmp_path: Path) -> None:
         write_cells(tmp_path / "out.csv", "csv-long", TABLE, not_kept=3, is_strict=True)
 
 
+@pytest.mark.parametrize("name", ["csv-long", "csv-wide", "csv-list", "json-lists"])
+def test_harmless__puts_an_apostrophe_before_formulas_in_csv_and_says_so(name: str, tmp_path: Path) -> None:
+    table = LabelTable.build(["@a.jpg", "b.jpg"], ["=1+1", "dog"], [[1, 1], [1, 0]], ["", ""])
+    plain, changed = tmp_path / f"plain{WRITE_FORMATS[name]}", tmp_path / f"changed{WRITE_FORMATS[name]}"
+    write_cells(plain, name, table)
+    report = write_cells(changed, name, table, is_harmless=True)
+    told = [loss for loss in report.losses if loss.kind == "names"]
+    if name == "json-lists":
+        assert changed.read_bytes() == plain.read_bytes()
+        assert told == []
+    else:
+        wanted = plain.read_text().replace("=1+1", "'=1+1").replace("@a.jpg", "'@a.jpg")
+        assert changed.read_text() == wanted
+        assert told[0].count == 2
+        assert "=1+1" in told[0].text
+
+
 def test_a_folder_appears_whole_and_replaces_nothing(tmp_path: Path) -> None:
     write_cells(tmp_path / "voc", "voc-xml", TABLE)
     names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())

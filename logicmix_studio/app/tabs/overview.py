@@ -159,6 +159,7 @@ def data_accordion(page: Page) -> None:
             files = [name for name, ending in WRITE_FORMATS.items() if ending]
             kind = gr.Radio(files, value=files[0], label="Export as")
             pseudo = gr.Checkbox(label="With open pseudo-labels, marked as such where the format can")
+            harmless = gr.Checkbox(label="For spreadsheets: an apostrophe before names that look like formulas")
             export = gr.Button("Write the file", size="sm")
             lost = gr.Textbox(label="What the file does not hold", interactive=False, visible=False)
             file = gr.DownloadButton("Save", variant="primary", size="sm", visible=False)
@@ -175,16 +176,17 @@ def data_accordion(page: Page) -> None:
             notes = gr.Textbox(label="About the import, and changes since", interactive=False, max_lines=12)
 
     @owners_only
-    def write(kind: str, pseudo: bool) -> list[Any]:
+    def write(kind: str, pseudo: bool, harmless: bool = False) -> list[Any]:
         """Write the labels to a file, and tell what its format does not hold.
 
         Args:
             kind: csv-long (one row a cell), csv-wide (one row an image), or another format of one file.
             pseudo: Whether to add the open pseudo-labels, marked as such where the format can.
+            harmless: Whether names that a spreadsheet would run as formulas get an apostrophe, in CSV.
         """
         path = studio.workspace.temporary / "gradio" / "export" / f"{studio.name}-{kind}{WRITE_FORMATS.get(kind, '')}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        report = studio.export(path, kind, proposals=pseudo)
+        report = studio.export(path, kind, proposals=pseudo, harmless=harmless)
         words = "\n".join(report.lines) or "Nothing is lost."
         return [gr.update(value=str(path), visible=True), gr.update(value=words, visible=True)]
 
@@ -216,7 +218,7 @@ def data_accordion(page: Page) -> None:
         warnings = [f"! {warning}" for warning in studio.warnings]
         return "\n".join([*warnings, *info.get("notes", ()), *bad, *changes(studio)[-RECENT_CHANGES:]])
 
-    export.click(event(write), [kind, pseudo], [file, lost], api_name="export", concurrency_limit=None)
+    export.click(event(write), [kind, pseudo, harmless], [file, lost], api_name="export", concurrency_limit=None)
     for button, act, inputs in (
         (add, add_class, [new]),
         (rename, rename_class, [old, other]),
