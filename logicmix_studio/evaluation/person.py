@@ -177,7 +177,9 @@ class Person:
         return PageResult(len(cards), len(wrong))
 
     def _answers(self, cards: list[Card]) -> NDArray[np.int8]:
-        rows, columns = np.divmod([card.cell for card in cards], self._services.dataset.table.num_classes)
+        rows, columns = np.divmod(
+            np.array([card.cell for card in cards], dtype=np.int64), self._services.dataset.table.num_classes
+        )
         return self._annotator.answer(rows, columns)
 
     def _present(self, image: LabelImage) -> set[str]:

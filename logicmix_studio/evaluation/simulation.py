@@ -24,6 +24,8 @@ THIN: Final = 10
 """With fewer positives outside split test a class is thin: one more or less found moves its share by a tenth."""
 WITH_MODEL: Final = 2.0
 """A way with a model is given up after so many times what image by image takes for all photographs."""
+VERSION: Final = 1
+"""Raise it when a way of labelling changes: results of the former one are then made anew."""
 COLUMNS: Final = ("strategy", "known_proportion", "seed", "error_rate", "recipe")
 """Settings that stand beside each row of the curves."""
 
@@ -64,7 +66,7 @@ class SimulationPlan:
     def cells(self, complete: LabelTable) -> list[Settings]:
         """Return the settings of every trial, seed by seed, so that each seed's comparison is whole early."""
         shared = {
-            "what": "simulate",
+            "what": f"simulate {VERSION}",
             "data": table_hash(complete),
             "known_proportion": self.known_proportion,
             "error_rate": self.error_rate,

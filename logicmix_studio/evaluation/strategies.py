@@ -23,14 +23,16 @@ ROUND_ANSWERS: Final = 1_000
 """Answers in the stream between two trainings."""
 ROUND_IMAGES: Final = 300
 """Photographs between two trainings."""
-MOST_ROUNDS: Final = 40
-WORTH_A_PAGE: Final = 1.0
+MOST_ROUNDS: Final = 12
+WORTH_A_PAGE: Final = 0.5
 """Positives that a page must promise to be opened."""
 FIRST_IMAGES: Final = 100
 """Photographs that are labelled one by one where too few positives are known to train."""
 FEW_POSITIVES: Final = 50
-ROUND_PAGES: Final = 15
-"""Pages of the grid between two trainings."""
+FIRST_PAGES: Final = 15
+"""Pages of the grid before the second training, ..."""
+MORE_PAGES: Final = 1.3
+"""... and so many times as many before each further one: early answers change most."""
 CANDIDATES: Final = 0.5
 """In a data set of which little is looked at, every claim of "absent" from this confidence on may be accepted."""
 
@@ -121,10 +123,10 @@ def _pages(trial: Trial, audit: float) -> None:
 def _recommended(trial: Trial, audit: float = 0.98) -> None:
     """Open the page of the grid that promises most positives; once none promises enough, audit and accept the rest."""
     _start(trial)
-    for _ in range(MOST_ROUNDS):
-        if not _search(trial):
-            break
+    pages = FIRST_PAGES
+    while _search(trial, round(pages)):
         trial.train()
+        pages *= MORE_PAGES
     scope = Scope(NEGATIVE, threshold=CANDIDATES, target=audit)
     if trial.person.audit(scope):
         trial.person.accept(scope)
@@ -135,13 +137,13 @@ def _recommended(trial: Trial, audit: float = 0.98) -> None:
             pass
 
 
-def _search(trial: Trial) -> bool:
-    """Open up to `ROUND_PAGES` pages, each of the class whose likeliest cells promise most; return whether all paid.
+def _search(trial: Trial, num_pages: int) -> bool:
+    """Open some pages, each of the class whose likeliest cells promise most; return whether all paid.
 
     What a class's pages brought corrects what the next ones promise.
     """
     promised, brought = np.ones(len(trial.class_names)), np.ones(len(trial.class_names))
-    for _ in range(ROUND_PAGES):
+    for _ in range(num_pages):
         likeliest = np.sort(trial.chances, axis=0)[::-1][:PAGE]
         worth = likeliest.sum(axis=0) * brought / promised
         column = int(worth.argmax())

@@ -69,8 +69,12 @@ def test_ranks_are_tested_as_scipy_does() -> None:
 
 def test_the_critical_difference_is_that_of_demsars_table() -> None:
     # q = 2.569 for four methods and 2.343 for three at 5 % (Demsar 2006, table 5a).
-    assert rank_test(some_values(14, 4)).critical_difference == pytest.approx(2.569 * (4 * 5 / (6 * 14)) ** 0.5, abs=1e-3)
-    assert rank_test(some_values(10, 3)).critical_difference == pytest.approx(2.343 * (3 * 4 / (6 * 10)) ** 0.5, abs=1e-3)
+    assert rank_test(some_values(14, 4)).critical_difference == pytest.approx(
+        2.569 * (4 * 5 / (6 * 14)) ** 0.5, abs=1e-3
+    )
+    assert rank_test(some_values(10, 3)).critical_difference == pytest.approx(
+        2.343 * (3 * 4 / (6 * 10)) ** 0.5, abs=1e-3
+    )
 
 
 def test_the_best_method_has_rank_one() -> None:
