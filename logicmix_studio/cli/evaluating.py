@@ -1,15 +1,20 @@
-"""What ``simulate`` does: trials on data whose complete labels are known, in workspaces that come and go."""
+"""What ``simulate`` and ``benchmark`` do: trials on data whose complete labels are known, in workspaces that come and go."""
 
 from __future__ import annotations
 
 import math
+import shlex
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from logicmix_studio.cli.terminal import note, progress_bar, show_table
 from logicmix_studio.environment import prepare_environment
+from logicmix_studio.errors import StudioError
+from logicmix_studio.evaluation import benchmark as benchmarks
 from logicmix_studio.evaluation.cells import CellStore, finished, write_rows
 from logicmix_studio.evaluation.simulation import (
     COLUMNS,
@@ -24,6 +29,9 @@ from logicmix_studio.importing import ImportOptions
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.store import locate_workspace
 from logicmix_studio.trials import TrialMaker, read_complete
+from logicmix_studio.words import counted
+
+RUNS_FILE = "runs.csv"
 
 
 def run_simulation(
@@ -84,6 +92,39 @@ def describe_simulation(told: dict[str, Any]) -> str:
     if not told["is_whole"]:
         lines.append("stopped: the same command goes on where this one ended")
     return "\n".join(lines)
+
+
+def run_benchmark(
+    dataset: Path, workspace: Path | None, options: ImportOptions, plan: benchmarks.BenchmarkPlan, out: Path
+) -> dict[str, Any]:
+    """Make the runs of a plan that are missing, and write the table; Ctrl-C leaves what is finished."""
+    complete, maker = _prepare(dataset, workspace, options, out)
+    cells, store = plan.cells(complete, dataset.resolve().name), CellStore(out / "cells")
+    with progress_bar() as progress:
+        is_whole = store.run(cells, partial(benchmarks.benchmark, open_trial=maker.open), progress)
+    done = finished(store, cells)
+    write_rows(out / RUNS_FILE, done, benchmarks.COLUMNS)
+    return {"is_whole": is_whole, "runs": len(done), "table": str(out / RUNS_FILE), "out": str(out)}
+
+
+def describe_benchmark(told: dict[str, Any]) -> str:
+    """Return in words what was run."""
+    line = f"{counted(told['runs'], 'run')} in {told['table']}; tables and figures: "
+    line += f"logicmix-studio benchmark report {shlex.quote(told['out'])}"
+    return line if told["is_whole"] else f"{line}\nstopped: the same command goes on where this one ended"
+
+
+def run_report(out: Path) -> list[str]:
+    """Write a benchmark's report and return its files.
+
+    Raises:
+        StudioError: If there is no table.
+    """
+    from logicmix_studio.evaluation.report import write_report  # matplotlib costs a second
+
+    if not (out / RUNS_FILE).is_file():
+        raise StudioError(f"{out / RUNS_FILE} is missing", "run the benchmark first: logicmix-studio benchmark run DIR")
+    return [str(file) for file in write_report(pd.read_csv(out / RUNS_FILE), out)]
 
 
 def interval_words(estimate: Estimate, digits: int) -> str:

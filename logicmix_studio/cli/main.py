@@ -362,6 +362,63 @@ def simulate(
     _print(told, as_json, evaluating.describe_simulation)
 
 
+benchmark = typer.Typer(no_args_is_help=True, help="Compare training methods on labels that are known but hidden.")
+app.add_typer(benchmark, name="benchmark")
+
+
+@benchmark.command("run", epilog="Example: logicmix-studio benchmark run ./photos --exhaustive --proportions 0.1,0.5")
+def benchmark_run(
+    dataset: Dataset,
+    workspace: WorkspaceOption = None,
+    labels: Labels = None,
+    classes: Classes = None,
+    columns: Columns = None,
+    separator: Separator = None,
+    exhaustive: Exhaustive = None,
+    methods: Annotated[str | None, _optional("Methods: a,b,c; a few plain ones and LogicMix unless given.")] = None,
+    proportions: Annotated[str, Option(help="Shares of the labels that are known: a,b,c.")] = "0.1",
+    seeds: Annotated[str, Option(help="Which labels are known and how training goes: a,b,c.")] = "1,2,3",
+    changes: Annotated[
+        list[str] | None,
+        Option("--set", metavar="NAME=VALUE", help="A hyper-parameter of every method.", show_default=False),
+    ] = None,
+    full: Annotated[
+        bool, Option("--full", help="The recipes' own sizes and lengths, not the small ones for a CPU.")
+    ] = False,
+    out: Annotated[Path, Option(help="Folder of the results; finished runs in it are not made again.")] = Path(
+        "benchmark"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Train every method on the same labels and measure it on split test.
+
+    All labels must be known; those outside split test are hidden. Ctrl-C leaves what is finished.
+    """
+    from logicmix_studio.cli import evaluating
+    from logicmix_studio.evaluation.benchmark import SMALL, BenchmarkPlan
+    from logicmix_studio.importing import ImportOptions
+
+    chosen = {} if methods is None else {"methods": tuple(methods.split(","))}
+    plan = BenchmarkPlan(
+        proportions=_numbers(proportions, "--proportions", float),
+        seeds=_numbers(seeds, "--seeds"),
+        overrides={**({} if full else SMALL), **_assignments(changes or [])},
+        **chosen,
+    )
+    options = ImportOptions(labels, classes, exhaustive, columns=columns, separator=separator)
+    _print(evaluating.run_benchmark(dataset, workspace, options, plan, out), as_json, evaluating.describe_benchmark)
+
+
+@benchmark.command("report", epilog="Example: logicmix-studio benchmark report ./benchmark")
+def benchmark_report(
+    out: Annotated[Path, Argument(help="The folder of the results.")] = Path("benchmark"), as_json: AsJson = False
+) -> None:
+    """Write tables and figures of a benchmark."""
+    from logicmix_studio.cli import evaluating
+
+    _print(evaluating.run_report(out), as_json, "\n".join)
+
+
 @app.command(epilog="Example: logicmix-studio stop ./photos")
 def stop(dataset: Dataset, workspace: WorkspaceOption = None) -> None:
     """End the studio that is open on this data set.
@@ -412,9 +469,9 @@ def _starting() -> None:
     note("starting")
 
 
-def _numbers(text: str, option: str) -> tuple[int, ...]:
+def _numbers(text: str, option: str, kind: Callable[[str], Any] = int) -> tuple[Any, ...]:
     try:
-        return tuple(int(part) for part in text.split(","))
+        return tuple(kind(part) for part in text.split(","))
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no list of numbers like 1,2,3", param_hint=option) from None
 

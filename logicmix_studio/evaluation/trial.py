@@ -90,6 +90,7 @@ class Trial:
     Attributes:
         person: Who answers.
         services: The studio that is worked with.
+        costs: What each act costs.
         points: Rows of the curve: effort, round, event and :class:`Standing`.
         reached: The effort at which the goal was reached; None until then.
 
@@ -118,7 +119,7 @@ class Trial:
     ) -> None:
         truth = services.dataset.complete
         assert truth is not None
-        self.services, self.goal = services, goal
+        self.services, self.goal, self.costs = services, goal, costs
         self.person = Person(services, SimulatedAnnotator(truth, error_rate, seed=seed), costs, self._spend, seed)
         self.points: list[dict[str, Any]] = []
         self.reached: Effort | None = None
