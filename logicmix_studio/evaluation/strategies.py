@@ -26,8 +26,6 @@ ROUND_IMAGES: Final = 300
 MOST_ROUNDS: Final = 12
 WORTH_A_PAGE: Final = 0.5
 """Positives that a page must promise to be opened."""
-FEW_IMAGES: Final = 4
-"""Photographs of a step of the search; they take about as long as a page."""
 FIRST_IMAGES: Final = 100
 """Photographs that are labelled one by one where too few positives are known to train."""
 FEW_POSITIVES: Final = 50
@@ -139,36 +137,22 @@ def _recommended(trial: Trial, audit: float = 0.98) -> None:
             pass
 
 
-def _search(trial: Trial, num_steps: int) -> bool:
-    """Take some steps, each on the screen that promises most positives for a second; return whether all paid.
+def _search(trial: Trial, num_pages: int) -> bool:
+    """Open some pages, each of the class whose likeliest cells promise most; return whether all paid.
 
-    A step is a page of the class whose likeliest cells promise most, or a few photographs in which most is uncertain. What
-    steps of a kind brought (a class, or photographs) corrects what the next ones promise.
+    What a class's pages brought corrects what the next ones promise.
     """
-    costs, num_classes = trial.costs, len(trial.class_names)
-    promised, brought = np.ones(num_classes + 1), np.ones(num_classes + 1)
-    page_seconds = PAGE * costs.tile + costs.page
-    for _ in range(num_steps):
-        chances = trial.chances
-        likeliest = np.sort(chances, axis=0)[::-1][:PAGE]
-        images = np.sort(np.minimum(chances, 1.0 - chances).sum(axis=1))[::-1][:FEW_IMAGES]
-        expected = np.append(likeliest.sum(axis=0), images.sum())
-        rates = expected * brought / promised / np.append(np.full(num_classes, page_seconds), FEW_IMAGES * costs.image)
-        best = int(rates.argmax())
-        if rates[best] < WORTH_A_PAGE / page_seconds:
+    promised, brought = np.ones(len(trial.class_names)), np.ones(len(trial.class_names))
+    for _ in range(num_pages):
+        likeliest = np.sort(trial.chances, axis=0)[::-1][:PAGE]
+        worth = likeliest.sum(axis=0) * brought / promised
+        column = int(worth.argmax())
+        if worth[column] < WORTH_A_PAGE:
             return False
-        found = _open_page(trial, best, likeliest[:, best]) if best < num_classes else _some_images(trial)
-        promised[best] += expected[best]
-        brought[best] += found
+        found = _open_page(trial, column, likeliest[:, column])
+        promised[column] += likeliest[:, column].sum()
+        brought[column] += found
     return True
-
-
-def _some_images(trial: Trial) -> int:
-    """Label a few photographs, the most uncertain first, and return how many positives they had."""
-    before = np.count_nonzero(trial.services.dataset.states == POSITIVE)
-    for _ in range(FEW_IMAGES):
-        trial.person.image("most uncertain", filled=True)
-    return int(np.count_nonzero(trial.services.dataset.states == POSITIVE) - before)
 
 
 def _open_page(trial: Trial, column: int, chances: NDArray[np.float64]) -> int:
