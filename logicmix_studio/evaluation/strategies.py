@@ -1,6 +1,6 @@
 """Ways to label a data set: which cells are asked on which screen, when to train, what to accept at once.
 
-A strategy goes on until :class:`OverError` ends it, or until it has nothing left to ask.
+A strategy goes on until :class:`OverError` ends it, or until it has nothing left to ask or its rounds are over.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from logicmix_studio.evaluation.person import PAGE
 from logicmix_studio.evaluation.trial import Trial
 from logicmix_studio.labels import NEGATIVE, POSITIVE
-from logicmix_studio.review.audit import Scope
+from logicmix_studio.review.audit import DEFAULT_TARGET, Scope
 from logicmix_studio.review.queue_spec import QueueSpec
 
 ROUND_ANSWERS: Final = 1_000
@@ -120,7 +120,7 @@ def _pages(trial: Trial, audit: float) -> None:
         trial.train()
 
 
-def _recommended(trial: Trial, audit: float = 0.98) -> None:
+def _recommended(trial: Trial, audit: float = DEFAULT_TARGET) -> None:
     """Open the page of the grid that promises most positives; once none promises enough, audit and accept the rest."""
     _start(trial)
     pages = float(FIRST_PAGES)
@@ -176,7 +176,7 @@ STRATEGIES: Final = {
         Strategy("images", "image by image, no model", False, _images),
         Strategy("classes", "class by class in a grid, no model", False, _class_by_class),
         Strategy("cells", "cell by cell, no model", False, _cells),
-        Strategy("recommended", "grid from the likeliest down, audit at 98 %, accept the rest", True, _recommended),
+        Strategy("recommended", "grid from the likeliest down, audit at 95 %, accept the rest", True, _recommended),
         Strategy("pages-95", "grid of pseudo-labels, audit at 95 %", True, partial(_pages, audit=0.95)),
         Strategy("pages-98", "grid of pseudo-labels, audit at 98 %", True, partial(_pages, audit=0.98)),
         Strategy("filled", "image by image, pseudo-labels filled in", True, _filled_images),

@@ -93,6 +93,15 @@ def test_ways_with_a_model_train_and_come_to_an_end(complete: tuple[LabelTable, 
     assert np.isfinite(result["end"]["test_map"]) or result["end"]["round"] > 0
 
 
+@pytest.mark.slow
+def test_where_nothing_is_known_photographs_come_first(complete: tuple[LabelTable, TrialMaker]) -> None:
+    result = result_of(complete, "recommended", known_proportion=0.0)
+    trained = next(row for row in result["rows"] if row["event"] == "trained")
+    assert result["rows"][0]["known"] == 0.0
+    assert trained["keys"] > trained["looks"] > 0
+    assert result["end"]["found"] > trained["found"]
+
+
 def test_the_headline_compares_with_the_best_way_without_a_model(complete: tuple[LabelTable, TrialMaker]) -> None:
     table, maker = complete
     plan = SimulationPlan(strategies=("images", "cells"), **{**PLAN, "seeds": (3, 4)})
