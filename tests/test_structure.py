@@ -19,6 +19,7 @@ LAYERS = (
     {"importing"},
     {"adopting"},
     {"studio"},
+    {"trials"},
     {"app", "backup", "cli", "doctor", "verify"},
 )
 """What stands in a layer may import from its own and from those before it."""

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.files import plain
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -38,7 +39,7 @@ def complain(error: StudioError) -> None:
 
 def print_json(result: Any) -> None:
     """Print a result for a script."""
-    sys.stdout.write(json.dumps(result, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(json.dumps(plain(result), ensure_ascii=False, indent=2) + "\n")
 
 
 def show_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.images.cache import CacheEntry, PixelCache, build_cache
+from logicmix_studio.labels import NEGATIVE, UNKNOWN
 from logicmix_studio.training.config import FullSettings, RunConfig
 from logicmix_studio.training.features import describe_missing
 from logicmix_studio.training.heldout import cell_folds, choose_heldout, trained_states, training_rows
@@ -115,6 +116,8 @@ def load_data(config: RunConfig, snapshot: Snapshot, context: RunContext, *, unt
     known = trained_states(snapshot.states[rows], heldout[rows])
     if not known.any():
         raise StudioError("no cell is known to learn from", "Label some cells, then train.")
+    if isinstance(settings, FullSettings) and settings.loss.unknown_as == "negative":
+        known[(known == UNKNOWN) & ~heldout[rows]] = NEGATIVE
     return TrainingData(snapshot, cache, is_readable, heldout, rows, known)
 
 

@@ -7,6 +7,7 @@ and several processes all see the same blends.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +15,17 @@ import torch
 from torch import Tensor
 
 from logicmix_studio.images.augment import AugmentParams, draw_augmentation
-from logicmix_studio.mixing import LogicMix, MixingMethod, MixParams, NoMixing, Output
+from logicmix_studio.mixing import CutMix, LogicMix, MixingMethod, MixParams, Mixup, MixUpPME, NoMixing, OrMixup, Output
 from logicmix_studio.training.settings import AugmentSettings, MixingSettings
 
 _ORDER_STREAM, _STEP_STREAM = 0, 1
+_PAIRS: dict[str, Callable[[float], MixingMethod]] = {
+    "or-mixup": OrMixup,
+    "mixup": Mixup,
+    "mixup-pme": MixUpPME,
+    "cutmix": CutMix,
+}
+"""Methods that blend two images, by their probability."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +87,15 @@ class Batch:
     """(B, C) int8."""
     mixed: Tensor
     """(B,) bool on the CPU."""
+    targets: Tensor | None = None
+    """(B, C) float32 in [0, 1], nan for unknown, where labels are averaged; they count instead of the states."""
 
 
 def make_mixing(settings: MixingSettings) -> MixingMethod:
     """Return the mixing method that the settings name."""
-    if settings.method == "none":
-        return NoMixing()
-    return LogicMix(settings.probability, (settings.min_sources, settings.max_sources))
+    if settings.method == "logicmix":
+        return LogicMix(settings.probability, (settings.min_sources, settings.max_sources))
+    return NoMixing() if settings.method == "none" else _PAIRS[settings.method](settings.probability)
 
 
 def epoch_steps(seed: int, epoch: int, num_images: int, num_steps: int) -> list[Tensor]:
@@ -161,7 +171,7 @@ def assemble(draw: StepDraw, pixels: Tensor, states: Tensor, method: MixingMetho
     """
     result = method.transform(pixels, states, draw.params, output)
     images = result.images.contiguous(memory_format=torch.channels_last)
-    return Batch(images, result.states, draw.params.mixed)
+    return Batch(images, result.states, draw.params.mixed, result.targets)
 
 
 def _generator(seed: int, stream: int, epoch: int, step: int) -> torch.Generator:

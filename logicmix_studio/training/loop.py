@@ -182,7 +182,10 @@ class Engine:
         with self.precision.autocast():
             logits = model(batch.images)
         states = batch.states.to(logits.device, non_blocking=True)
-        cells = cell_losses(logits, states, batch.mixed, self.settings.loss)
+        if batch.targets is None:
+            cells = cell_losses(logits, states, batch.mixed, self.settings.loss)
+        else:
+            cells = soft_losses(logits, batch.targets.to(logits.device), batch.mixed, self.settings.loss)
         # The processes' gradients are averaged, so each one counts as many times as there are processes.
         loss = cells.sum() * (self.processes.size / divisor)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -254,6 +257,20 @@ def cell_losses(logits: Tensor, states: Tensor, mixed: Tensor, settings: LossSet
         AsymmetricSettings(settings.mixed_gamma_positive, settings.mixed_gamma_negative, settings.mixed_shift),
         reduction="none",
     )
+
+
+def soft_losses(logits: Tensor, targets: Tensor, mixed: Tensor, settings: LossSettings) -> Tensor:
+    """Return the loss of each cell where labels are averaged, (B, C): those of both signs, weighed by the label.
+
+    Args:
+        logits: (B, C).
+        targets: (B, C) in [0, 1]; nan where nothing is known.
+        mixed: (B,) bool, True for blends.
+        settings: Both triples.
+    """
+    known, share = (~targets.isnan()).to(torch.int8), targets.nan_to_num()
+    positive, negative = (cell_losses(logits, states, mixed, settings) for states in (known, -known))
+    return share * positive + (1 - share) * negative
 
 
 def memory_mb(device: torch.device) -> int:

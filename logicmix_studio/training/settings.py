@@ -126,16 +126,18 @@ class AugmentSettings(Group):
 
 @dataclass(frozen=True)
 class MixingSettings(Group):
-    """LogicMix: how often and how many images are blended."""
+    """How often and how many images are blended, and by which method."""
 
-    method: str = setting("logicmix", choices=("logicmix", "none"), source="released")
-    """LogicMix, or no blending at all."""
+    method: str = setting(
+        "logicmix", choices=("logicmix", "none", "or-mixup", "mixup", "mixup-pme", "cutmix"), source="released"
+    )
+    """LogicMix, no blending at all, or a method that it is compared with; these blend two images."""
     probability: float = setting(0.5, low=0.0, high=1.0, source="released")
     """Share of training samples that are blends."""
     min_sources: int = setting(2, low=2, high=16, source="released")
-    """Fewest images in a blend."""
+    """Fewest images in a LogicMix blend."""
     max_sources: int = setting(3, low=2, high=16, source="released")
-    """Most images in a blend; every number between is equally likely."""
+    """Most images in a LogicMix blend; every number between is equally likely."""
     partners: str = setting("dataset", choices=("dataset", "batch"), source="released")
     """Draw the other sources from the whole data set or from the same batch."""
 
@@ -165,6 +167,8 @@ class LossSettings(Group):
     """Focusing exponent on known negatives of blends."""
     mixed_shift: float = setting(0.0, low=0.0, high=0.9, source="released")
     """Probability below which a known negative of a blend no longer counts."""
+    unknown_as: str = setting("unknown", choices=("unknown", "negative"), source="ours")
+    """Leave unknown cells of training images out, or take them as negative; held-out cells are left out in any case."""
     reduction: str = setting("sum", choices=("sum", "mean"), source="released")
     """Sum over known cells, divided by a constant (as released), or mean over known cells."""
     divisor: float = setting(4.0, low=1e-3, high=1e6, source="released")

@@ -15,7 +15,20 @@ from logicmix_studio.store import WorkspaceLock, locate_workspace
 from logicmix_studio.training.run_folder import RunFolder
 from tests.workspaces import make_workspace
 
-COMMANDS = ("launch", "demo", "import", "train", "export", "convert", "status", "rebuild", "fiftyone", "stop", "doctor")
+COMMANDS = (
+    "launch",
+    "demo",
+    "import",
+    "train",
+    "export",
+    "convert",
+    "status",
+    "rebuild",
+    "fiftyone",
+    "simulate",
+    "stop",
+    "doctor",
+)
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def test_json_gives_back_the_same_configuration():
         ({"ema.decay": float("nan")}, "ema.decay must be a number"),
         ({"schedule.epochs": "many"}, "schedule.epochs must be of type int, not 'many'"),
         ({"schedule.epochs": 2.5}, "schedule.epochs must be of type int, not 2.5"),
-        ({"mixing.method": "cutmix"}, "mixing.method must be one of logicmix, none"),
+        ({"mixing.method": "magic"}, "mixing.method must be one of logicmix, none"),
         ({"mixing.min_sources": 4}, "mixing.min_sources 4 is more than mixing.max_sources 3"),
         ({"optimizer.micro_batch": 256}, "optimizer.micro_batch 256 exceeds optimizer.batch_size 128"),
         ({"schedule.epoch": 3}, "has no setting schedule.epoch"),

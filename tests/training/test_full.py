@@ -8,8 +8,10 @@ from safetensors.torch import load_file
 from logicmix_studio.errors import StudioError
 from logicmix_studio.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from logicmix_studio.training.control import Stopped
+from logicmix_studio.training.data import load_data
 from logicmix_studio.training.distributed import ProcessGroup
 from logicmix_studio.training.full import run_full
+from logicmix_studio.training.heldout import trained_states
 from logicmix_studio.training.loop import Engine, cell_losses
 from logicmix_studio.training.metrics import Interval, measure
 from logicmix_studio.training.run_folder import read_events
@@ -208,3 +210,23 @@ def test_a_loss_that_is_no_number_is_told(make_run, run_context, monkeypatch):
 
     with pytest.raises(StudioError, match="the loss is no number"):
         run(make_run("2wayaug-pl"), run_context)
+
+
+@pytest.mark.parametrize("method", ["or-mixup", "mixup", "mixup-pme", "cutmix"])
+def test_methods_that_logicmix_is_compared_with_train(make_run, run_context, method):
+    folder = make_run("2wayaug-pl", overrides={"mixing.method": method, "mixing.probability": 1.0})
+    run(folder, run_context)
+    step = events_of(folder, "step")[-1]
+
+    assert step["loss_original"] is None
+    assert step["loss_mixed"] > 0
+
+
+def test_unknown_may_be_taken_as_negative_but_for_held_out_cells(make_run, run_context):
+    folder = make_run("2wayaug-pl", overrides={"loss.unknown_as": "negative"})
+    data = load_data(folder.config(), folder.snapshot(), run_context(folder), until=0.1)
+    known = trained_states(folder.snapshot().states[data.rows], data.heldout[data.rows])
+
+    assert (data.known[data.heldout[data.rows]] == 0).all()
+    assert (data.known[~data.heldout[data.rows]] != 0).all()
+    assert (data.known[known != 0] == known[known != 0]).all()

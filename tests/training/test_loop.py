@@ -7,7 +7,7 @@ from logicmix_studio.training.config import RunConfig
 from logicmix_studio.training.distributed import ProcessGroup
 from logicmix_studio.training.ema import WeightAverage
 from logicmix_studio.training.feed import DevicePixels
-from logicmix_studio.training.loop import Engine, LossMeter, cell_losses
+from logicmix_studio.training.loop import Engine, LossMeter, cell_losses, soft_losses
 from logicmix_studio.training.optimizer import make_optimizer
 from logicmix_studio.training.precision import Precision
 from logicmix_studio.training.schedule import make_plan
@@ -132,6 +132,16 @@ def test_the_meter_counts_photographs_and_blends():
     assert original > 0
     assert mixed > 0
     assert LossMeter(torch.device("cpu")).means() == (None, None)
+
+
+def test_averaged_labels_weigh_the_losses_of_both_signs():
+    logits, mixed = torch.tensor([[0.3, -1.2, 2.0]]), torch.tensor([True])
+    ones = torch.ones(1, 3, dtype=torch.int8)
+    positive, negative = (cell_losses(logits, states, mixed, LossSettings()) for states in (ones, -ones))
+    found = soft_losses(logits, torch.tensor([[0.25, 1.0, float("nan")]]), mixed, LossSettings())
+
+    assert found[0, 0] == pytest.approx(float(0.25 * positive[0, 0] + 0.75 * negative[0, 0]))
+    assert found[0, 1:].tolist() == pytest.approx([float(positive[0, 1]), 0.0])
 
 
 def test_cell_losses_of_photographs_and_blends_differ():

@@ -1,0 +1,153 @@
+"""The whole path of a benchmark on a tiny set, and its measures by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import precision_recall_curve
+
+from logicmix_studio.cli.evaluating import run_benchmark, run_report
+from logicmix_studio.errors import StudioError
+from logicmix_studio.evaluation.benchmark import BenchmarkPlan, eleven_point, eleven_point_map, proposal_quality
+from logicmix_studio.evaluation.methods import METHODS
+from logicmix_studio.evaluation.report import percent, scenario_means, write_report
+from logicmix_studio.evaluation.statistics import Estimate
+from logicmix_studio.importing import ImportOptions
+from logicmix_studio.training.config import RunConfig
+from tests.tiny_runs import TINY, TINY_FULL
+from tests.workspaces import make_workspace
+
+
+@pytest.mark.slow
+def test_two_methods_run_resume_and_make_a_report(tmp_path: Path) -> None:
+    root, out = tmp_path / "photos", tmp_path / "out"
+    make_workspace(root, num_images=48, trial=True, runs=0)
+    shared = {**TINY_FULL, "schedule.epochs": 1}
+    plan = BenchmarkPlan(("partial-bce", "quick"), (0.5,), (1, 2), shared)
+    told = run_benchmark(root, None, ImportOptions(), plan, out)
+    assert told["is_whole"]
+    kept = {file: file.stat().st_mtime_ns for file in (out / "cells").iterdir()}
+    assert run_benchmark(root, None, ImportOptions(), plan, out)["runs"] == 4
+    assert {file: file.stat().st_mtime_ns for file in (out / "cells").iterdir()} == kept
+
+    table = pd.read_csv(out / "runs.csv")
+    assert table[["method", "seed"]].to_numpy().tolist() == [
+        ["partial-bce", 1],
+        ["quick", 1],
+        ["partial-bce", 2],
+        ["quick", 2],
+    ]
+    assert table["realised_proportion"].between(0.35, 0.65).all()
+    assert table["map"].between(0.0, 1.0).all()
+    assert (table["images_per_second"] > 0).all()
+    report = run_report(out)
+    assert {Path(file).name for file in report} == {"report.md", "methods.svg", "methods.png"}
+    text = (out / "report.md").read_text()
+    assert "50% known, quick:" in text
+    assert "there are 1: none is made" in text
+    assert not list(out.glob("trial-*"))
+
+
+def test_a_table_of_many_scenarios_is_tested(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    rows = [
+        {
+            "data_name": "made-up",
+            "method": name,
+            "known_proportion": share / 10,
+            "seed": seed,
+            "realised_proportion": share / 10,
+            "map": 0.5 + 0.03 * place + 0.001 * generator.random(),
+            **dict.fromkeys(["map_11_point", "of1", "cf1", "calibration_error", "seconds", "images_per_second"], 0.5),
+            **{f"pseudo_{sign}_{what}": 0.5 for sign in ("positive", "negative") for what in ("precision", "recall")},
+        }
+        for share in range(1, 10)
+        for place, name in enumerate(["partial-bce", "partial-asl", "logicmix"])
+        for seed in (1, 2)
+    ]
+    names, values = scenario_means(pd.DataFrame(rows))
+    assert (names, values.shape) == (["partial-bce", "partial-asl", "logicmix"], (9, 3))
+    files = write_report(pd.DataFrame(rows), tmp_path)
+    assert {file.name for file in files} == {"report.md", "methods.svg", "methods.png", "ranks.svg", "ranks.png"}
+    text = (tmp_path / "report.md").read_text()
+    assert "Friedman's test over 9 scenarios" in text
+    assert "partial-bce against logicmix | -6.0 | -1.00 | 0.0117 |" in text
+    assert "Published, on other data" in text
+
+
+def test_a_report_without_runs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StudioError, match=r"runs\.csv is missing"):
+        run_report(tmp_path)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_is_a_recipe_with_settings_that_it_has(name: str) -> None:
+    config = RunConfig.create(METHODS[name].recipe, overrides=METHODS[name].overrides)
+    assert set(config.overrides()) <= set(METHODS[name].overrides)
+
+
+def test_methods_differ_only_in_what_they_name() -> None:
+    def differing(name: str) -> set[str]:
+        return set(RunConfig.create("2wayaug-pl", overrides=METHODS[name].overrides).overrides())
+
+    assert differing("logicmix-dp-asl") == {"pseudo.is_enabled"}
+    assert differing("cutmix") ^ differing("logicmix") == {"mixing.method"}
+    assert differing("assume-negative") - differing("partial-bce") == {"loss.unknown_as"}
+    assert differing("pseudo-labels") ^ differing("partial-asl") == {"pseudo.is_enabled"}
+
+
+def test_a_setting_that_a_recipe_lacks_is_left_out() -> None:
+    states = np.array([[1, -1], [-1, 1]], dtype=np.int8)
+    from logicmix_studio.labels import LabelTable
+
+    table = LabelTable.build(["a.png", "b.png"], ["x", "y"], states)
+    plan = BenchmarkPlan(("quick",), (0.5,), (1,), {**TINY, "mixing.probability": 0.3})
+    [cell] = plan.cells(table, "made-up")
+    assert cell["overrides"] == TINY
+    assert json.dumps(cell)
+
+
+@pytest.mark.parametrize("changes", [{"methods": ("magic",)}, {"proportions": (0.0,)}, {"seeds": ()}])
+def test_a_plan_that_cannot_be_is_refused(changes: dict[str, tuple[object, ...]]) -> None:
+    with pytest.raises(StudioError, match=r"method|proportion|nothing to compare"):
+        BenchmarkPlan(**changes)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_eleven_points_by_hand() -> None:
+    # Right, wrong, right, wrong: precision 1 up to a recall of 0.5, 2/3 beyond.
+    found = eleven_point(np.array([0.9, 0.8, 0.7, 0.1]), np.array([True, False, True, False]))
+    assert found == pytest.approx((6 * 1.0 + 5 * 2 / 3) / 11)
+
+
+def test_eleven_points_agree_with_the_curve_of_scikit_learn() -> None:
+    generator = np.random.default_rng(1)
+    scores, truth = generator.random(200), generator.random(200) < 0.3
+    precision, recall, _ = precision_recall_curve(truth, scores)
+    precision, recall = precision[:-1], recall[:-1]  # without its added point of recall 0
+    expected = np.mean([precision[recall >= step / 10].max() for step in range(11)])
+    assert eleven_point(scores, truth) == pytest.approx(expected)
+
+
+def test_classes_without_both_signs_do_not_count_to_the_mean() -> None:
+    scores = np.array([[0.9, 0.2], [0.1, np.nan], [0.3, 0.4]])
+    states = np.array([[1, 1], [-1, -1], [0, 1]], dtype=np.int8)
+    assert eleven_point_map(scores, states) == 1.0
+    assert np.isnan(eleven_point_map(scores[:, 1:], states[:, 1:]))
+
+
+def test_pseudo_labels_are_judged_on_hidden_cells_by_hand() -> None:
+    proposals = np.array([[1, 1, -1, 0], [1, -1, -1, 1]], dtype=np.int8)
+    hidden = np.array([[1, -1, -1, 1], [0, 1, -1, 1]], dtype=np.int8)
+    found = proposal_quality(proposals, hidden)
+    assert found["pseudo_positive_precision"] == pytest.approx(2 / 3)
+    assert found["pseudo_positive_recall"] == pytest.approx(2 / 4)
+    assert found["pseudo_negative_precision"] == pytest.approx(2 / 3)
+    assert found["pseudo_negative_recall"] == pytest.approx(2 / 3)
+
+
+def test_shares_are_shown_with_their_interval() -> None:
+    assert percent(Estimate(0.5, 0.4, 0.6, 3)) == "50.0 (40.0 to 60.0)"

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from logicmix_studio.evaluation.cells import CellStore, finished, settings_hash, table_hash, write_rows
+from logicmix_studio.labels import LabelTable
+
+CELLS = [{"way": way, "seed": seed} for seed in (1, 2) for way in ("a", "b")]
+
+
+def result_of(settings: Any) -> dict[str, Any]:
+    return {"rows": [{"x": step, "y": settings["seed"] * step} for step in range(2)]}
+
+
+def test_each_cell_is_computed_once(tmp_path: Path) -> None:
+    asked: list[Any] = []
+
+    def compute(settings: Any) -> dict[str, Any]:
+        asked.append(settings)
+        return result_of(settings)
+
+    assert CellStore(tmp_path).run(CELLS[:3], compute)
+    assert CellStore(tmp_path).run(CELLS, compute)
+    assert asked == CELLS
+
+
+def test_ctrl_c_leaves_what_is_finished(tmp_path: Path) -> None:
+    def compute(settings: Any) -> dict[str, Any]:
+        if settings == CELLS[2]:
+            raise KeyboardInterrupt
+        return result_of(settings)
+
+    store = CellStore(tmp_path)
+    assert not store.run(CELLS, compute)
+    assert [settings for settings, _ in finished(store, CELLS)] == CELLS[:2]
+
+
+def test_rows_of_all_cells_make_one_tidy_table(tmp_path: Path) -> None:
+    store = CellStore(tmp_path / "cells")
+    store.run(CELLS, result_of)
+    write_rows(tmp_path / "curves.csv", finished(store, CELLS), ["way", "seed"])
+    table = pd.read_csv(tmp_path / "curves.csv")
+    assert table.columns.tolist() == ["way", "seed", "x", "y"]
+    assert table[table["way"] == "b"]["y"].tolist() == [0, 1, 0, 2]
+
+
+def test_another_setting_or_label_has_another_hash() -> None:
+    assert settings_hash({"seed": 1}) != settings_hash({"seed": 2})
+    states = np.array([[1, -1]], dtype=np.int8)
+    one, other = (LabelTable.build(["a.png"], ["x", "y"], each) for each in (states, -states))
+    assert table_hash(one) == table_hash(LabelTable.build(["a.png"], ["x", "y"], states)) != table_hash(other)
