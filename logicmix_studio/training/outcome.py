@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.files import write_json
+from logicmix_studio.labels import POSITIVE
 from logicmix_studio.review.calibration import calibrate, read_calibration
 from logicmix_studio.training.calibrate import Fitted
 from logicmix_studio.training.damage import read_result
@@ -22,7 +23,7 @@ from logicmix_studio.training.run_folder import RunFolder, Snapshot, save_array
 from logicmix_studio.words import counted
 
 KNOWS_MORE: Final = 1.2
-"""A run with so many times the known cells is taken also where it can't be told whether it is better."""
+"""A run with so many times the known cells, or positives, is taken also where it can't be told whether it is better."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def compare_with_earlier(folder: RunFolder, snapshot: Snapshot, outcome: Outcome
     """Compare a run with the one whose pseudo-labels are shown, on the known cells that both held out.
 
     Where it can't be told which is better the earlier one stays, unless the run knows more: it was trained on
-    `KNOWS_MORE` times as many known cells, or knows a class that the earlier one doesn't.
+    `KNOWS_MORE` times as many known cells or positives, or knows a class that the earlier one doesn't.
 
     Returns:
         The fields of a `Match`, its ``verdict``, the earlier run (``best_run``), which of both is taken (``better``), and
@@ -170,11 +171,15 @@ def _compare(earlier: RunFolder, run: int, snapshot: Snapshot, outcome: Outcome)
     untouched = heldout_mask(theirs, share) | (theirs.splits == TEST_SPLIT)[:, None]
     states = np.where(is_theirs & align(untouched), outcome.checked, 0).astype(np.int8)
     found = match(outcome.logits, align(logits).astype(np.float32), states)
-    known = _num_trained(snapshot, outcome.heldout)
-    known_before = _num_trained(theirs, choose_heldout(theirs, share))
+    (known, positive), (known_before, positive_before) = (
+        _num_trained(snapshot, outcome.heldout),
+        _num_trained(theirs, choose_heldout(theirs, share)),
+    )
     more = ""
     if known >= KNOWS_MORE * known_before:
         more = f"it learned from {known:,} known cells, run {number} from {known_before:,}"
+    elif positive >= KNOWS_MORE * max(positive_before, 1):
+        more = f"it learned from {positive:,} positives, run {number} from {positive_before:,}"
     elif (columns < 0).any():
         more = f"it knows {counted(int((columns < 0).sum()), 'class')} that run {number} doesn't"
     words = found.words(run, number)
@@ -193,8 +198,10 @@ def _compare(earlier: RunFolder, run: int, snapshot: Snapshot, outcome: Outcome)
     }
 
 
-def _num_trained(snapshot: Snapshot, heldout: NDArray[np.bool_]) -> int:
-    return int(np.count_nonzero(trained_states(snapshot.states, heldout)[training_rows(snapshot)]))
+def _num_trained(snapshot: Snapshot, heldout: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return from how many known cells a run learned, and how many of them are positive."""
+    states = trained_states(snapshot.states, heldout)[training_rows(snapshot)]
+    return int(np.count_nonzero(states)), int(np.count_nonzero(states == POSITIVE))
 
 
 def positions(names: Sequence[str], wanted: Sequence[str]) -> NDArray[np.int64]:

@@ -123,6 +123,18 @@ def test_a_run_that_learned_from_many_more_cells_is_taken_where_it_cannot_be_tol
     assert told["why"].endswith(more) == (taken == 2)
 
 
+@pytest.mark.parametrize(("sign", "taken"), [(1, 2), (-1, 1)])
+def test_a_run_that_learned_from_many_more_positives_is_taken_where_it_cannot_be_told(finish, sign, taken):
+    snapshot = make_snapshot()
+    is_hidden = (snapshot.states == sign) & (np.arange(len(snapshot.states)) % 4 == 0)[:, None]
+    finish(1, of=dataclasses.replace(snapshot, states=np.where(is_hidden, 0, snapshot.states).astype(np.int8)))
+    told = finish(2)["comparison"]
+
+    assert (told["verdict"], told["better"]) == ("unclear", taken)
+    assert told["num_known"] < 1.2 * told["num_known_before"]
+    assert (" positives, run 1 from " in told["why"]) == (taken == 2)
+
+
 def test_a_run_that_is_worse_is_not_taken_whatever_it_learned_from(finish):
     finish(1, of=known_of(make_snapshot(), 400), noise=0.3)
     assert finish(2, noise=3.0)["comparison"]["better"] == 1
