@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import signal
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -142,6 +143,7 @@ def interval_words(estimate: Estimate, digits: int) -> str:
 
 def _prepare(dataset: Path, workspace: Path | None, options: ImportOptions, out: Path) -> tuple[LabelTable, TrialMaker]:
     prepare_environment()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends trainer and trial as Ctrl-C does
     place = locate_workspace(dataset, workspace)
     with progress_bar() as progress:
         complete = read_complete(place, options, progress)
