@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from logicmix_studio.environment import assets_folder
 
@@ -159,3 +160,22 @@ def test_say__goes_by_itself(page: Page) -> None:
     page.evaluate("lm.say('<b>saved</b>')")
     expect(page.get_by_role("status")).to_have_text("<b>saved</b>")
     expect(page.locator(".lm-message")).to_have_count(0)
+
+
+def test_calls_of_one_event_are_sent_one_by_one(page: Page) -> None:
+    sent: list[str] = []
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.context.route("**/run/predict", hold)
+    page.on("request", lambda request: sent.append(request.post_data or ""))
+    body = "{method: 'POST', body: JSON.stringify({fn_index: event, number})}"
+    call = f"([event, number]) => {{ fetch('/gradio_api/run/predict', {body}).catch(() => null) }}"
+    with page.expect_request(lambda request: '"number":3' in (request.post_data or "")):
+        for event, number in ((0, 1), (0, 2), (7, 3)):
+            page.evaluate(call, [event, number])
+    assert [json.loads(text)["number"] for text in sent] == [1, 3]
+    with page.expect_request(lambda request: '"number":2' in (request.post_data or "")):
+        held[0].abort()  # also after one that failed

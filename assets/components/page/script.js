@@ -37,8 +37,7 @@ window.lm = (() => {
     help: ["?", "Show all keys"],
   };
   const NAMES = { " ": "Space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc" };
-  const STORE = "lm-keys";
-  const handlers = []; // [element, {action: function}], the newest last
+  const [STORE, handlers] = ["lm-keys", []]; // of handlers: [element, {action: function}], the newest last
 
   const chosen = () => JSON.parse(localStorage.getItem(STORE) || "{}");
   const keyOf = (action) => chosen()[action] ?? ACTIONS[action][0];
@@ -109,10 +108,11 @@ window.lm = (() => {
     if (reply?.error) throw Object.assign(new Error(reply.error), { hint: reply.hint, isFinal: true });
     return reply;
   }
-  // Gradio shows no message for a mistake in an event that does not go through its queue.
-  const plainFetch = window.fetch;
+  // Calls of one event are sent one by one, so that an earlier one never answers last. And Gradio shows no message for a mistake in an event outside its queue.
+  const [plainFetch, calls] = [window.fetch, {}];
   window.fetch = async (...asked) => {
-    const answer = await plainFetch(...asked);
+    const event = /\/(run\/predict|queue\/join)\b/.test(asked[0]) && JSON.parse(asked[1].body).fn_index;
+    const answer = await (event === false ? plainFetch(...asked) : (calls[event] = Promise.allSettled([calls[event]]).then(() => plainFetch(...asked))));
     if (answer.status >= 400 && String(asked[0]).includes("/run/predict")) answer.clone().json().then(({ error }) => error && say(new DOMParser().parseFromString(error, "text/html").body.textContent, "error"));
     return answer;
   };
