@@ -162,20 +162,38 @@ def test_say__goes_by_itself(page: Page) -> None:
     expect(page.locator(".lm-message")).to_have_count(0)
 
 
-def test_calls_of_one_event_are_sent_one_by_one(page: Page) -> None:
+@pytest.mark.parametrize(("path", "goes_on"), [("run/predict", True), ("queue/join", False)])
+def test_calls_are_sent_one_by_one_where_an_earlier_one_might_answer_last(path: str, goes_on: bool, page: Page) -> None:
     sent: list[str] = []
     held: list[Route] = []
 
     def hold(route: Route) -> None:
         held.append(route)
 
-    page.context.route("**/run/predict", hold)
+    page.context.route(f"**/{path}", hold)
     page.on("request", lambda request: sent.append(request.post_data or ""))
     body = "{method: 'POST', body: JSON.stringify({fn_index: event, number})}"
-    call = f"([event, number]) => {{ fetch('/gradio_api/run/predict', {body}).catch(() => null) }}"
-    with page.expect_request(lambda request: '"number":3' in (request.post_data or "")):
-        for event, number in ((0, 1), (0, 2), (7, 3)):
-            page.evaluate(call, [event, number])
-    assert [json.loads(text)["number"] for text in sent] == [1, 3]
+    call = f"([event, number]) => {{ fetch('/gradio_api/{path}', {body}).catch(() => null) }}"
+
+    def fail(place: int) -> None:
+        while len(held) <= place:
+            page.wait_for_timeout(1)
+        held[place].abort()
+
+    def numbers() -> list[int]:
+        return [json.loads(text)["number"] for text in sent]
+
+    with page.expect_request(lambda request: "number" in (request.post_data or "")):
+        page.evaluate(call, [0, 1])
+    page.evaluate(call, [0, 2])
+    if goes_on:  # another event's call waits for none of these
+        with page.expect_request(lambda request: '"number":3' in (request.post_data or "")):
+            page.evaluate(call, [7, 3])
+    else:
+        page.evaluate(call, [7, 3])
+    assert numbers() == ([1, 3] if goes_on else [1])
     with page.expect_request(lambda request: '"number":2' in (request.post_data or "")):
-        held[0].abort()  # also after one that failed
+        fail(0)  # also after one that failed
+    if not goes_on:
+        with page.expect_request(lambda request: '"number":3' in (request.post_data or "")):
+            fail(1)

@@ -90,8 +90,7 @@ window.lm = (() => {
       if (other) return other;
       localStorage.setItem(STORE, JSON.stringify({ ...chosen(), [action]: key }));
     }
-    showKeys(document);
-    return null;
+    return showKeys(document) ?? null;
   }
   /** Show a message for some seconds. */
   function say(text, kind = "info") {
@@ -108,11 +107,12 @@ window.lm = (() => {
     if (reply?.error) throw Object.assign(new Error(reply.error), { hint: reply.hint, isFinal: true });
     return reply;
   }
-  // Calls of one event are sent one by one, so that an earlier one never answers last. And Gradio shows no message for a mistake in an event outside its queue.
+  // Calls that wait in the queue are sent one by one, others so for each event: an earlier one never answers last. And Gradio shows no message for a mistake outside its queue.
   const [plainFetch, calls] = [window.fetch, {}];
   window.fetch = async (...asked) => {
-    const event = /\/(run\/predict|queue\/join)\b/.test(asked[0]) && JSON.parse(asked[1].body).fn_index;
-    const answer = await (event === false ? plainFetch(...asked) : (calls[event] = Promise.allSettled([calls[event]]).then(() => plainFetch(...asked))));
+    const [, kind] = /\/(run\/predict|queue\/join)\b/.exec(asked[0]) ?? [];
+    const turn = kind === "run/predict" ? JSON.parse(asked[1].body).fn_index : kind;
+    const answer = await (kind ? (calls[turn] = Promise.allSettled([calls[turn]]).then(() => plainFetch(...asked))) : plainFetch(...asked));
     if (answer.status >= 400 && String(asked[0]).includes("/run/predict")) answer.clone().json().then(({ error }) => error && say(new DOMParser().parseFromString(error, "text/html").body.textContent, "error"));
     return answer;
   };
