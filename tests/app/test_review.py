@@ -56,7 +56,7 @@ def test_api__a_conflict_is_dismissed(api: Functions) -> None:
 
 
 def test_api__everything_has_words_for_those_who_call_it(api: Functions) -> None:
-    for name in ("questions", "conflicts", "dismiss_conflict", "history", "revert", "labels_at"):
+    for name in ("questions", "likeliest", "conflicts", "dismiss_conflict", "history", "revert", "labels_at"):
         assert "Args:" in (api[name].__doc__ or "")
 
 
