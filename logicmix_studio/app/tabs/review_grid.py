@@ -41,9 +41,9 @@ def grid_part(page: Page, tab: gr.Tab) -> None:
 
     def in_place(found: PilePage, passed: Passed, values: Sequence[str]) -> list[Any]:
         asked = dict(zip(NAMES, values, strict=True))
-        place = [found.class_name, gr.Dropdown(str(found.sign), interactive=True)]
+        place = [found.class_name, gr.Dropdown(value=str(found.sign), interactive=True)]
         if asked["scope"]:  # the next page may be of another class, and each has its own sign
-            place = [asked["class_name"], gr.Dropdown("0", interactive=False)]
+            place = [asked["class_name"], gr.Dropdown(value="0", interactive=False)]
         return [*place, *page_shown(studio, found), passed]
 
     @event
