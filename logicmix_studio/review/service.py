@@ -262,7 +262,7 @@ class ReviewService:
             if batch.cards:
                 chances = sum(card.score or 0.0 for card in batch.cards)
                 correction = float(self.proposed.pages.correction(scores.run)[place])
-                return PilePage(named, sign, batch, chances * correction)
+                return PilePage(named, sign, batch, min(chances * correction, float(len(batch.cards))))
         is_held = bool(closed) and self.proposed.promises(scores, want, split=split)[columns].max() >= WORTH_A_PAGE
         empty = explain_unlikely(has_run=True, is_held=bool(is_held))
         return PilePage(class_name, 0, Batch([], 0, scores.run, lost, empty))

@@ -478,6 +478,14 @@ def test_likeliest_page__takes_absent_for_granted_where_none_is_likelier_than_no
     assert 0.5 > scores[0] > 0.0
 
 
+def test_likeliest_page__never_promises_more_than_it_has_cells(studio: Studio) -> None:
+    while (page := likeliest(studio, want=2)).sign == 1:
+        assert page.promise is not None
+        assert page.promise <= len(page.batch.cards)
+        studio.review.confirm(cells(page.batch), sign=1, who="ada")
+    assert studio.proposed.pages.correction(1).max() > 1.0
+
+
 def test_likeliest_page__of_a_split_has_only_its_images(studio: Studio) -> None:
     rows = {studio.dataset.row_of(card.image_id) for card in likeliest(studio, split="val").batch.cards}
     assert {studio.table.splits[row] for row in rows} == {"val"}
