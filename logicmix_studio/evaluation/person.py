@@ -121,6 +121,11 @@ class Person:
         spec = QueueSpec.of(order="confident", scope="proposals", class_name=class_name, sign=sign)
         return self.page(spec, sign)
 
+    def likeliest_page(self) -> PageResult:
+        """Confirm the page of the grid that promises most positives, whatever its class; without tiles where none does."""
+        page = self._services.review.likeliest_page(who=WHO, holder="grid", want=PAGE)
+        return self._confirm(page.batch.cards, page.sign)
+
     def image(self, order: str, *, filled: bool) -> bool:
         """Label the next image with all its classes; return whether there was one outside split test.
 

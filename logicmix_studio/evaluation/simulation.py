@@ -24,7 +24,7 @@ THIN: Final = 10
 """With fewer positives outside split test a class is thin: one more or less found moves its share by a tenth."""
 WITH_MODEL: Final = 2.0
 """A way with a model is given up after so many times what image by image takes for all photographs."""
-VERSION: Final = 2
+VERSION: Final = 3
 """Raise it when a way of labelling changes: results of the former one are then made anew."""
 COLUMNS: Final = ("strategy", "known_proportion", "seed", "error_rate", "recipe")
 """Settings that stand beside each row of the curves."""

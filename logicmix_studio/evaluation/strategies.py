@@ -11,9 +11,7 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from logicmix_studio.evaluation.person import PAGE
 from logicmix_studio.evaluation.trial import Trial
 from logicmix_studio.labels import NEGATIVE, POSITIVE
 from logicmix_studio.review.audit import DEFAULT_TARGET, Scope
@@ -24,8 +22,6 @@ ROUND_ANSWERS: Final = 1_000
 ROUND_IMAGES: Final = 300
 """Photographs between two trainings."""
 MOST_ROUNDS: Final = 12
-WORTH_A_PAGE: Final = 0.5
-"""Positives that a page must promise to be opened."""
 FIRST_IMAGES: Final = 100
 """Photographs that are labelled one by one where too few positives are known to train."""
 FEW_POSITIVES: Final = 50
@@ -138,36 +134,8 @@ def _recommended(trial: Trial, audit: float = DEFAULT_TARGET) -> None:
 
 
 def _search(trial: Trial, num_pages: int) -> bool:
-    """Open some pages, each of the class whose likeliest cells promise most; return whether all paid.
-
-    What a class's pages brought corrects what the next ones promise.
-    """
-    promised, brought = np.ones(len(trial.class_names)), np.ones(len(trial.class_names))
-    for _ in range(num_pages):
-        likeliest = np.sort(trial.chances, axis=0)[::-1][:PAGE]
-        worth = likeliest.sum(axis=0) * brought / promised
-        column = int(worth.argmax())
-        if worth[column] < WORTH_A_PAGE:
-            return False
-        found = _open_page(trial, column, likeliest[:, column])
-        promised[column] += likeliest[:, column].sum()
-        brought[column] += found
-    return True
-
-
-def _open_page(trial: Trial, column: int, chances: NDArray[np.float64]) -> int:
-    """Open a page of the likeliest unknown cells of a class and return how many positives it had.
-
-    Args:
-        trial: The trial.
-        column: The class.
-        chances: (PAGE,) of these cells, falling.
-    """
-    is_likely = chances[0] > 0.5
-    order, side = ("confident", POSITIVE) if is_likely else ("uncertain", NEGATIVE)
-    spec = QueueSpec(order=order, class_names=(trial.class_names[column],), sign=side, only_proposals=False)
-    page = trial.person.page(spec, side)
-    return page.tiles - page.marked if is_likely else page.marked
+    """Open some pages, each the one that promises most positives; return whether there were so many."""
+    return all(trial.person.likeliest_page().tiles for _ in range(num_pages))
 
 
 STRATEGIES: Final = {

@@ -137,13 +137,6 @@ class Trial:
         """The classes."""
         return self.services.dataset.class_names
 
-    @property
-    def chances(self) -> NDArray[np.float64]:
-        """(N, C) the current run's probability that a class is present in cells that may be asked; 0 elsewhere."""
-        current, states = self.services.proposed.current, self.services.dataset.states
-        scores = np.full(states.shape, 0.5) if current is None else current.scores.astype(np.float64)
-        return np.where((states == UNKNOWN) & self._rows[:, None], scores, 0.0)
-
     def train(self) -> None:
         """Train on what is known and let the new run's scores make the pseudo-labels.
 

@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
+from logicmix_studio.review.likeliest import WORTH_A_PAGE
 from logicmix_studio.review.progress import Counts, per_class
 from logicmix_studio.review.proposal_set import ProposalSet
 from logicmix_studio.runs import RunInfo
 from logicmix_studio.store import Dataset
+from logicmix_studio.words import counted
 
 ANSWERS = frozenset({"accept", "reject", "set"})
 """Answers that settle a cell."""
@@ -165,6 +167,12 @@ def _from_scores(dataset: Dataset, proposed: ProposalSet, counts: Counts) -> Ite
         reason = f"A confident model contradicts {conflicts:,} known cells: it is wrong, or the label is."
         title, filters = f"Look at {conflicts:,} conflicts", {"screen": "conflicts"}
         yield Step(f"conflicts:{run}", title, reason, "Review", "review", filters)
+    if proposed.promises(current).max(initial=0.0) >= WORTH_A_PAGE:
+        expected = round(float(current.scores.sum(where=proposed.open_cells(current), dtype=np.float64)))
+        reason = f"Run {run} expects so many among unknown cells outside split test: go through the likeliest pages."
+        title = f"Find the {counted(max(1, expected), 'positive')} that the model expects"
+        filters = {"screen": "grid", "scope": "likeliest"}
+        yield Step(f"likeliest:{run}", title, reason, "Show the likeliest", "review", filters)
     if not counts.pseudo:
         return
     if not any(line.origin == "audit" and line.run == run for line in reversed(dataset.ledger.lines)):

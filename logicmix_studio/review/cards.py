@@ -64,11 +64,21 @@ class Pile:
 
 @dataclass(frozen=True)
 class PilePage:
-    """Some pseudo-labels of one class and sign, to be confirmed together."""
+    """Some cells of one class, to be confirmed together."""
 
     class_name: str
     sign: int
+    """What is taken for granted of a cell that nobody marks: 1 or -1."""
     batch: Batch
+    promise: float | None = None
+    """How many positives it should have; None for pseudo-labels, which all claim the sign."""
+
+
+def page_again(cards: list[Card], sign: int) -> PilePage:
+    """Return a page of tiles that was shown before, from its cards, at least one, and the sign it had."""
+    is_claimed = all(card.claim == sign for card in cards)
+    promise = None if is_claimed else sum(card.score or 0.0 for card in cards)
+    return PilePage(cards[0].class_name, sign, Batch(cards, len(cards), cards[0].run, [], None), promise)
 
 
 @dataclass(frozen=True)
@@ -138,9 +148,27 @@ def explain_empty(
         text = "Everything that these filters leave has an answer, or nothing fits them."
         return EmptyQueue("Nothing waits with these filters", text, (_CLEAR, _TRAIN))
     text = "Everything in this queue has an answer. The next run will learn from it and propose anew."
-    return EmptyQueue("All done here", text, (_TRAIN, Step("Run an audit", filters={"screen": "audits"})))
+    return EmptyQueue("All done here", text, (_TRAIN, _AUDIT))
 
 
+def explain_unlikely(*, has_run: bool, is_held: bool) -> EmptyQueue:
+    """Say why no page promises a positive and what to do next.
+
+    Args:
+        has_run: Whether a run has finished.
+        is_held: Whether cells that were passed over, or that others hold, would promise some.
+    """
+    if not has_run:
+        text = "Where positives are likely is known once a run has scored the cells."
+        return EmptyQueue("No run has finished", text, (_TRAIN, _OPEN))
+    if is_held:
+        text = "The likely ones that are left were passed over, or others look at them. They come back by themselves."
+        return EmptyQueue("No likely one is free", text, (Step("Look again", action="again"),))
+    text = "No page promises half a positive any more: audit and accept the rest."
+    return EmptyQueue("Nothing more is likely here", text, (_AUDIT, _TRAIN))
+
+
+_AUDIT = Step("Run an audit", filters={"screen": "audits"})
 _TRAIN = Step("Go to training", tab="train")
 _CLEAR = Step("Clear the filters", action="clear")
 _OPEN = Step("Review all unknown", filters={"scope": "open", "order": "useful"})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import POSITIVE, UNKNOWN
 from logicmix_studio.review.cells import flat_index
+from logicmix_studio.review.likeliest import PageYield, likeliest_sums
 from logicmix_studio.review.proposals import Thresholds, conflict_mask, propose
 from logicmix_studio.store import Dataset, Ledger, Line
 
@@ -84,6 +85,7 @@ class ProposalSet:
         self._dataset = dataset
         self._runs = runs
         self.dismissed = Dismissed(dataset.ledger)
+        self.pages = PageYield(dataset.ledger)
         self._guard = threading.RLock()
         self._array: tuple[tuple[int, int, int], npt.NDArray[np.int8]] | None = None
 
@@ -171,6 +173,34 @@ class ProposalSet:
         closed = self.dismissed.mask(scores.run) | (self._dataset.ledger.unsure_run == scores.run)
         mask = conflict_mask(states, scores.scores, self._dataset.table.is_test, closed)
         return np.where(mask, -states, 0).astype(np.int8)
+
+    def open_cells(self, scores: RunScores) -> npt.NDArray[np.bool_]:
+        """Return (N, C) True for cells that a person may be asked about with some run's scores.
+
+        They are unknown, scored, outside split test, and nobody left them unsure in that run.
+        """
+        ledger, rows = self._dataset.ledger, ~self._dataset.table.is_test[:, np.newaxis]
+        is_open: npt.NDArray[np.bool_] = (ledger.states == UNKNOWN) & (ledger.unsure_run != scores.run)
+        return is_open & scores.is_scored & rows
+
+    def promises(
+        self, scores: RunScores, size: int = 24, *, split: str = "", left_out: Collection[int] = ()
+    ) -> npt.NDArray[np.float64]:
+        """Return (C,) how many positives a page of each class's likeliest open cells promises.
+
+        That is what their scores come to, corrected by what the run's pages of the class brought so far.
+
+        Args:
+            scores: What the run says.
+            size: Cells of a page, 1 or more.
+            split: Only images of this split; all but those of the test split where empty.
+            left_out: Flat indices of cells that are not open, for reasons of their own.
+        """
+        is_open = self.open_cells(scores)
+        if split:
+            is_open &= (np.array(self._dataset.table.splits) == split)[:, np.newaxis]
+        is_open.ravel()[list(left_out)] = False
+        return likeliest_sums(scores.scores, is_open, size) * self.pages.correction(scores.run)
 
     def find(
         self,

@@ -19,7 +19,7 @@ from logicmix_studio.errors import StudioError
 LAST_BIT = 15360
 """The bits of the score 1.0; the bits of 0.0 are 0."""
 
-_HALF = 14336
+HALF_BIT = 14336
 """The bits of the score 0.5, which claims nothing."""
 
 
@@ -65,11 +65,11 @@ def certainty_ranks() -> NDArray[np.uint16]:
 def positive_cut(threshold: NDArray[np.float64] | float) -> NDArray[np.uint16]:
     """Return the bits from which a score claims presence: at least the threshold in [0.5, 1], and above 0.5."""
     lowest = np.searchsorted(score_values(), threshold, side="left")
-    return np.maximum(lowest, _HALF + 1).astype(np.uint16)
+    return np.maximum(lowest, HALF_BIT + 1).astype(np.uint16)
 
 
 def negative_cut(threshold: NDArray[np.float64] | float) -> NDArray[np.uint16]:
     """Return the bits up to which a score claims absence: below 0.5, and one minus it reaches the threshold."""
     falling = -(1.0 - score_values())
     highest = np.searchsorted(falling, -np.asarray(threshold), side="right") - 1
-    return np.minimum(highest, _HALF - 1).astype(np.uint16)
+    return np.minimum(highest, HALF_BIT - 1).astype(np.uint16)

@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,21 @@ import pandas as pd
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
-from logicmix_studio.review.cards import Batch, Card, Cell, Pile, PilePage, Provenance, Reversal, explain_empty
+from logicmix_studio.review.cards import (
+    Batch,
+    Card,
+    Cell,
+    Pile,
+    PilePage,
+    Provenance,
+    Reversal,
+    explain_empty,
+    explain_unlikely,
+)
 from logicmix_studio.review.cells import NO_RUN, CellView, flat_index
 from logicmix_studio.review.history import HistoryFilter, PastLabels, cells_of_line, labels_at, list_lines
 from logicmix_studio.review.leases import LeaseTable
+from logicmix_studio.review.likeliest import WORTH_A_PAGE
 from logicmix_studio.review.proposal_set import ProposalSet
 from logicmix_studio.review.proposals import claim_signs
 from logicmix_studio.review.queue import Queue
@@ -34,6 +46,9 @@ MAX_QUEUES = 8
 
 COUNT_EXACTLY = 100_000
 """Queues up to this length are counted cell by cell."""
+
+LIKELIEST_FIRST = ((POSITIVE, "confident"), (NEGATIVE, "uncertain"))
+"""Signs, and the order in which the cells on that side of 0.5 come by falling score."""
 
 BIG_BULK = 5_000
 """After an action on so many cells, passing over them costs more than building the queue anew."""
@@ -210,6 +225,48 @@ class ReviewService:
         pages = (take(pile.class_name, pile.sign) for pile in piles)
         return next((page for page in pages if page.batch.cards), None) or asked or take(class_name, sign)
 
+    def likeliest_page(
+        self,
+        *,
+        who: str,
+        holder: str,
+        class_name: str = "",
+        run: int | None = None,
+        split: str = "",
+        want: int = 24,
+        have: Sequence[Cell] = (),
+    ) -> PilePage:
+        """Lease the page of unknown cells that promises most positives, whatever its class unless one is named.
+
+        Its cells are the likeliest of the class: those that the model finds in the image rather than not, with
+        POSITIVE taken for granted, else those below, with NEGATIVE. No page is worth opening that promises less than
+        half a positive; see :meth:`ProposalSet.promises`. ``have`` are cells that were left undecided.
+        """
+        if want < 1:
+            raise StudioError(f"{want} cells make no page", "ask for 1 or more")
+        scores, name = self.proposed.scores(run), f"{who}/{holder}"
+        column = self.dataset.column_of(class_name) if class_name else None
+        lost = self.leases.renew(name, have, self.clock())
+        if scores is None:
+            empty = explain_unlikely(has_run=False, is_held=False)
+            return PilePage(class_name, 0, Batch([], 0, None, lost, empty))
+        others = self.leases.held_by_others(name, self.clock())
+        closed = {*have, *self._skipped[who], *self._reserved, *others}
+        promises = self.proposed.promises(scores, want, split=split, left_out=closed)
+        columns = np.argsort(-promises, kind="stable").tolist() if column is None else [column]
+        worth_it = [place for place in columns if promises[place] >= WORTH_A_PAGE]
+        for place, (sign, order) in product(worth_it, LIKELIEST_FIRST):
+            named = self.dataset.class_names[place]
+            spec = QueueSpec.of(order=order, scope="open", class_name=named, sign=sign, run=run, split=split)
+            batch = self.next_batch(spec, who=who, holder=holder, want=want, have=have)
+            if batch.cards:
+                chances = sum(card.score or 0.0 for card in batch.cards)
+                correction = float(self.proposed.pages.correction(scores.run)[place])
+                return PilePage(named, sign, batch, min(chances * correction, float(len(batch.cards))))
+        is_held = bool(closed) and self.proposed.promises(scores, want, split=split)[columns].max() >= WORTH_A_PAGE
+        empty = explain_unlikely(has_run=True, is_held=bool(is_held))
+        return PilePage(class_name, 0, Batch([], 0, scores.run, lost, empty))
+
     def release(self, who: str, holder: str, cells: Sequence[Cell] | None = None) -> None:
         """Give leased cells back that a screen shows no more; all of them where None."""
         if cells is None:
@@ -244,18 +301,19 @@ class ReviewService:
         run: int | None = None,
         ms: int | None = None,
     ) -> Receipt:
-        """Accept a page of pseudo-labels but for its exceptions: one line, one undo; known cells are left alone.
+        """Accept ``sign`` of a page of cells but for its exceptions: one line, one undo; known cells are left alone.
 
-        The run claims ``sign`` of all ``cells`` that were seen; it is ``wrong`` in some, and ``unsure`` ones are left
-        unknown.
+        It is ``wrong`` in some of all ``cells`` that were seen, and ``unsure`` ones are left unknown. Where the run
+        does not claim it, nothing is accepted or rejected: such a cell is set.
         """
         decisions = []
         for card in self.cards(cells, run):
-            answer = "unsure" if card.cell in unsure else "reject" if card.cell in wrong else "accept"
-            state = -sign if answer == "reject" else sign
+            is_wrong = card.cell in wrong
+            answer = ("reject" if is_wrong else "accept") if card.claim == sign else "set"
+            answer, state = "unsure" if card.cell in unsure else answer, -sign if is_wrong else sign
             decisions.append(Decision(card.image_id, card.class_name, state, answer, card.score))
         number = self.proposed.choice()[0] if run is None else run
-        extra = {"tiles": len(cells), "ms": ms}
+        extra = {"tiles": len(cells), "sign": sign, "ms": ms}
         return self.dataset.ledger.decide(
             decisions, who=who, origin="grid", action_id=action_id, run=number, keep_known=True, extra=extra
         )

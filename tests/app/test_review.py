@@ -48,6 +48,19 @@ def test_api__questions_are_answered_and_reverted(api: Functions, disputed: Stud
         api["revert"](line=1)
 
 
+def test_api__the_likeliest_page_is_answered_as_in_the_grid(api: Functions, disputed: Studio) -> None:
+    page = api["likeliest"](limit=6)
+    found = [[cell["image_id"], cell["class_name"], page["sign"]] for cell in page["cells"]]
+    assert {name for _, name, _ in found} == {page["class_name"]}
+    assert page["promise"] == pytest.approx(sum(cell["score"] for cell in page["cells"]))
+    api["decide"]([[image, name, -1] for image, name, _ in found], origin="grid")
+    run, column = disputed.proposed.choice()[0], disputed.class_names.index(page["class_name"])
+    assert disputed.proposed.pages.correction(run or 0)[column] < 0.5
+    assert not set(map(tuple, found)) & {
+        (cell["image_id"], cell["class_name"], page["sign"]) for cell in api["likeliest"](limit=6)["cells"]
+    }
+
+
 def test_api__a_conflict_is_dismissed(api: Functions) -> None:
     found = api["conflicts"](limit=1)
     (conflict,) = found["cells"]
@@ -56,7 +69,7 @@ def test_api__a_conflict_is_dismissed(api: Functions) -> None:
 
 
 def test_api__everything_has_words_for_those_who_call_it(api: Functions) -> None:
-    for name in ("questions", "conflicts", "dismiss_conflict", "history", "revert", "labels_at"):
+    for name in ("questions", "likeliest", "conflicts", "dismiss_conflict", "history", "revert", "labels_at"):
         assert "Args:" in (api[name].__doc__ or "")
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from logicmix_studio.review.calibration import Calibration, apply_calibration
 from logicmix_studio.review.cells import CellView
 from logicmix_studio.review.evidence import Sample, further_answers, group_claims, prove
+from logicmix_studio.review.likeliest import likeliest_sums
 from logicmix_studio.review.proposals import Thresholds, conflict_mask, propose
 from logicmix_studio.review.queue import Queue
 from logicmix_studio.review.queue_spec import ORDERS, QueueSpec
@@ -114,6 +115,8 @@ def other_figures(view: CellView, repeats: int) -> Iterator[Figure]:
     yield "propose", best_ms(lambda: propose(scores, view.states, thresholds), repeats), None
     bend = Calibration((-20.0, 0.3, 20.0), (-28.0, 0.0, 14.0))
     yield "calibrate", best_ms(lambda: apply_calibration(scores, bend), repeats), None
+    is_unknown = view.states == 0
+    yield "likeliest page of each class", best_ms(lambda: likeliest_sums(scores, is_unknown, 24), repeats), None
     yield "conflicts", best_ms(lambda: conflict_mask(view.states, scores), repeats), None
     is_open = np.ones(int((view.proposals == -1).sum()), dtype=np.bool_)
     parts = (is_open, np.arange(len(is_open)) % 5 != 0)

@@ -44,6 +44,11 @@ def see_all(page: Page) -> None:
         page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
+def choose_cells(page: Page, words: str) -> None:
+    page.get_by_label("Which cells").locator("visible=true").click()
+    page.get_by_role("option", name=words).click()
+
+
 def test_grid__exceptions_are_marked_and_the_rest_confirmed(open_page: Callable[..., Page], reviewed: Served) -> None:
     page = open_grid(open_page, reviewed, class_name="circle", sign="1")
     confirm = page.locator("#review-grid .confirm")
@@ -110,6 +115,58 @@ def test_grid__opens_on_the_largest_pile_and_moves_on_by_itself(
     following = (largest.class_name, -largest.sign)
     expect(page.locator(TILES)).to_have_count(now[following])
     page.wait_for_function(f"() => location.search.includes('sign={following[1]}')")
+
+
+def test_grid__where_positives_are_likely(open_page: Callable[..., Page], reviewed: Served) -> None:
+    studio, filters = reviewed.studio, {"scope": "likeliest", "class_name": "circle"}
+    while (likely := studio.review.likeliest_page(who="eve", holder="test", class_name="circle")).sign == 1:
+        studio.review.confirm([card.cell for card in likely.batch.cards], sign=1, who="eve")
+    studio.review.release("eve", "test")
+    before = len(studio.ledger.lines)
+    page = open_grid(open_page, reviewed, **filters)
+    question, cls = page.locator("#review-grid-question"), page.get_by_label("Class").locator("visible=true")
+    expect(question).to_contain_text("Which of these do have circle?")
+    expect(question).to_contain_text("of 12 should have it")
+    expect(cls).to_have_value("circle")
+    first = keys(page)
+    page.locator(TILES).nth(2).click()
+    see_all(page)
+    page.keyboard.press("k")
+    expect(page.locator(f'{TILES}[data-key="{first[0]}"]')).to_have_count(0)
+    (line,) = studio.ledger.lines[before:]
+    assert [cell.after.state for cell in line.cells] == [-1, -1, 1, *[-1] * 9]
+    assert {cell.class_name for cell in line.cells} == {"circle"}
+    assert (line.origin, line.run, line.extra["sign"]) == ("grid", 2, -1)
+    page.keyboard.press("z")
+    expect(page.locator(f'{TILES}[data-key="{first[0]}"]')).to_have_count(1)
+    assert keys(page) == first
+    expect(question).to_contain_text("Which of these do have circle?")
+    page.get_by_role("button", name="Leave undecided").click()
+    expect(page.locator(f'{TILES}[data-key="{first[0]}"]')).to_have_count(0)
+    page.get_by_role("button", name="Back").click()
+    expect(page.locator(f'{TILES}[data-key="{first[0]}"]')).to_have_count(1)
+    page.wait_for_function("() => location.search.includes('scope=likeliest')")
+
+
+def test_grid__of_any_class_is_the_page_that_promises_most_and_ends_in_audits(
+    open_page: Callable[..., Page], reviewed: Served
+) -> None:
+    review = reviewed.studio.review
+    page = open_page(reviewed.url, "?tab=review&screen=grid&size=12", until=TILES)
+    question = page.locator("#review-grid-question")
+    choose_cells(page, "Where positives are likely")
+    expect(question).to_contain_text("should have it")
+    page.wait_for_function(
+        "() => !location.search.includes('class_name') && location.search.includes('scope=likeliest')"
+    )
+    choose_cells(page, "Pseudo-labels")
+    expect(question).to_contain_text("pseudo-labels wait")
+    while (likely := review.likeliest_page(who="eve", holder="test", want=48)).batch.cards:
+        review.confirm([card.cell for card in likely.batch.cards], sign=-1, who="eve")
+    choose_cells(page, "Where positives are likely")
+    expect(question).to_contain_text("Nothing more is likely here")
+    page.get_by_role("button", name="Run an audit").click()
+    expect(page.locator("#review-audits-tab-button")).to_have_attribute("aria-selected", "true")
 
 
 def test_grid__says_when_no_pile_is_left(open_page: Callable[..., Page], serve_studio: Callable[..., Served]) -> None:

@@ -61,6 +61,29 @@ def test_numbers_are_those_of_the_page_they_lead_to(studio: Studio) -> None:
     assert step(studio, "review:1").title == f"Review {waiting - 1:,} pseudo-labels"
 
 
+def test_likely_positives_are_looked_for_after_conflicts_and_before_an_audit(
+    open_studio: Callable[..., Studio],
+) -> None:
+    studio = open_studio(num_images=200, known_proportion=0.5)
+    found = [key for key in keys(studio) if key in ("conflicts", "likeliest", "audit", "review")]
+    assert found == ["conflicts", "likeliest", "audit", "review"]
+    current = studio.proposed.current
+    assert current is not None
+    is_open = (studio.states == 0) & ~studio.table.is_test[:, np.newaxis]
+    expected = round(float(current.scores[is_open].sum(dtype=np.float64)))
+    first = step(studio, "likeliest:1")
+    assert first.title == f"Find the {expected} positives that the model expects"
+    assert (first.tab, first.filters) == ("review", {"screen": "grid", "scope": "likeliest"})
+
+
+def test_likely_positives_are_no_step_once_no_page_promises_any(studio: Studio) -> None:
+    assert "likeliest" in keys(studio)
+    while (page := studio.review.likeliest_page(who="ada", holder="grid")).batch.cards:
+        studio.review.confirm([card.cell for card in page.batch.cards], sign=-1, who="ada")
+    assert (studio.states == 0).any()
+    assert "likeliest" not in keys(studio)
+
+
 def test_dismissed_conflicts_are_left_out(open_studio: Callable[..., Studio]) -> None:
     studio = open_studio(num_images=200, runs=1, known_proportion=0.5)
     current = studio.proposed.current

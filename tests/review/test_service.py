@@ -12,8 +12,10 @@ import pytest
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import UNKNOWN
-from logicmix_studio.review.cards import Batch, Card
+from logicmix_studio.review.cards import Batch, Card, PilePage, page_again
 from logicmix_studio.review.cells import CellView
+from logicmix_studio.review.likeliest import WORTH_A_PAGE
+from logicmix_studio.review.proposal_set import RunScores
 from logicmix_studio.review.proposals import conflict_mask
 from logicmix_studio.review.queue_spec import QueueSpec
 from logicmix_studio.review.service import ReviewService
@@ -448,6 +450,121 @@ def test_next_page__says_why_there_is_none(open_studio: Callable[..., Studio]) -
     assert page.batch.empty.title == "No pseudo-labels yet"
 
 
+def likeliest(studio: Studio, who: str = "ada", **options: Any) -> PilePage:
+    return studio.review.likeliest_page(who=who, holder="grid", **{"want": 5, **options})
+
+
+def test_likeliest_page__is_the_one_whose_chances_come_to_most(studio: Studio) -> None:
+    current = studio.proposed.current
+    assert current is not None
+    is_open = (studio.states == UNKNOWN) & ~studio.table.is_test[:, np.newaxis]
+    chances = np.where(is_open, current.scores, 0.0).astype(np.float64)
+    sums = np.sort(chances, axis=0)[-5:].sum(axis=0)
+    page = likeliest(studio)
+    best = int(sums.argmax())
+    assert (page.class_name, page.sign) == (studio.class_names[best], 1)
+    scores = [card.score for card in page.batch.cards]
+    top = np.sort(chances[:, best])[::-1][:5]
+    assert scores == pytest.approx(top[top > 0.5], abs=1e-4)
+    assert page.promise == pytest.approx(sum(top[top > 0.5]), abs=1e-3)
+
+
+def test_likeliest_page__takes_absent_for_granted_where_none_is_likelier_than_not(studio: Studio) -> None:
+    while (page := likeliest(studio, want=24)).sign == 1:
+        studio.review.confirm(cells(page.batch), sign=1, who="ada")
+    scores = [card.score or 0.0 for card in page.batch.cards]
+    assert page.sign == -1
+    assert scores == sorted(scores, reverse=True)
+    assert 0.5 > scores[0] > 0.0
+
+
+def test_likeliest_page__never_promises_more_than_it_has_cells(studio: Studio) -> None:
+    while (page := likeliest(studio, want=2)).sign == 1:
+        assert page.promise is not None
+        assert page.promise <= len(page.batch.cards)
+        studio.review.confirm(cells(page.batch), sign=1, who="ada")
+    assert studio.proposed.pages.correction(1).max() > 1.0
+
+
+def test_likeliest_page__of_a_split_has_only_its_images(studio: Studio) -> None:
+    rows = {studio.dataset.row_of(card.image_id) for card in likeliest(studio, split="val").batch.cards}
+    assert {studio.table.splits[row] for row in rows} == {"val"}
+
+
+def test_likeliest_page__that_brought_nothing_promises_less(studio: Studio) -> None:
+    first = likeliest(studio)
+    before = studio.proposed.promises(first_scores(studio), 5)
+    column = studio.class_names.index(first.class_name)
+    receipt = studio.review.confirm(cells(first.batch), sign=1, wrong=cells(first.batch), who="ada")
+    assert receipt.line is not None
+    after = studio.proposed.promises(first_scores(studio), 5)
+    assert after[column] < before[column] / 2
+    assert np.delete(after, column) == pytest.approx(np.delete(before, column))
+    assert likeliest(studio).class_name != first.class_name
+
+
+def first_scores(studio: Studio) -> RunScores:
+    scores = studio.proposed.scores(1)
+    assert scores is not None
+    return scores
+
+
+def test_likeliest_page__has_no_cell_that_others_hold_or_that_was_skipped_or_passed_over(studio: Studio) -> None:
+    mine = likeliest(studio)
+    other = likeliest(studio, "ben", class_name=mine.class_name)
+    assert not set(cells(mine.batch)) & set(cells(other.batch))
+    assert likeliest(studio).batch.cards == mine.batch.cards
+    give(studio, mine.batch.cards[0], "skip")
+    passed = cells(mine.batch)[1:]
+    following = likeliest(studio, have=passed, class_name=mine.class_name)
+    assert not {*cells(mine.batch), *cells(other.batch)} & set(cells(following.batch))
+    everything = [card.cell for card in ask(studio.review, who="eve", want=EVERYTHING).cards]
+    empty = likeliest(studio, have=passed, class_name=mine.class_name).batch.empty
+    assert everything
+    assert empty is not None
+    assert empty.title == "No likely one is free"
+
+
+def test_likeliest_page__ends_in_the_audits(studio: Studio) -> None:
+    for _ in range(EVERYTHING):
+        page = likeliest(studio, want=24)
+        if not page.batch.cards:
+            break
+        studio.review.confirm(cells(page.batch), sign=-1, who="ada")
+    assert page.batch.empty is not None
+    assert page.batch.empty.title == "Nothing more is likely here"
+    assert page.batch.empty.steps[0].filters == {"screen": "audits"}
+    assert studio.proposed.promises(first_scores(studio)).max() < WORTH_A_PAGE
+
+
+def test_likeliest_page__needs_a_run_a_class_and_a_size(open_studio: Callable[..., Studio]) -> None:
+    studio = open_studio(runs=0)
+    empty = likeliest(studio).batch.empty
+    assert empty is not None
+    assert (empty.title, empty.steps[0].tab) == ("No run has finished", "train")
+    with pytest.raises(StudioError, match="no class 'magic'"):
+        likeliest(studio, class_name="magic")
+    with pytest.raises(StudioError, match="0 cells"):
+        likeliest(studio, want=0)
+
+
+def test_confirm__sets_what_the_run_does_not_claim(studio: Studio) -> None:
+    card = next(card for card in ask(studio.review, want=EVERYTHING).cards if not card.claim)
+    receipt = studio.review.confirm([card.cell], sign=-1, wrong=[card.cell], who="ada")
+    assert receipt.line is not None
+    (change,) = receipt.line.cells
+    assert (change.answer, change.after.state, change.after.source) == ("set", 1, Source.HUMAN)
+
+
+def test_page_again__is_of_pseudo_labels_only_where_all_claim_the_sign(studio: Studio) -> None:
+    pile = studio.review.next_page(who="ada", holder="grid", want=3)
+    assert page_again(pile.batch.cards, pile.sign).promise is None
+    cards = [card for card in ask(studio.review, want=EVERYTHING).cards if not card.claim][:2]
+    page = page_again(cards, -1)
+    assert page.promise == pytest.approx(sum(card.score or 0.0 for card in cards))
+    assert (page.class_name, page.sign, page.batch.total) == (cards[0].class_name, -1, 2)
+
+
 def test_confirm__accepts_all_but_the_exceptions_in_one_line(studio: Studio) -> None:
     page = studio.review.next_page(who="ada", holder="grid", want=6)
     every = cells(page.batch)
@@ -457,7 +574,7 @@ def test_confirm__accepts_all_but_the_exceptions_in_one_line(studio: Studio) -> 
     assert receipt.line is not None
     answers = [(cell.answer, cell.after.state) for cell in receipt.line.cells]
     assert answers == [("reject", -page.sign), ("unsure", 0), *[("accept", page.sign)] * (len(every) - 2)]
-    assert receipt.line.extra == {"tiles": len(every), "ms": 900}
+    assert receipt.line.extra == {"tiles": len(every), "sign": page.sign, "ms": 900}
     again = studio.review.confirm(every, sign=page.sign, who="ada", action_id="the-page")
     assert again.repeated
     reversal = studio.review.undo("ada")

@@ -50,6 +50,25 @@ def review_api(studio: Studio) -> None:
         spec = QueueSpec.of(order=order, scope=scope, class_name=class_name, sign=sign, band=band, run=run, split=split)
         return _batch(studio.review.next_batch(spec, who=caller, holder=HOLDER, want=limit))
 
+    def likeliest(
+        caller: str, class_name: str = "", run: int | None = None, split: str = "", limit: int = 24
+    ) -> dict[str, Any]:
+        """Take the page of unknown cells of one class that promises most positives, as Review's grid shows it.
+
+        Nobody else is asked about them for five minutes. Answer by /decide with origin "grid": then what the pages of a
+        class brought corrects what the next ones promise.
+
+        Args:
+            class_name: Only of this class; of whatever class promises most unless given.
+            run: The run whose scores count; the current one unless given.
+            split: Only images of this split.
+            limit: How many cells at the most.
+        """
+        page = studio.review.likeliest_page(
+            who=caller, holder=f"{HOLDER}:grid", class_name=class_name, run=run, split=split, want=limit
+        )
+        return {"class_name": page.class_name, "sign": page.sign, "promise": page.promise, **_batch(page.batch)}
+
     def conflicts(caller: str, class_name: str = "", sign: int = 0, limit: int = 20) -> dict[str, Any]:
         """Take the next known cells that the current run contradicts, the strongest first.
 
@@ -114,7 +133,7 @@ def review_api(studio: Studio) -> None:
         cells = {"changed": len(past.changes), "cells": past.changes.head(limit)}
         return {"time": past.time, "line": past.line, "counts": past.counts, **cells}
 
-    offer(studio, questions, conflicts, dismiss_conflict, history, revert, labels_at)
+    offer(studio, questions, likeliest, conflicts, dismiss_conflict, history, revert, labels_at)
 
 
 def audits_api(studio: Studio) -> None:

@@ -35,8 +35,8 @@ _BANDS: Final = [
 ]  # fmt: skip
 
 
-def choices(studio: Studio, name: str) -> list[tuple[str, str]]:
-    """Return what a filter offers at present: words and value."""
+def choices(studio: Studio, name: str, scopes: Mapping[str, str] = SCOPES) -> list[tuple[str, str]]:
+    """Return what a filter offers at present: words and value; ``scopes`` are the cells that the view can show."""
     if name == "class_name":
         return any_of("All classes", studio.class_names)
     if name == "run":
@@ -47,7 +47,7 @@ def choices(studio: Studio, name: str) -> list[tuple[str, str]]:
         return any_of("All but test", sorted(set(studio.table.splits) - {TEST_SPLIT, ""}))
     if name == "size":
         return [(one, one) for one in ("12", "24", "48")]
-    words = ORDERS if name == "order" else SCOPES
+    words = ORDERS if name == "order" else scopes
     return {"sign": _SIGNS, "band": _BANDS}.get(name) or [(text, value) for value, text in words.items()]
 
 
@@ -69,20 +69,22 @@ def arrival() -> gr.Number:
     return gr.Number(0, visible="hidden", precision=None)
 
 
-def filter_row(studio: Studio, names: Sequence[str]) -> list[gr.Dropdown]:
+def filter_row(studio: Studio, names: Sequence[str], scopes: Mapping[str, str] = SCOPES) -> list[gr.Dropdown]:
     """Lay a row of filters out."""
     with gr.Row(elem_classes="lm-filters"):
         return [
-            gr.Dropdown(choices(studio, name), value=DEFAULTS.get(name, ""), label=LABELS[name], min_width=120)
+            gr.Dropdown(choices(studio, name, scopes), value=DEFAULTS.get(name, ""), label=LABELS[name], min_width=120)
             for name in names
         ]
 
 
-def filled(studio: Studio, names: Sequence[str], wanted: Mapping[str, Any]) -> tuple[list[str], list[gr.Dropdown]]:
+def filled(
+    studio: Studio, names: Sequence[str], wanted: Mapping[str, Any], scopes: Mapping[str, str] = SCOPES
+) -> tuple[list[str], list[gr.Dropdown]]:
     """Return the values that an address or another tab wants filters to have, and the updates that set them."""
     values, updates = [str(wanted.get(name) or DEFAULTS.get(name, "")) for name in names], []
     for name, value in zip(names, values, strict=True):
-        offered = choices(studio, name)
+        offered = choices(studio, name, scopes)
         more = [] if value in [choice[1] for choice in offered] else [(value, value)]
         updates.append(gr.Dropdown([*offered, *more], value=value))
     return values, updates
