@@ -14,7 +14,7 @@ import numpy as np
 
 from logicmix_studio.app.components import image_grid, tile, tiles
 from logicmix_studio.app.media import media_url
-from logicmix_studio.app.page import PRIVATE, Page, any_of, event, owners_only, person
+from logicmix_studio.app.page import PRIVATE, QUICK, Page, any_of, event, owners_only, person
 from logicmix_studio.app.tabs.browse_api import browse_api, fiftyone_address, image_cells
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_query import SORTS, SOURCES, FoundImages, ImageQuery
@@ -222,7 +222,7 @@ def browse_tab(page: Page) -> None:
     looked, similar = page.shown["browse"].select, [alike_words, alike]
     gr.on([path.submit, *(part.input for part in filters)], search, [view, *filters], parts, **IN_TURN)
     page.targets["browse"].change(arrive, [view, page.targets["browse"]], parts, **IN_TURN).then(
-        find_similar, view, similar, **PRIVATE
+        find_similar, view, similar, **QUICK
     )
     looked(look, [view, page.targets["browse"]], parts, **IN_TURN)
     page.timer("browse", LOOK_S).tick(follow, view, parts, **{**IN_TURN, "trigger_mode": "once"})
@@ -231,7 +231,7 @@ def browse_tab(page: Page) -> None:
     before.click(lambda at: show(at, start=at["start"] - PAGE, selected=[]), view, parts, **IN_TURN)
     after.click(lambda at: show(at, start=at["start"] + PAGE, selected=[]), view, parts, **IN_TURN)
     opened = gr.on([grid.select, picture.select, alike.select], open_image, view, parts, **IN_TURN)
-    opened.then(find_similar, view, similar, **PRIVATE)
+    opened.then(find_similar, view, similar, **QUICK)
     picture.input(follow, view, parts, **IN_TURN)
     picture.clear(close_image, view, parts, **IN_TURN)
     grid.input(select, view, parts, **IN_TURN)
@@ -242,7 +242,7 @@ def browse_tab(page: Page) -> None:
     every.click(confirmer(overwrite=True), [view, plan], parts, **IN_TURN)
     cancel.click(show, view, parts, **IN_TURN)
     fiftyone.click(open_fiftyone, view, link, **PRIVATE).success(None, link, None, js=OPEN)
-    gr.on([address.change, looked], None, address, None, js=ADDRESS)
+    gr.on([address.change, looked], None, address, None, js=ADDRESS, **QUICK)
     browse_api(studio)
 
 

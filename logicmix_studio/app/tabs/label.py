@@ -87,14 +87,14 @@ def label_tab(page: Page) -> None:
         page.studio.labelling.describe(class_name, text)
         gr.Info(f"Saved what {class_name} means.")
 
-    address: dict[str, Any] = {"fn": None, "inputs": filters, "js": ADDRESS}
+    address: dict[str, Any] = {"fn": None, "inputs": filters, "js": ADDRESS, **QUICK}
     page.targets["label"].change(arrive, [photograph, page.targets["label"]], parts, **QUICK).then(**address)
     looked, shown = [*parts, described, pinned, meaning], page.shown["label"]
     shown.select(look, [*parts, page.targets["label"], described], looked, **QUICK).then(**address)
     moved = [order.input, alike.input, nothing_known.input, suggestions.input, threshold.release]
     gr.on(moved, show, parts, parts, **QUICK).then(**address)
-    shown.select(None, None, pinned, js=f"() => lm.remember({key}) ?? []")
-    pinned.input(None, pinned, None, js=f"names => {{ lm.remember({key}, names); {REORDER} }}")
+    shown.select(None, None, pinned, js=f"() => lm.remember({key}) ?? []", **QUICK)
+    pinned.input(None, pinned, None, js=f"names => {{ lm.remember({key}, names); {REORDER} }}", **QUICK)
     described.change(meaning_of, described, meaning, **QUICK)
     saved = save.click(describe_class, [described, meaning], None, api_name="describe_class")
     saved.then(show, parts, parts, **QUICK)

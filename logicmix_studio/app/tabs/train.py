@@ -87,7 +87,7 @@ def train_tab(page: Page) -> None:
     table.select(pick, None, [views, chosen], **QUICK)
     free.click(event(owners_only(lambda: studio.registry.choose(None))), None, None, **ACTION).then(**looks)
     page.targets["train"].change(event(arrive), page.targets["train"], [views, chosen, *pair], **QUICK)
-    chosen.change(None, chosen, None, js="(run) => lm.address('train', {run})", api_visibility="private")
+    chosen.change(None, chosen, None, js="(run) => lm.address('train', {run})", **QUICK)
 
 
 def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
