@@ -13,6 +13,7 @@ from logicmix_studio.training.run_folder import EventWriter, RunFolder, RunState
 from tests.browser.checks import assert_accessible, keep_picture, wait_until_quiet
 from tests.browser.conftest import Served
 from tests.browser.live_runs import make_live, write_events, write_progress
+from tests.launched import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -87,7 +88,7 @@ def test_a_live_run_moves_is_paused_and_says_what_it_changed(open_page: Callable
     writer.close()
     folder.log_file.write_text("10:00:00 training\n")
     page.get_by_role("button", name="Pause").click()
-    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    wait_until(folder.control_file.exists, 60, "the trainer was not asked to pause")
     assert json.loads(folder.control_file.read_text()) == {"want": "pause"}
     folder.write_state(RunState("queued", "waiting for run 7 of /photos to leave cpu", 0.5, pid=folder.state().pid,
                                 process_started=folder.state().process_started))  # fmt: skip
