@@ -374,7 +374,7 @@ class Studio:
         watch: Callable[[RunInfo], None] | None = None,
         **overrides: Any,
     ) -> RunInfo:
-        """Train and, unless told otherwise, wait for the end.
+        """Train and, unless told otherwise, wait for the end; see :meth:`RunService.wait`.
 
         Args:
             recipe: fast (quick), thorough (2wayaug-pl) or as published (2wayaug-pl-released).
@@ -388,13 +388,7 @@ class Studio:
         """
         named = {name.replace("__", "."): value for name, value in overrides.items()}
         run = self.start_run(recipe, named, init_from)
-        if not wait:
-            return self.jobs.info(run)
-        info = self.jobs.wait(run, watch)
-        self.refresh()
-        if info.status in ("failed", "died"):
-            raise StudioError(f"run {run} {info.status}: {info.message}", f"see {self.jobs.folder(run) / 'log.txt'}")
-        return info
+        return self.runs.wait(run, watch) if wait else self.jobs.info(run)
 
     def refresh(self) -> bool:
         """Look at the run folders, as a server does about once a second; return whether anything changed."""

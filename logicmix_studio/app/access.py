@@ -8,6 +8,7 @@ import html
 import ipaddress
 import secrets
 import socket
+import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping
@@ -81,6 +82,8 @@ class Access:
     ended: EndedSessions = field(default_factory=lambda: EndedSessions(None), compare=False)
     failures: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict, compare=False)
     """Times of the last wrong passwords by address."""
+    checking: threading.Lock = field(default_factory=threading.Lock, compare=False)
+    """Held while a password is checked: each check takes 64 MiB, and many at once would get round the limit."""
 
     def __post_init__(self) -> None:
         """Refuse an open address without a login.
@@ -105,18 +108,19 @@ class Access:
         Raises:
             StudioError: If there were too many wrong ones from this address.
         """
-        moment = time.monotonic() if now is None else now
-        times = self.failures.get(address, deque(maxlen=_MAX_FAILURES))
-        if len(times) == _MAX_FAILURES and moment - times[0] < _FAILURE_WINDOW_S:
-            raise StudioError("too many wrong passwords from your address", "wait a minute, then try again")
-        found = None if self.users is None else self.users.check(name, password)
-        if found is None:
-            times.append(moment)
-            self.failures[address] = times
-            self.failures.move_to_end(address)
-            if len(self.failures) > _MAX_ADDRESSES:
-                self.failures.popitem(last=False)
-        return found
+        with self.checking:
+            moment = time.monotonic() if now is None else now
+            times = self.failures.get(address, deque(maxlen=_MAX_FAILURES))
+            if len(times) == _MAX_FAILURES and moment - times[0] < _FAILURE_WINDOW_S:
+                raise StudioError("too many wrong passwords from your address", "wait a minute, then try again")
+            found = None if self.users is None else self.users.check(name, password)
+            if found is None:
+                times.append(moment)
+                self.failures[address] = times
+                self.failures.move_to_end(address)
+                if len(self.failures) > _MAX_ADDRESSES:
+                    self.failures.popitem(last=False)
+            return found
 
     def session_cookie(self, user: User, now: float | None = None) -> str:
         """Return a signed login that holds for 30 days, until log-out, or until the password changes."""
@@ -163,8 +167,8 @@ class Access:
             return False
         return _address(name) is not None or name in {socket.gethostname().lower(), socket.getfqdn().lower()}
 
-    def refusal(self, connection: HTTPConnection) -> Response | None:
-        """Return why a request is not let in, or None where it is.
+    def refusal(self, connection: HTTPConnection, user: User | None) -> Response | None:
+        """Return why a request, of whoever has logged in, is not let in, or None where it is.
 
         A browser names the origin of every request that may change something; a program on this machine names none.
         """
@@ -184,7 +188,7 @@ class Access:
             return refusal(413, "the request is too long", f"send {MAX_BODY_BYTES:,} bytes at the most")
         if self.users is None or path in ("/login", "/favicon.ico"):
             return None
-        if self.is_program(connection) or self.user_of(connection) is not None:
+        if user is not None or self.is_program(connection):
             return None
         if not may_change and "text/html" in headers.get("accept", ""):
             return RedirectResponse("/login", status_code=303)
@@ -227,28 +231,32 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        answer = self.access.refusal(HTTPConnection(scope))
+        connection = HTTPConnection(scope)
+        user = self.access.user_of(connection)
+        answer = self.access.refusal(connection, user)
         if answer is None and scope["type"] == "http" and scope["path"].rstrip("/") in ("/login", "/logout"):
             answer = await self._log_in_or_out(Request(scope, receive))
         if answer is None:
-            await self.app(self._named(scope), _limited(receive), with_headers(send))
+            await self.app(self._named(connection, user), _limited(receive), with_headers(send))
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
         else:
             await answer(scope, receive, with_headers(send))
 
-    def _named(self, scope: Scope) -> Scope:
+    def _named(self, connection: HTTPConnection, user: User | None) -> Scope:
         """Return a request that names the person who logged in, whatever it said itself; a program's may name anybody."""
-        connection = HTTPConnection(scope)
-        user = self.access.user_of(connection)
         spoken_for = self.access.users is None or self.access.is_program(connection)
         dropped = (ROLE_HEADER,) if spoken_for else (ROLE_HEADER, PERSON_HEADER)
-        kept = [(name, value) for name, value in scope["headers"] if name.lower().decode("latin-1") not in dropped]
+        kept = [
+            (name, value)
+            for name, value in connection.scope["headers"]
+            if name.lower().decode("latin-1") not in dropped
+        ]
         if user is not None and not spoken_for:
             facts = {PERSON_HEADER: quote(user.name), ROLE_HEADER: user.role}
             kept += [(name.encode(), value.encode()) for name, value in facts.items()]
-        return {**scope, "headers": kept}
+        return {**connection.scope, "headers": kept}
 
     async def _log_in_or_out(self, request: Request) -> Response:
         access = self.access

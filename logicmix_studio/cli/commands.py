@@ -90,14 +90,10 @@ def run_training(dataset: Path, workspace: Path | None, plan: TrainingPlan) -> d
         return _run_json(studio.jobs.info(run))
     try:
         with progress_bar() as progress:
-            info = studio.jobs.wait(run, lambda seen: progress(round(100 * seen.fraction), 100, f"run {run}"))
+            info = studio.runs.wait(run, lambda seen: progress(round(100 * seen.fraction), 100, f"run {run}"))
     except KeyboardInterrupt:
-        studio.jobs.cancel(run)
         err.print(f"run {run} was cancelled; go on with: --resume {run}")
         info = studio.jobs.info(run)
-    if info.status in ("failed", "died"):
-        raise StudioError(f"run {run} {info.status}: {info.message}", f"see {studio.jobs.folder(run) / 'log.txt'}")
-    studio.refresh()
     current, why = studio.proposed.choice()
     return {**_run_json(info), "current_run": current, "current_run_reason": why}
 

@@ -77,18 +77,10 @@ def benchmark(settings: Settings, open_trial: OpenTrial) -> Result:
         StudioError: If the run fails.
     """
     with open_trial(settings["known_proportion"], settings["seed"]) as services:
-        dataset, jobs = services.dataset, services.jobs
+        dataset = services.dataset
         assert dataset.complete is not None
         run = services.runs.start(settings["recipe"], settings["overrides"], seed=settings["seed"])
-        try:
-            info = jobs.wait(run)
-        except KeyboardInterrupt:  # its process would go on without us
-            jobs.cancel(run)
-            jobs.wait(run)
-            raise
-        if info.status != "finished":
-            raise StudioError(f"run {run} {info.status}: {info.message}", f"see {info.folder / 'log.txt'}")
-        services.registry.refresh()
+        info = services.runs.wait(run)
         is_test, folder = dataset.table.is_test, RunFolder(info.folder)
         logits, current = folder.logits().astype(np.float32), services.proposed.scores_of(run)
         tested = np.where(is_test[:, None], dataset.complete, UNKNOWN).astype(np.int8)

@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from logicmix_studio.errors import StudioError
 from logicmix_studio.evaluation.annotator import SimulatedAnnotator
 from logicmix_studio.evaluation.costs import CostModel, Effort
 from logicmix_studio.evaluation.person import Person, Services
@@ -141,21 +140,13 @@ class Trial:
         """Train on what is known and let the new run's scores make the pseudo-labels.
 
         The person chooses it: by itself the studio keeps an earlier run until a later one is better beyond doubt or knows a
-        fifth more.
+        fifth more cells or positives.
 
         Raises:
             StudioError: If the run fails.
         """
-        jobs = self.services.jobs
         run = self.services.runs.start(self._recipe, self._overrides, seed=self._seed)
-        try:
-            info = jobs.wait(run)
-        except KeyboardInterrupt:  # its process would go on without us
-            jobs.cancel(run)
-            jobs.wait(run)
-            raise
-        if info.status != "finished":
-            raise StudioError(f"run {info.run} {info.status}: {info.message}", f"see {info.folder / 'log.txt'}")
+        info = self.services.runs.wait(run)
         self.services.registry.choose(info.run)
         self._round += 1
         self.training_seconds += float(info.result.get("seconds", 0.0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -160,6 +160,24 @@ class RunService:
         self._jobs.start(run)
         self._registry.refresh()
         return run
+
+    def wait(self, run: int, watch: Callable[[RunInfo], None] | None = None) -> RunInfo:
+        """Wait for a run's end and return how it stands then; an interrupt (Ctrl-C) cancels it, which keeps a checkpoint.
+
+        Raises:
+            StudioError: If the run failed.
+        """
+        try:
+            info = self._jobs.wait(run, watch)
+        except KeyboardInterrupt:  # its process would go on without us
+            self._jobs.cancel(run)
+            self._jobs.wait(run)
+            raise
+        finally:
+            self._registry.refresh()
+        if info.status in ("failed", "died"):
+            raise StudioError(f"run {run} {info.status}: {info.message}", f"see {info.folder / 'log.txt'}")
+        return info
 
     def preview(self) -> TrainingPreview:
         """Return what the next run would learn from, and what changed since the last one."""
