@@ -35,7 +35,7 @@ SCOPES: Final = {
 }
 """Which cells to ask about, in words; see :meth:`QueueSpec.of`."""
 
-PAGE_SCOPES: Final = {"": "Pseudo-labels", "likeliest": "Where positives are likely"}
+PAGE_SCOPES: Final = {"": "Pseudo-labels", "likeliest": "Likely positives"}
 """Which cells stand on pages of tiles, in words; see :meth:`ReviewService.likeliest_page`."""
 
 _SCOPE_FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {

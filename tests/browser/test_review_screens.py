@@ -154,7 +154,7 @@ def test_grid__of_any_class_is_the_page_that_promises_most_and_ends_in_audits(
     review = reviewed.studio.review
     page = open_page(reviewed.url, "?tab=review&screen=grid&size=12", until=TILES)
     question = page.locator("#review-grid-question")
-    choose_cells(page, "Where positives are likely")
+    choose_cells(page, "Likely positives")
     expect(question).to_contain_text("should have it")
     page.wait_for_function(
         "() => !location.search.includes('class_name') && location.search.includes('scope=likeliest')"
@@ -163,7 +163,7 @@ def test_grid__of_any_class_is_the_page_that_promises_most_and_ends_in_audits(
     expect(question).to_contain_text("pseudo-labels wait")
     while (likely := review.likeliest_page(who="eve", holder="test", want=48)).batch.cards:
         review.confirm([card.cell for card in likely.batch.cards], sign=-1, who="eve")
-    choose_cells(page, "Where positives are likely")
+    choose_cells(page, "Likely positives")
     expect(question).to_contain_text("Nothing more is likely here")
     page.get_by_role("button", name="Run an audit").click()
     expect(page.locator("#review-audits-tab-button")).to_have_attribute("aria-selected", "true")
