@@ -28,7 +28,7 @@ def open_blend(open_page: Callable[..., Page]) -> Callable[..., Page]:
 
     def open_it(served: Served, *, scheme: str = "light", until: str = ROW, **address: str) -> Page:
         query = "&".join(f"{name}={value}" for name, value in {"tab": "blend", **address}.items())
-        page = open_page(served.url, f"?{query}", scheme=scheme, size=(1400, 900), until="#blend-next")
+        page = open_page(served.url, f"?{query}", scheme=scheme, size=(1400, 900), until="text=Draw like the trainer")
         page.wait_for_selector(until, timeout=FIRST_BLEND_MS)
         wait_until_quiet(page)
         return page
