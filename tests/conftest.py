@@ -16,6 +16,16 @@ from logicmix_studio.studio import Studio
 from logicmix_studio.training.device_lock import LOCKS_VARIABLE
 from tests.workspaces import make_workspace
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Modules run side by side: threads of torch that spin for each other would take each other's cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that take longest, so that no worker waits for the other's last one."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)  # stable: a module's tests stay together
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _locks_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 import threading
 from collections import Counter
@@ -24,8 +25,9 @@ from tests.review_server import ServerProcess, connect
 from tests.workspaces import CLASS_NAMES, add_run, make_workspace
 
 NUM_IMAGES = 500
-CELLS = 800
-KILLS = 4
+KILLS = int(os.environ.get("LOGICMIX_KILLS", "3"))
+"""More by command."""
+CELLS = min(2000, 130 * KILLS)
 ERROR_RATE = 0.02
 PAGE = 24
 GRID_EVERY = 12

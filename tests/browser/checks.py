@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 GRAVE = ("serious", "critical")
+Scheme = Literal["light", "dark"]
+SCHEMES: Final[tuple[Scheme, ...]] = ("light", "dark")
+OF_COLOURS = ("color-contrast", "link-in-text-block")
+"""What can differ between light and dark."""
 TABS = ("overview", "browse", "blend", "review", "label", "train")
 
 
-def assert_accessible(page: Page) -> None:
-    """Fail on any serious or critical finding of axe-core."""
-    results: dict[str, Any] = Axe().run(page).response
+def assert_accessible(page: Page, *rules: str) -> None:
+    """Fail on any serious or critical finding of axe-core; with rules on one of theirs."""
+    options = {"runOnly": {"type": "rule", "values": list(rules)}} if rules else None
+    results: dict[str, Any] = Axe().run(page, options=options).response
     grave = [
         f"{found['id']} ({found['impact']}): {found['help']}\n  "
         + "\n  ".join(f"{node['target']} {node.get('failureSummary', '')[:240]}" for node in found["nodes"][:4])
@@ -23,6 +28,21 @@ def assert_accessible(page: Page) -> None:
         if found["impact"] in GRAVE
     ]
     assert not grave, "\n".join(grave)
+
+
+def look_at(page: Page, name: str) -> None:
+    """Keep a picture in light and in dark; fail where somebody could not read what is there."""
+    for scheme in SCHEMES:
+        show_scheme(page, scheme)
+        keep_picture(page, f"{name}-{scheme}")
+        assert_accessible(page, *(() if scheme == "light" else OF_COLOURS))
+    show_scheme(page, "light")
+
+
+def show_scheme(page: Page, scheme: Scheme) -> None:
+    """Show a page in light or dark, as the system and the button in the header do."""
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.evaluate("dark => document.body.classList.toggle('dark', dark)", scheme == "dark")
 
 
 def go_to_tab(page: Page, name: str) -> None:

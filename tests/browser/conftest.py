@@ -138,13 +138,11 @@ def open_page(browser: Browser, serve_studio: Callable[..., Served]) -> Iterator
         url: str,
         query: str = "",
         *,
-        scheme: str = "light",
         size: tuple[int, int] = (1280, 800),
         until: str = "#header .help",
     ) -> Page:
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]},
-            color_scheme=scheme,  # type: ignore[arg-type]  # "light" or "dark"
             reduced_motion="reduce",
         )
         context.set_default_timeout(PATIENCE_MS)
@@ -174,12 +172,6 @@ def hear_out(contexts: Sequence[BrowserContext], trouble: Sequence[str]) -> list
         for page in context.pages:
             page.evaluate("null")
     return list(trouble)
-
-
-@pytest.fixture(params=["light", "dark"])
-def scheme(request: pytest.FixtureRequest) -> str:
-    """Run a test in both."""
-    return str(request.param)
 
 
 @pytest.fixture

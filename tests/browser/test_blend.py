@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from logicmix_studio.studio import Studio
-from tests.browser.checks import assert_accessible, keep_picture, wait_until_quiet
+from tests.browser.checks import assert_accessible, look_at, wait_until_quiet
 from tests.browser.conftest import Served
 
 pytestmark = pytest.mark.browser
@@ -26,9 +26,9 @@ CAPTION = re.compile(r"classes\.$")
 def open_blend(open_page: Callable[..., Page]) -> Callable[..., Page]:
     """Open Blend with an address, and wait for the blend."""
 
-    def open_it(served: Served, *, scheme: str = "light", until: str = ROW, **address: str) -> Page:
+    def open_it(served: Served, *, until: str = ROW, **address: str) -> Page:
         query = "&".join(f"{name}={value}" for name, value in {"tab": "blend", **address}.items())
-        page = open_page(served.url, f"?{query}", scheme=scheme, size=(1400, 900), until="text=Draw like the trainer")
+        page = open_page(served.url, f"?{query}", size=(1400, 900), until="text=Draw like the trainer")
         page.wait_for_selector(until, timeout=FIRST_BLEND_MS)
         wait_until_quiet(page)
         return page
@@ -48,17 +48,14 @@ def _state(studio: Studio, path: str, name: str) -> int:
     return int(studio.states[studio.table.paths.index(path), studio.class_names.index(name)])
 
 
-def test_every_panel_in_light_and_dark(
-    serve_studio: Callable[..., Served], open_blend: Callable[..., Page], scheme: str
-) -> None:
-    page = open_blend(serve_studio(trial=True), scheme=scheme)
+def test_every_panel_in_light_and_dark(serve_studio: Callable[..., Served], open_blend: Callable[..., Page]) -> None:
+    page = open_blend(serve_studio(trial=True))
     assert _sources(page).count() >= 2
     for number, panel in enumerate(PANELS, 1):
         page.get_by_role("tab", name=panel).click()
         expect(page.get_by_role("tab", name=panel)).to_have_attribute("aria-selected", "true")
         wait_until_quiet(page)
-        assert_accessible(page)
-        keep_picture(page, f"blend-{number}-{scheme}")
+        look_at(page, f"blend-{number}")
 
 
 def test_next_and_previous_by_key_and_the_address_brings_it_back(
@@ -129,8 +126,7 @@ def test_build_one_by_class_and_state(served: Served, open_blend: Callable[..., 
     page.locator("#blend-found .tile").nth(1).click()
     expect(_sources(page)).to_have_count(2)
     expect(page).to_have_url(re.compile(r"images=[0-9a-f]{24}%2C[0-9a-f]{24}"))
-    assert_accessible(page)
-    keep_picture(page, "blend-build")
+    look_at(page, "blend-build")
     _sources(page).nth(1).locator("button").click()
     page.get_by_role("button", name="Take image 2 out").click()
     expect(_sources(page)).to_have_count(1)
@@ -173,8 +169,8 @@ def test_an_empty_data_set_and_a_broken_image_say_so(
     expect(_caption(page)).to_contain_text("The blend could not be drawn")
 
 
-def test_small_laptop(served: Served, open_page: Callable[..., Page], scheme: str) -> None:
-    page = open_page(served.url, "?tab=blend", scheme=scheme, size=(1024, 768), until="#blend-next")
+def test_small_laptop(served: Served, open_page: Callable[..., Page]) -> None:
+    page = open_page(served.url, "?tab=blend", size=(1024, 768), until="#blend-next")
     page.wait_for_selector(ROW, timeout=FIRST_BLEND_MS)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    keep_picture(page, f"blend-small-{scheme}")
+    look_at(page, "blend-small")

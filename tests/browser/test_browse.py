@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from logicmix_studio.explore.image_query import FoundImages, ImageQuery
 from logicmix_studio.studio import Studio
-from tests.browser.checks import assert_accessible, go_to_tab, keep_picture, wait_until_quiet
+from tests.browser.checks import go_to_tab, keep_picture, look_at, wait_until_quiet
 from tests.browser.conftest import Served
 
 pytestmark = pytest.mark.browser
@@ -26,9 +26,9 @@ ACTIVE = "#browse-image .row[aria-selected=true]"
 def open_browse(open_page: Callable[..., Page]) -> Callable[..., Page]:
     """Open Browse with filters, and wait for what it finds."""
 
-    def open_it(served: Served, *, until: str = TILE, scheme: str = "light", **filters: str) -> Page:
+    def open_it(served: Served, *, until: str = TILE, **filters: str) -> Page:
         query = "&".join(f"{name}={value}" for name, value in {"tab": "browse", **filters}.items())
-        page = open_page(served.url, f"?{query}", scheme=scheme, size=(1400, 900), until=until)
+        page = open_page(served.url, f"?{query}", size=(1400, 900), until=until)
         wait_until_quiet(page)
         return page
 
@@ -47,22 +47,20 @@ def _tile(page: Page, image_id: str) -> Locator:
     return page.locator(f"{TILE}[data-key='{image_id}']")
 
 
-def test_filters_are_combined_and_stand_in_the_address(
-    served: Served, open_browse: Callable[..., Page], scheme: str
-) -> None:
-    studio, page = served.studio, open_browse(served, scheme=scheme)
+def test_filters_are_combined_and_stand_in_the_address(served: Served, open_browse: Callable[..., Page]) -> None:
+    studio, page = served.studio, open_browse(served)
     expect(_count(page)).to_have_text("24 images")
     expect(page.locator("#browse-grid .note")).to_contain_text("2 of them test images")
-    assert_accessible(page)
-    keep_picture(page, f"browse-{scheme}")
+    look_at(page, "browse")
     page.get_by_label("Class", exact=True).fill("sta")
     page.get_by_role("option", name="star", exact=True).click()
-    page.get_by_role("radio", name=re.compile("● positive")).click()
+    page.get_by_role("radio", name=re.compile("○ negative")).click()
     page.get_by_label("Text in the path").press_sequentially("part1")
-    stars = studio.states[:, studio.class_names.index("star")] == 1
-    wanted = int((stars & np.array(["part1" in path for path in studio.table.paths])).sum())
+    starless = studio.states[:, studio.class_names.index("star")] == -1
+    wanted = int((starless & np.array(["part1" in path for path in studio.table.paths])).sum())
+    assert wanted
     expect(_count(page)).to_have_text(re.compile(f"^{wanted} image"))
-    expect(page).to_have_url(re.compile("class_name=star&state=positive&path=part1"))
+    expect(page).to_have_url(re.compile("class_name=star&state=negative&path=part1"))
     page.reload()
     expect(_count(page)).to_have_text(re.compile(f"^{wanted} image"))
     expect(page.get_by_label("Class", exact=True)).to_have_value("star")
@@ -97,19 +95,18 @@ def test_a_filter_chosen_while_another_is_applied_stays(
     expect(positive).to_be_checked()
 
 
-def test_one_image_is_answered_by_keys(served: Served, open_browse: Callable[..., Page], scheme: str) -> None:
+def test_one_image_is_answered_by_keys(served: Served, open_browse: Callable[..., Page]) -> None:
     studio = served.studio
     row, column = np.argwhere(studio.proposed.array() == 1)[0]
     image, name = studio.image_ids[row], studio.class_names[column]
-    page = open_browse(served, scheme=scheme, class_name=name)
+    page = open_browse(served, class_name=name)
     _tile(page, image).click()
     expect(page.locator(ACTIVE)).to_contain_text(name)
     expect(page).to_have_url(re.compile(f"image={image}"))
     expect(page.locator("#browse-image .tiles img").first).to_be_visible()
     expect(page.locator("#browse-image .story")).to_contain_text("suggests positive")
     wait_until_quiet(page)
-    assert_accessible(page)
-    keep_picture(page, f"browse-image-{scheme}")
+    look_at(page, "browse-image")
     page.keyboard.press("a")
     expect(page.locator("#browse-image .saved")).to_have_text("All answers saved")
     cell = studio.ledger.lines[-1].cells[0]

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from logicmix_studio.labels import UNKNOWN
 from logicmix_studio.store import Decision
-from tests.browser.checks import assert_accessible, expect_tab, go_to_tab, keep_picture, wait_until_quiet
+from tests.browser.checks import expect_tab, go_to_tab, look_at, wait_until_quiet
 from tests.browser.conftest import Served
 from tests.workspaces import draw_images
 
@@ -24,10 +24,10 @@ def rows(page: Page) -> list[str]:
 
 
 def test_it_says_what_is_known_and_what_to_do(
-    serve_studio: Callable[..., Served], open_page: Callable[..., Page], scheme: str
+    serve_studio: Callable[..., Served], open_page: Callable[..., Page]
 ) -> None:
     served = serve_studio(trial=True, runs=2, known_proportion=0.6)
-    page = open_page(served.url, scheme=scheme)
+    page = open_page(served.url)
     expect(page.locator("#class-bars")).to_contain_text("of all cells are known")
     expect(page.locator("#class-bars .notes")).to_contain_text("The truth is known here")
     expect(page.locator("#class-bars .notes")).to_contain_text("the 2 of split test")
@@ -37,8 +37,7 @@ def test_it_says_what_is_known_and_what_to_do(
     # Gradio's placeholder of a plot that waits for its first points bears a wrong label.
     expect(page.locator("#tab-overview .unpadded_box.empty")).to_have_count(0)
     wait_until_quiet(page)
-    assert_accessible(page)
-    keep_picture(page, f"overview-{scheme}")
+    look_at(page, "overview")
 
 
 def test_charts_stay_as_they_are_while_another_tab_is_shown(served: Served, open_page: Callable[..., Page]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.checks import assert_accessible, keep_picture, wait_until_quiet
+from tests.browser.checks import look_at, wait_until_quiet
 from tests.browser.conftest import Served
 
 pytestmark = pytest.mark.browser
@@ -221,13 +221,12 @@ IS_DRAWN = {
 
 
 def test_views__fit_into_a_small_window_and_can_be_read_by_all(
-    open_page: Callable[..., Page], reviewed: Served, scheme: str
+    open_page: Callable[..., Page], reviewed: Served
 ) -> None:
     for screen, last in IS_DRAWN.items():
         query = f"?tab=review&screen={screen}&size=12"
-        page = open_page(reviewed.url, query, scheme=scheme, size=(1024, 900), until=last)
+        page = open_page(reviewed.url, query, size=(1024, 900), until=last)
         wait_until_quiet(page)
-        keep_picture(page, f"review-{screen}-{scheme}")
+        look_at(page, f"review-{screen}")
         width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert width <= 0, f"{screen} is wider than the window"
-        assert_accessible(page)

@@ -15,7 +15,7 @@ from logicmix_studio.labels import LabelTable
 from logicmix_studio.store import locate_workspace
 from logicmix_studio.studio import Studio
 from logicmix_studio.training.run_folder import RunFolder
-from tests.browser.checks import go_to_tab, keep_picture, wait_until_quiet
+from tests.browser.checks import go_to_tab, keep_picture, show_scheme, wait_until_quiet
 from tests.browser.conftest import Served
 from tests.tiny_runs import CLASS_NAMES, paint_images
 
@@ -57,15 +57,8 @@ def train(page: Page, run: int) -> None:
     expect(page.get_by_text("◐ The pseudo-labels come from run")).to_be_visible()
 
 
-@pytest.mark.parametrize(("colours", "size"), [("light", (1400, 900)), ("dark", (1024, 768))])
-def test_a_round(
-    studio: Studio,
-    serve_studio: Callable[..., Served],
-    open_page: Callable[..., Page],
-    colours: str,
-    size: tuple[int, int],
-) -> None:
-    page = open_page(serve_studio(opened=studio).url, scheme=colours, size=size)
+def test_a_round(studio: Studio, serve_studio: Callable[..., Served], open_page: Callable[..., Page]) -> None:
+    page = open_page(serve_studio(opened=studio).url, size=(1400, 900))
     expect(page.locator("#next-step h2")).not_to_have_text("…")
     choose_small_network(page)
     train(page, 1)
@@ -73,7 +66,7 @@ def test_a_round(
     page.locator("#tab-train").get_by_role("button", name="Log").click()
     expect(page.locator(".lm-log textarea")).to_have_value(re.compile("training the head"))
     wait_until_quiet(page)
-    keep_picture(page, f"round-train-{colours}")
+    keep_picture(page, "round-train")
 
     go_to_tab(page, "review")
     page.get_by_label("Which cells").locator("visible=true").click()
@@ -88,8 +81,10 @@ def test_a_round(
     expect(page.locator(STREAM)).to_have_attribute("data-cell", cells[-1])
     expect(page.locator("#review-stream .saved")).to_have_text("All answers saved")
     wait_until_quiet(page)
-    keep_picture(page, f"round-review-{colours}")
+    keep_picture(page, "round-review")
 
+    page.set_viewport_size({"width": 1024, "height": 768})  # the second half on a small screen, and dark
+    show_scheme(page, "dark")
     train(page, 2)
     go_to_tab(page, "overview")
     page.get_by_role("button", name="Data set: export").click()

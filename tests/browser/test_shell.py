@@ -9,14 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.checks import (
-    TABS,
-    assert_accessible,
-    expect_tab,
-    go_to_tab,
-    keep_picture,
-    wait_until_quiet,
-)
+from tests.browser.checks import TABS, assert_accessible, expect_tab, go_to_tab, keep_picture, look_at, wait_until_quiet
 from tests.browser.conftest import Served
 
 pytestmark = pytest.mark.browser
@@ -39,16 +32,15 @@ def test_the_address_leads_to_a_tab(open_page: Callable[..., Page], server_url: 
 
 @pytest.mark.parametrize("size", [(1400, 900), (1024, 768)])
 def test_every_tab_is_drawn_and_accessible(
-    open_page: Callable[..., Page], server_url: str, scheme: str, size: tuple[int, int]
+    open_page: Callable[..., Page], server_url: str, size: tuple[int, int]
 ) -> None:
-    page = open_page(server_url, scheme=scheme, size=size)
+    page = open_page(server_url, size=size)
     for name in TABS:
         go_to_tab(page, name)
         if name == "overview":  # Gradio's placeholder of a plot that waits for its first points bears a wrong label
             expect(page.locator("#tab-overview .unpadded_box.empty")).to_have_count(0)
         wait_until_quiet(page)
-        assert_accessible(page)
-        keep_picture(page, f"{name}-{scheme}-{size[0]}")
+        look_at(page, f"{name}-{size[0]}")
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= size[0], f"{name} is {width} px wide"
 
@@ -105,13 +97,12 @@ def test_a_person_can_say_who_they_are(open_page: Callable[..., Page], served: S
 
 
 def test_the_login_lets_in_and_the_page_knows_the_name(
-    serve_studio: Callable[..., Served], open_page: Callable[..., Page], scheme: str
+    serve_studio: Callable[..., Served], open_page: Callable[..., Page]
 ) -> None:
     served = serve_studio(users={"Grace": ("open sesame", "reviewer")})
-    page = open_page(served.url, scheme=scheme, until="form")
+    page = open_page(served.url, until="form")
     expect(page).to_have_url(re.compile("/login$"))
-    assert_accessible(page)
-    keep_picture(page, f"login-{scheme}")
+    look_at(page, "login")
     page.get_by_label("Your name").fill("Grace")
     page.get_by_label("Password").fill("wrong")
     page.keyboard.press("Enter")

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from logicmix_studio.training.run_folder import EventWriter, RunFolder, RunState
-from tests.browser.checks import assert_accessible, keep_picture, wait_until_quiet
+from tests.browser.checks import assert_accessible, look_at, wait_until_quiet
 from tests.browser.conftest import Served
 from tests.browser.live_runs import make_live, write_events, write_progress
 from tests.launched import wait_until
@@ -21,7 +21,7 @@ TRAIN = "?tab=train"
 
 
 def test_runs_charts_comparison_and_preview(
-    open_page: Callable[..., Page], serve_studio: Callable[..., Served], scheme: str
+    open_page: Callable[..., Page], serve_studio: Callable[..., Served]
 ) -> None:
     served = serve_studio(runs=2, class_names=["<b>0</b>", "dog 🐕", "قطة", "star"], num_images=60, trial=True)
     for run in (1, 2):
@@ -29,27 +29,25 @@ def test_runs_charts_comparison_and_preview(
         write_events(folder, epochs=4 + 2 * run)
         warning = "2 of 60 images are missing or unreadable and left out: <i>a</i>"
         folder.write_state(dataclasses.replace(folder.state(), warnings=(warning,)))
-    page = open_page(served.url, TRAIN, scheme=scheme, size=(1400, 900))
+    page = open_page(served.url, TRAIN, size=(1400, 900))
     head = page.locator("section.run")
     expect(head.locator(".line")).to_have_text(re.compile(r"\+[\d,]+ pseudo-labels? in \d class"))
     expect(head.locator(".warning")).to_contain_text("left out: <i>a</i>")
     expect(page.get_by_text("◐ The pseudo-labels come from run 2")).to_be_visible()
     expect(page.locator(".vega-embed:visible")).to_have_count(6)
     wait_until_quiet(page)
-    assert_accessible(page)
-    keep_picture(page, f"train-{scheme}")
+    look_at(page, "train")
     page.get_by_role("tab", name="Two runs").click()
     expect(page.get_by_text(re.compile(r"the same · [\d,]+ only in run 1 · [\d,]+ only in run 2"))).to_be_visible()
     expect(page.locator(".vega-embed:visible")).to_have_count(3)
     expect(page.get_by_role("heading", name="Where they differ most")).to_be_visible()
     wait_until_quiet(page)
-    assert_accessible(page)
-    keep_picture(page, f"train-compare-{scheme}")
+    look_at(page, "train-compare")
     page.get_by_role("tab", name="What the next run").click()
     expect(page.get_by_text(re.compile(r"known cells: \d+ positive"))).to_be_visible()
     expect(page.get_by_role("button", name=re.compile("^Withdrawn: .*run 2 against run 1"))).to_be_visible()
     wait_until_quiet(page)
-    keep_picture(page, f"train-next-{scheme}")
+    look_at(page, "train-next")
 
 
 def test_settings_are_made_from_the_recipe_and_started_with(

@@ -177,7 +177,7 @@ sys.exit(run_here(RunFolder(Path(sys.argv[1]))))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("function", "rank"), [("load_data", 0), ("embed_snapshot", 0), ("score_images", 1)])
+@pytest.mark.parametrize(("function", "rank"), [("embed_snapshot", 0), ("score_images", 1)])
 def test_a_cancel_in_one_process_is_agreed_by_all(make_run, own_machine, function, rank):
     folder = make_run("2wayaug-pl", overrides={"compute.scoring_batch": 2})
     run_scripts(STOPPED, 2, folder.path, function, rank)

@@ -226,7 +226,8 @@ def browse_tab(page: Page) -> None:
     )
     looked(look, [view, page.targets["browse"]], parts, **IN_TURN)
     page.timer("browse", LOOK_S).tick(follow, view, parts, **{**IN_TURN, "trigger_mode": "once"})
-    clear.click(lambda at: arrive(at, {"at": at.get("target")}), view, parts, **IN_TURN)
+    # Asks for the filters, too: the page takes a moment to read them, in which a press would overtake a key.
+    clear.click(lambda at, *_: arrive(at, {"at": at.get("target")}), [view, *filters], parts, **IN_TURN)
     anew.click(lambda at: show(at, seq=None), view, parts, **IN_TURN)
     before.click(lambda at: show(at, start=at["start"] - PAGE, selected=[]), view, parts, **IN_TURN)
     after.click(lambda at: show(at, start=at["start"] + PAGE, selected=[]), view, parts, **IN_TURN)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import gradio as gr
 
-from logicmix_studio.app.page import QUICK, Page, event
+from logicmix_studio.app.page import QUICK, Page
 from logicmix_studio.app.tabs.review_api import review_api
 from logicmix_studio.app.tabs.review_audits import audits_part
 from logicmix_studio.app.tabs.review_grid import grid_part
@@ -23,21 +24,21 @@ PARTS: Final[dict[str, Callable[[Page, gr.Tab], None]]] = {
     "history": history_part,
 }
 """The views by the name that addresses use."""
+SELECT: Final = f"""(target) => {{
+  const selected = {json.dumps(list(PARTS))}.find((name) => name === target.screen) ?? "stream";
+  return {{ selected, __type__: "update" }};
+}}"""
 
 
 def review_tab(page: Page) -> None:
     """Lay out the tab, then wire it."""
     views: dict[str, gr.Tab] = {}
     with gr.Tabs(selected="stream", elem_classes="lm-views") as screens:
+        # By the page itself, and before the views find what to show: who presses a view by then is not called back.
+        page.targets["review"].change(None, page.targets["review"], screens, js=SELECT, **QUICK)
         for name, part in PARTS.items():
             with gr.Tab(name.title(), id=name, elem_id=f"review-{name}-tab") as views[name]:
                 part(page, views[name])
     review_api(page.studio)
     views["audits"].select(None, js="() => lm.address('review', { screen: 'audits' })", **QUICK)
-
-    def arrive(target: dict[str, Any]) -> Any:
-        screen = target.get("screen", "stream")
-        return gr.Tabs(selected=screen if screen in PARTS else "stream")
-
-    page.targets["review"].change(event(arrive), page.targets["review"], screens, **QUICK)
     page.shown["review"].select(None, js="() => lm.address('review')", **QUICK)
