@@ -361,9 +361,10 @@ class Studio:
         init_from: int | None = None,
         *,
         seed: int = DEFAULT_SEED,
+        is_started: bool = True,
     ) -> int:
-        """Start the trainer process on today's labels and return the run's number at once; see :meth:`train`."""
-        return self.runs.start(recipe, overrides, init_from, seed=seed)
+        """Start the trainer process on today's labels, or prepare it, and return the run's number at once; see :meth:`train`."""
+        return self.runs.start(recipe, overrides, init_from, seed=seed, is_started=is_started)
 
     def train(
         self,

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "logicmix_studio"
 LAYERS = (
-    {"environment", "errors", "files", "processes", "words"},
+    {"archives", "environment", "errors", "files", "processes", "words"},
     {"labels", "mixing", "losses"},
     {"images", "formats"},
     {"store", "review", "training"},

@@ -76,17 +76,18 @@ class TrainingPlan:
     seed: int
     resume: int | None
     is_detached: bool
+    is_started: bool = True
 
 
 def run_training(dataset: Path, workspace: Path | None, plan: TrainingPlan) -> dict[str, Any]:
     """Start or resume a run and, unless detached, wait for its end; Ctrl-C cancels it."""
     studio = Studio.open(dataset, workspace=workspace, read_only=True)
     if plan.resume is None:
-        run = studio.start_run(plan.recipe, plan.overrides, plan.init_from, seed=plan.seed)
+        run = studio.start_run(plan.recipe, plan.overrides, plan.init_from, seed=plan.seed, is_started=plan.is_started)
     else:
         run = plan.resume
         studio.jobs.resume(run)
-    if plan.is_detached:
+    if plan.is_detached or not plan.is_started:
         return _run_json(studio.jobs.info(run))
     try:
         with progress_bar() as progress:
@@ -225,6 +226,23 @@ def run_restore(dataset: Path, workspace: Path | None, file: Path) -> int:
     """Bring a workspace back from a file; return how many files it had."""
     with progress_bar() as progress:
         return restore(file, locate_workspace(dataset, workspace), progress=progress)
+
+
+def export_run(dataset: Path, workspace: Path | None, run: int, file: Path) -> int:
+    """Write a run to one file; return how many files it has."""
+    studio = Studio.open(dataset, workspace=workspace, read_only=True)
+    with progress_bar() as progress:
+        return studio.jobs.pack(run, file, progress)
+
+
+def import_run(dataset: Path, workspace: Path | None, file: Path) -> dict[str, Any]:
+    """Take a packed run in; say how it stands and which run the pseudo-labels come from now."""
+    studio = Studio.open(dataset, workspace=workspace, read_only=True)
+    with progress_bar() as progress:
+        run = studio.jobs.unpack(file, root=studio.workspace.root, table=studio.table, progress=progress)
+    studio.refresh()
+    current, why = studio.proposed.choice()
+    return {**_run_json(studio.jobs.info(run)), "current_run": current, "current_run_reason": why}
 
 
 def users_of(dataset: Path, workspace: Path | None) -> Users:

@@ -40,6 +40,7 @@ from logicmix_studio.cli.options import (
     optional,
     print_result,
 )
+from logicmix_studio.cli.run_commands import runs
 from logicmix_studio.cli.trial_commands import benchmark, simulate
 from logicmix_studio.cli.user_commands import user
 from logicmix_studio.errors import StudioError
@@ -187,6 +188,9 @@ def train(
     device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     devices: Annotated[int, Option(help="How many processes, one a GPU.", min=1)] = 1,
     detach: Annotated[bool, Option("--detach", help="Return at once; watch it in the browser or with status.")] = False,
+    prepare: Annotated[
+        bool, Option("--prepare", help="Start nothing: resume it later, or take it elsewhere with runs export.")
+    ] = False,
     recipe_help: Annotated[bool, Option("--recipe-help", help="List the recipe's hyper-parameters and leave.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -200,7 +204,7 @@ def train(
         commands.print_recipe(recipe, as_json)
         return
     overrides = {**assignments(changes or []), "compute.device": device, "compute.devices": devices}
-    plan = commands.TrainingPlan(recipe, overrides, init_from, seed, resume, detach)
+    plan = commands.TrainingPlan(recipe, overrides, init_from, seed, resume, detach, not prepare)
     print_result(commands.run_training(dataset, workspace, plan), as_json, commands.describe_run)
 
 
@@ -374,6 +378,7 @@ app.command(epilog="Example: logicmix-studio simulate ./photos --exhaustive --kn
     simulate
 )
 app.add_typer(benchmark, name="benchmark")
+app.add_typer(runs, name="runs")
 app.add_typer(user, name="user")
 
 

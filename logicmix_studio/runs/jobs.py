@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from logicmix_studio.archives import Kind, Progress
 from logicmix_studio.errors import StudioError
-from logicmix_studio.files import read_json, replacing, write_json
+from logicmix_studio.files import read_json, write_json
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.processes import end_group, is_alive, start_time, wait_until_gone
 from logicmix_studio.runs.info import IMPORTED, RunInfo
@@ -30,6 +31,8 @@ from logicmix_studio.training.run_folder import RunFolder, RunState, Snapshot, S
 
 _POLL_S = 0.2
 _LAUNCH_FILE = "launch.json"
+PACKED_RUN: Final = Kind("packed run", "runs export", "logicmix-run.json", 1, frozenset({_LAUNCH_FILE, "cache"}))
+"""Without the caches of a run that was trained by itself."""
 
 
 class Jobs:
@@ -102,6 +105,57 @@ class Jobs:
             write_json(folder.meta_file, {"name": name})
             _write_start(folder, RunConfig("quick", str(root)), table, table.states)
             folder.write_state(RunState("finished", name, 1.0))
+            return folder.number
+
+    def set_aside(self, run: int) -> None:
+        """Let a run that was created wait until somebody resumes it, here or elsewhere."""
+        self._write(self._existing(run), "paused", "prepared")
+
+    def pack(self, run: int, file: Path, progress: Progress | None = None) -> int:
+        """Write a run to one file, to be trained or looked at elsewhere, and return how many files it has.
+
+        Raises:
+            StudioError: If the run is being trained, or the file can't be written.
+        """
+        folder = self._existing(run)
+        if self._owner(folder) is not None:
+            raise StudioError(f"run {run} is being trained", "pause it first")
+        paths = [
+            path for path in sorted(folder.path.iterdir()) if path.is_file() and path.name not in PACKED_RUN.left_out
+        ]
+        return PACKED_RUN.pack(file, folder.path, paths, {"run": run}, progress)
+
+    def unpack(self, file: Path, *, root: Path, table: LabelTable, progress: Progress | None = None) -> int:
+        """Take a packed run in under a new number, and return that.
+
+        A run that was being trained, or waited for it, is paused: it goes on from its checkpoint.
+
+        Args:
+            file: What `pack` wrote, here or elsewhere.
+            root: Folder of the images, which the run names from now on.
+            table: Images and classes; the run must have some of both in common with it.
+            progress: Told of each file.
+
+        Raises:
+            StudioError: If the file is no packed run, broken, or of another data set; nothing is left behind then.
+        """
+        with self._guard:
+            folder = RunFolder(self._new_folder())
+            try:
+                PACKED_RUN.unpack(file, folder.path, progress)
+                if reason := damage(folder):
+                    raise StudioError(f"{file} holds a broken run: {reason}", "pack it again")
+                snapshot = folder.snapshot()
+                if not set(snapshot.image_ids) & set(table.image_ids) or not set(snapshot.class_names) & set(
+                    table.class_names
+                ):
+                    raise StudioError(f"{file} holds a run of another data set", "take it in there")
+                folder.move_to(root)
+                if folder.state().status in ("queued", "running"):
+                    self._write(folder, "paused", "brought here", pid=None, process_started=None)
+            except BaseException:
+                shutil.rmtree(folder.path, ignore_errors=True)
+                raise
             return folder.number
 
     def start(self, run: int) -> RunInfo:
@@ -385,8 +439,7 @@ def _written(folder: RunFolder) -> float:
 def _write_start(folder: RunFolder, config: RunConfig, table: LabelTable, states: NDArray[np.int8]) -> None:
     """Write what a run is given; the configuration comes last, as it makes the folder a run."""
     snapshot_of(table, states).save(folder.snapshot_file)
-    with replacing(folder.config_file) as file:
-        file.write(dataclasses.replace(config, class_names=table.class_names).to_json().encode())
+    folder.write_config(dataclasses.replace(config, class_names=table.class_names))
 
 
 def child_environment(**more: str) -> dict[str, str]:

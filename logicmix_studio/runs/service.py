@@ -140,8 +140,11 @@ class RunService:
         seed: int = DEFAULT_SEED,
         name: str = "",
         note: str = "",
+        is_started: bool = True,
     ) -> int:
         """Start the trainer process on a snapshot of today's labels and return the run's number at once.
+
+        Unless ``is_started`` the run is only prepared: it waits, as a paused run does, until it is resumed.
 
         Raises:
             StudioError: If the recipe or a value is wrong, or there is nothing to learn from.
@@ -157,7 +160,7 @@ class RunService:
         run = self._jobs.create(config, root=dataset.workspace.root, table=dataset.table, states=today)
         if name or note:
             self._jobs.annotate(run, name=name, note=note)
-        self._jobs.start(run)
+        (self._jobs.start if is_started else self._jobs.set_aside)(run)
         self._registry.refresh()
         return run
 

@@ -46,8 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m logicmix_studio.training", description=__doc__)
     parser.add_argument("run_folder", type=Path, help="folder with config.json and snapshot.npz")
     parser.add_argument("--devices", type=int, default=None, help="processes that train together, one a GPU")
+    parser.add_argument("--root", type=Path, default=None, help="where the images lie, unless where config.json says")
     options = parser.parse_args(arguments)
     folder = RunFolder(options.run_folder.resolve())
+    if options.root is not None:
+        folder.move_to(options.root.resolve())
     devices = _devices(folder, options.devices)
     is_launcher = devices > 1 and "WORLD_SIZE" not in os.environ
     prepare_process(os.environ, _num_cores(), int(os.environ.get("LOCAL_WORLD_SIZE", devices)))

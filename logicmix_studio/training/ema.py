@@ -12,6 +12,9 @@ from torch import Tensor, nn
 class WeightAverage:
     """The average that scores, is evaluated and is kept; it begins with the weights as they are.
 
+    Not ``timm.utils.ModelEmaV3``, which collects the state in every step: of tf_efficientnet_lite0 on one core an update
+    took 8.5 ms there and 2.9 ms here.
+
     All entries of the state are averaged, the running statistics of batch norm among them; whole numbers
     are copied.
 

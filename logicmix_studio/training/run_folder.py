@@ -204,6 +204,15 @@ class RunFolder:
         except (OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise StudioError(f"{self.config_file} cannot be read: {error}", "Start a new run.") from error
 
+    def write_config(self, config: RunConfig) -> None:
+        """Write the run's configuration; that makes the folder a run."""
+        with replacing(self.config_file) as file:
+            file.write(config.to_json().encode())
+
+    def move_to(self, root: Path) -> None:
+        """Let the run find the images in another folder, and its caches where it lies."""
+        self.write_config(dataclasses.replace(self.config(), root=str(root), cache=None))
+
     def snapshot(self) -> Snapshot:
         """Return what the trainer may know."""
         return Snapshot.load(self.snapshot_file)

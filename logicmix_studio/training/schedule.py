@@ -73,7 +73,7 @@ def one_cycle(step: int, total_steps: int, warmup_share: float, peak: float) -> 
 
     "Super-convergence: very fast training of neural networks using large learning rates",
     https://arxiv.org/abs/1708.07120. The values are those of ``torch.optim.lr_scheduler.OneCycleLR``; a
-    pure function of the step needs no state to resume.
+    pure function of the step needs no state to resume, and a rise of a single step divides nothing by zero, as it does there.
 
     Args:
         step: From 0.
