@@ -75,9 +75,9 @@ def train_tab(page: Page) -> None:
     def arrive(target: dict[str, Any]) -> list[Any]:
         asked = [int(run) for run in str(target.get("compare", "")).split(",") if run.isdigit()]
         both = choices(*asked) if len(asked) == 2 else [gr.skip(), gr.skip()]
-        view = target.get("view", "compare" if len(asked) == 2 else "run")
         run = str(target.get("run", ""))
-        return [gr.Tabs(selected=view), int(run) if run.isdigit() else gr.skip(), *both]
+        view = target.get("view", "compare" if len(asked) == 2 else "run" if run else "")
+        return [gr.Tabs(selected=view) if view else gr.skip(), int(run) if run.isdigit() else gr.skip(), *both]
 
     def pick(picked: gr.SelectData) -> tuple[Any, int]:
         return gr.Tabs(selected="run"), int(picked.row_value[0])
