@@ -279,7 +279,8 @@ def test_a_running_server_is_asked_instead(plugin):
         assert plugin.call("set_state", class_name="cat", state="positive", view_target="DATASET").result["cells"] == 4
         assert plugin.call("undo").result["cells"] == 4
         two = plugin.ids[:2]
-        assert f"?tab=blend&images={','.join(two)}" in plugin.call("open_in_studio", two).result["url"]
+        assert f"?tab=browse&images={','.join(two)}" in plugin.call("open_in_studio", two).result["url"]
+        assert plugin.form("open_in_studio", two * 201)[0]["refusal"]["invalid"]
         assert "?tab=browse&image=" in plugin.call("open_in_studio", two[:1]).result["url"]
         assert plugin.call("open_in_studio", class_name="cat").result["url"].endswith("?tab=review&class_name=cat")
         started = plugin.call("train", recipe="quick")
