@@ -43,6 +43,13 @@ class Proposed(Protocol):
     """What the finished runs claim, as far as the data set shows it."""
 
     @property
+    def version(self) -> tuple[int, int, int]:
+        """Its first number rises with every change of the runs."""
+
+    def facts(self) -> dict[int, dict[str, Any]]:
+        """Settings and figures of the finished runs by their number, in values that JSON knows."""
+
+    @property
     def current(self) -> Any:
         """The number and the (N, C) scores of the current run, or None before the first."""
 
@@ -217,8 +224,8 @@ class DatasetSync:
             worker.close()
 
     def _follow(self, dataset: Dataset, proposed: Proposed, worker: SyncWorker | None) -> None:
-        """Write pseudo-labels whenever they change, until the labels are read anew or the studio is closed."""
-        ledger, shown, seen = dataset.ledger, "", 0
+        """Write runs and pseudo-labels whenever they change, until the labels are read anew or the studio is closed."""
+        ledger, shown, seen, listed = dataset.ledger, "", 0, -1
         if worker is not None:
             shown, applied = worker.opened_at.shown, worker.opened_at.applied_seq
             seen = bisect.bisect_right(ledger.lines, applied, key=lambda line: line.seq)
@@ -227,6 +234,9 @@ class DatasetSync:
                 continue
             with contextlib.suppress(StudioError, RuntimeError):  # no database (the worker says it), or a closed ledger
                 worker.take_edits(ledger)
+                if listed != (version := proposed.version[0]):
+                    worker.save_runs(proposed.facts())
+                    listed = version
             current = proposed.current
             if current is None:
                 continue
