@@ -25,7 +25,8 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import UNKNOWN
 from logicmix_studio.store.dataset import Dataset
 from logicmix_studio.store.fiftyone.attach import DATABASE_VARIABLE, attach, identity_of
-from logicmix_studio.store.fiftyone.mongod import Mongod, accepts, free_port
+from logicmix_studio.store.fiftyone.mongod import accepts, free_port
+from logicmix_studio.store.fiftyone.own_service import database_of
 from logicmix_studio.store.fiftyone.sync_worker import SyncWorker
 from logicmix_studio.store.ledger import Ledger
 from logicmix_studio.store.line import Line
@@ -88,7 +89,7 @@ class DatasetSync:
     def __init__(self, dataset: Dataset, proposed: Proposed, *, app_port: int = 0) -> None:
         self._dataset = dataset
         self._proposed = proposed
-        self._mongod = Mongod(dataset.workspace.database)
+        self._mongod = database_of(dataset.workspace)
         self._worker: SyncWorker | None = None
         self._app: AppServer | None = None
         self._app_port = app_port
