@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from logicmix_studio.store import Workspace, WorkspaceLock, locate_workspace
 from logicmix_studio.store.fiftyone.adopt import Adopted, Adoption, read_adopted
 from logicmix_studio.store.fiftyone.attach import database_name, identity_of
 from logicmix_studio.store.fiftyone.documents import META
-from logicmix_studio.store.fiftyone.mongod import URI_VARIABLE, Mongod
+from logicmix_studio.store.fiftyone.own_service import fiftyone_database
 from logicmix_studio.store.fiftyone.sync_worker import connect
 from logicmix_studio.words import counted
 
@@ -31,13 +30,7 @@ def adopt_dataset(adoption: Adoption, root: Path | None = None, workspace: Path 
     Raises:
         StudioError: If something can't be read, or the data set or the folder belongs to another workspace.
     """
-    if not os.environ.get(URI_VARIABLE):
-        raise StudioError(
-            "FiftyOne and the studio need one database that both can reach",
-            f"run a MongoDB on FiftyOne's folder (mongod --dbpath ~/.fiftyone/var/lib/mongo --port 27017) "
-            f"and set {URI_VARIABLE}=mongodb://127.0.0.1:27017 for both",
-        )
-    with connect(Mongod(Path()).ensure()) as client:
+    with connect(fiftyone_database().ensure()) as client:
         database = client[database_name()]
         found = read_adopted(database, adoption, root)
         place = locate_workspace(found.root, workspace)

@@ -62,6 +62,13 @@ def plugins_folder() -> Path:
     return _shipped("_plugins", "plugins")
 
 
+def fiftyone_setting(name: str, environ: Mapping[str, str] | None = None) -> str | None:
+    """Return a setting of FiftyOne's as its variable or its settings file has it, without importing it."""
+    environ = os.environ if environ is None else environ
+    file = environ.get("FIFTYONE_CONFIG_PATH") or "~/.fiftyone/config.json"
+    return environ.get(f"FIFTYONE_{name.upper()}") or (read_json(Path(file).expanduser()) or {}).get(name)
+
+
 def _link_plugins(folder: Path, environ: MutableMapping[str, str]) -> None:
     """Let FiftyOne find our plugin and the user's through links in a folder; nothing to do where ours stands there."""
     own = _own_plugins(environ)
@@ -76,13 +83,8 @@ def _link_plugins(folder: Path, environ: MutableMapping[str, str]) -> None:
 
 def _own_plugins(environ: Mapping[str, str]) -> Path:
     """Return the folder in which FiftyOne would look for plugins, as its settings say."""
-    file = environ.get("FIFTYONE_CONFIG_PATH") or "~/.fiftyone/config.json"
-    stored = read_json(Path(file).expanduser()) or {}
-
-    def named(name: str) -> str | None:
-        return environ.get(f"FIFTYONE_{name.upper()}") or stored.get(name)
-
-    folder = named("plugins_dir") or Path(named("default_dataset_dir") or "~/fiftyone") / "__plugins__"
+    datasets = fiftyone_setting("default_dataset_dir", environ) or "~/fiftyone"
+    folder = fiftyone_setting("plugins_dir", environ) or Path(datasets) / "__plugins__"
     return Path(folder).expanduser().resolve()
 
 

@@ -8,7 +8,7 @@ from logicmix_studio.doctor import Check
 from logicmix_studio.errors import StudioError
 from logicmix_studio.store import Ledger, Workspace, read_journal
 from logicmix_studio.store.fiftyone.attach import identity_of
-from logicmix_studio.store.fiftyone.mongod import Mongod
+from logicmix_studio.store.fiftyone.own_service import database_of
 from logicmix_studio.store.fiftyone.stored import differences
 from logicmix_studio.store.fiftyone.sync_state import SyncStates
 from logicmix_studio.store.fiftyone.sync_worker import connect
@@ -72,7 +72,7 @@ def _data_set(studio: Studio) -> Check:
     workspace, ledger = studio.workspace, studio.ledger
     if not workspace.identity_file.exists():
         return Check("data set", "good", "not made yet: the first launch makes it")
-    identity, mongod = identity_of(workspace), Mongod(workspace.database)
+    identity, mongod = identity_of(workspace), database_of(workspace)
     if mongod.external_uri is None and not workspace.database.is_dir():
         return Check("data set", "warn", "its database is gone", "launch the studio: it makes it anew from the journal")
     with mongod, connect(mongod.ensure()) as client:

@@ -101,7 +101,7 @@ def launch(
     """Open the studio in the browser.
 
     The first time, images and labels are imported; the options from --labels to --seed are for that.
-    With --fiftyone the images stay where they are, and FIFTYONE_DATABASE_URI names the database.
+    With --fiftyone the images stay where they are, and the data set is found where FiftyOne keeps it.
     """
     _starting()
     from logicmix_studio.cli.serving import Serving, launch_studio

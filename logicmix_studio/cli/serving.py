@@ -24,7 +24,7 @@ from logicmix_studio.store import Workspace, WorkspaceLock, locate_workspace, se
 from logicmix_studio.store.fiftyone.adopt import Adoption
 from logicmix_studio.store.fiftyone.attach import attach
 from logicmix_studio.store.fiftyone.dataset_sync import DatasetSync
-from logicmix_studio.store.fiftyone.mongod import Mongod
+from logicmix_studio.store.fiftyone.own_service import database_of
 from logicmix_studio.studio import Studio
 from logicmix_studio.words import counted
 
@@ -124,7 +124,7 @@ def rebuild_dataset(dataset: Path, workspace: Path | None) -> dict[str, Any]:
     """Make the FiftyOne data set anew from import and journal and return what stands in it."""
     prepare_environment()
     place = locate_workspace(dataset, workspace)
-    with Studio(place) as studio, Mongod(place.database) as mongod:
+    with Studio(place) as studio, database_of(place) as mongod:
         with progress_bar() as progress:
             worker = attach(place, studio.ledger, mongod, rebuild=True, progress=progress)
         worker.start()

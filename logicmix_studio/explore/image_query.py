@@ -129,6 +129,8 @@ class ImageQuery:
     source: str = ""
     run: int | None = None
     """The run whose scores count; the current one unless given."""
+    images: str = ""
+    """Only these images: ids with commas between; all where it is empty."""
 
     def __post_init__(self) -> None:
         """Refuse names that mean nothing, and an empty band."""
@@ -168,7 +170,7 @@ class FoundImages:
 
 
 def find_images(dataset: Dataset, proposed: ProposalSet, index: JournalIndex, query: ImageQuery) -> FoundImages:
-    """Find and order images; refuses a class or a run that is none."""
+    """Find and order images; refuses a class, an image or a run that is none."""
     column = dataset.column_of(query.class_name) if query.class_name else None
     columns = slice(None) if column is None else slice(column, column + 1)
     seq, scores = dataset.ledger.seq, proposed.scores(query.run)
@@ -194,6 +196,9 @@ def _row_mask(dataset: Dataset, query: ImageQuery) -> Mask:
     table, mask = dataset.table, np.ones(dataset.table.num_images, dtype=np.bool_)
     if query.split:
         mask &= np.fromiter(((split or NO_SPLIT) == query.split for split in table.splits), np.bool_)
+    if query.images:
+        chosen = [dataset.row_of(image_id) for image_id in query.images.split(",")]
+        mask &= np.isin(np.arange(table.num_images), chosen)
     if query.path:
         text = query.path.casefold()
         mask &= np.fromiter((text in path.casefold() for path in table.paths), np.bool_)

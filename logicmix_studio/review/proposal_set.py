@@ -61,6 +61,9 @@ class ScoredRuns(Protocol):
     def scores(self, run: int) -> RunScores:
         """Return the scores of a finished run."""
 
+    def facts(self) -> dict[int, dict[str, Any]]:
+        """Return settings and figures of the finished runs, in values that JSON knows."""
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -104,6 +107,10 @@ class ProposalSet:
     def runs(self) -> list[int]:
         """Return the runs that left scores, oldest first."""
         return self._runs.numbers()
+
+    def facts(self) -> dict[int, dict[str, Any]]:
+        """Return settings and figures of the runs that left scores, in values that JSON knows."""
+        return self._runs.facts()
 
     def choice(self) -> tuple[int | None, str]:
         """Return the run whose scores make the pseudo-labels, and why it is that one, in words."""

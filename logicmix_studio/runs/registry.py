@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +39,7 @@ class RunRegistry:
     def __init__(
         self, jobs: Jobs, settings: Settings, table: LabelTable, renamed: Mapping[str, str] | None = None
     ) -> None:
-        self._jobs, self._settings, self._table, self._renamed = jobs, settings, table, renamed
+        self._jobs, self._settings, self._table, self._renamed = jobs, settings, table, renamed or {}
         self._guard = threading.RLock()
         self._load = lru_cache(maxsize=RECENT_RUNS)(self._load_scores)
         self._seen: dict[int, tuple[Status, str]] = {}
@@ -51,6 +52,25 @@ class RunRegistry:
     def numbers(self) -> list[int]:
         """Return the runs that left scores, oldest first."""
         return [info.run for info in self.finished]
+
+    def facts(self) -> dict[int, dict[str, Any]]:
+        """Return how each run that left scores was made and what came of it, in values that JSON knows."""
+        told = {}
+        for info in self.finished:
+            config = {} if info.is_imported else read_json(info.folder / "config.json") or {}
+            figure, scores = info.figure, info.result.get("ap") or {}
+            told[info.run] = {
+                "run": info.run,
+                "recipe": info.recipe_title,
+                "seed": config.get("seed"),
+                "settings": config.get("settings", {}),
+                "seconds": info.result.get("seconds"),
+                "map": info.map,
+                "map_place": figure.place if figure else None,
+                "average_precision": [[self._renamed.get(name, name), value] for name, value in scores.items()],
+                "created": info.created,
+            }
+        return told
 
     def refresh(self) -> bool:
         """Look at the run folders; return whether anything changed."""

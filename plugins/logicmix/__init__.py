@@ -6,7 +6,7 @@ import base64
 import io
 import urllib.parse
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import fiftyone.operators as foo
 from fiftyone.operators import types
@@ -24,6 +24,9 @@ from .brain import index_run
 from .client import connect
 from .panel import LogicMixPanel
 from .targets import ALL_CLASSES, SIGNS, answers, belongs, classes_of, sentence, settings, workspace_of
+
+MOST_IN_ADDRESS: Final = 400
+"""Images that an address can name: a server takes 16 kB of it."""
 
 
 class _Operator(foo.Operator):
@@ -204,21 +207,22 @@ class OpenInStudio(_Operator):
 
     def fill(self, ctx: Any, inputs: types.Object) -> None:
         """Ask for the class unless images are selected."""
+        if len(ctx.selected) > MOST_IN_ADDRESS:
+            _refuse(inputs, f"Select at most {MOST_IN_ADDRESS} images, or none to choose a class")
         if not ctx.selected:
             _choose_class(inputs, (ALL_CLASSES, *classes_of(ctx.dataset)), default=ALL_CLASSES)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Return the address; one image opens with all its cells, several as a blend with its truth table."""
+        """Return the address; one image opens with all its cells, several in a grid of their own."""
         workspace, name = workspace_of(ctx.dataset), ctx.params.get("class_name") or ALL_CLASSES
         server = server_of(workspace)
         if server is None or not server.url:
             return {"message": f"No studio is open. Start it: `{workspace.command('launch')}`", "url": ""}
         chosen = ",".join(ctx.selected)
-        if len(ctx.selected) > 1:
-            place = f"tab=blend&images={chosen}"
+        if chosen:
+            place = f"tab=browse&image{'s' if len(ctx.selected) > 1 else ''}={chosen}"
         else:
-            place = f"tab=browse&image={chosen}" if chosen else "tab=review"
-            place += f"&class_name={urllib.parse.quote(name)}" if name != ALL_CLASSES and not chosen else ""
+            place = f"tab=review&class_name={urllib.parse.quote(name)}" if name != ALL_CLASSES else "tab=review"
         url = f"{server.url}?{place}"
         return {"message": f"[Open the studio]({url})", "url": url}
 

@@ -1,7 +1,9 @@
-"""The panel: cells of each class by state, the run in progress or the last one, and the blend of what is selected."""
+"""The panel: cells of each class by state, the run in progress, the rounds, and the blend of what is selected."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 import fiftyone.operators as foo
@@ -9,19 +11,24 @@ import numpy as np
 from fiftyone.operators import types
 
 from logicmix_studio.labels import STATE_NAMES, kleene_or
-from logicmix_studio.runs import Jobs
+from logicmix_studio.runs import Jobs, RunInfo
 from logicmix_studio.store.fiftyone.documents import CONFLICTS, KNOWN, PSEUDO
 from logicmix_studio.store.fiftyone.sync_state import VIEW_PREFIX
+from logicmix_studio.studio import Studio
 
-from .targets import belongs, classes_of, workspace_of
+from .targets import belongs, classes_of, last_change, stored_of, workspace_of
 
 LOOK_MS: Final = 5000
+"""Between two looks, and between two counts."""
+FOLLOW_MS: Final = 2000
+"""Between two looks while a run is in progress. There is one timer: each answer starts all timers of a panel anew."""
+MOST_ROUNDS: Final = 10
 COLUMNS: Final = (*KNOWN.values(), *PSEUDO.values(), CONFLICTS)
 FOREIGN: Final = "This data set does not belong to LogicMix Studio."
 
 
 class LogicMixPanel(foo.Panel):
-    """States, runs and the blend of the selected images; it refreshes by itself."""
+    """States, the run in progress, rounds and the blend of the selected images; it refreshes by itself."""
 
     @property
     def config(self) -> foo.PanelConfig:
@@ -29,11 +36,27 @@ class LogicMixPanel(foo.Panel):
         return foo.PanelConfig(name="logicmix_panel", label="LogicMix", icon="rule", allow_multiple=False)
 
     def on_load(self, ctx: Any) -> None:
-        """Count, and look at the runs."""
-        is_ours = belongs(ctx.dataset)
-        ctx.panel.state.states = _states(ctx.dataset) if is_ours else FOREIGN
-        ctx.panel.state.runs = _runs(ctx.dataset) if is_ours else ""
+        """Show all."""
+        ctx.panel.set_state({"seen": None, "due": 0})
+        self.look(ctx)
         self.on_change_selected(ctx)
+
+    def look(self, ctx: Any) -> None:
+        """Look at the run in progress; count, and work out the rounds, where something has changed since."""
+        stored = stored_of(ctx.dataset)
+        if stored is None:
+            ctx.panel.set_state({"states": FOREIGN, "rounds": "", "running": ""})
+            return
+        infos = Jobs(workspace_of(ctx.dataset).runs).list()
+        active = next((info for info in infos if info.is_active), None)
+        ctx.panel.state.running = f"{active.title}: {active.standing}" if active else ""
+        if active:
+            ctx.panel.set_data("progress", active.fraction)
+        seen = [stored["applied_seq"], last_change(ctx.dataset), [[info.run, info.status] for info in infos]]
+        if seen != ctx.panel.get_state("seen") and time.time() >= ctx.panel.get_state("due", 0):
+            due = time.time() + LOOK_MS / 1000
+            shown = {"states": _states(ctx.dataset), "rounds": _rounds(ctx.dataset, infos)}
+            ctx.panel.set_state({**shown, "seen": seen, "due": due})
 
     def on_change_selected(self, ctx: Any) -> None:
         """Work out the labels of the blend of the selected images."""
@@ -48,11 +71,13 @@ class LogicMixPanel(foo.Panel):
 
     def render(self, ctx: Any) -> types.Property:
         """Return the panel."""
-        panel = types.Object()
-        for name in ("states", "runs", "blend"):
+        panel, running = types.Object(), ctx.panel.get_state("running", "")
+        if running:
+            panel.float("progress", view=types.ProgressView(label=running))
+        for name in ("states", "rounds", "blend"):
             panel.md(ctx.panel.get_state(name, "…"), name=f"{name}_text")
         panel.btn("to_review", label="Show what is to review", on_click=self.to_review)
-        panel.view("clock", types.TimerView(interval=LOOK_MS, on_interval=self.on_load))
+        panel.view("clock", types.TimerView(interval=FOLLOW_MS if running else LOOK_MS, on_interval=self.look))
         return types.Property(panel)
 
 
@@ -72,14 +97,22 @@ def _states(dataset: Any) -> str:
     return "\n".join(lines)
 
 
-def _runs(dataset: Any) -> str:
-    infos = Jobs(workspace_of(dataset).runs).list()
+def _rounds(dataset: Any, infos: Sequence[RunInfo]) -> str:
     if not infos:
-        return "No run yet."
-    lines = ["| run | recipe | status | mAP |", "|---|---|---|---|"]
-    for info in infos[-10:]:
-        status = f"{100 * info.fraction:.0f} %: {info.message}" if info.is_active else info.status
-        lines.append(f"| {info.run} | {info.recipe} | {status} | {'' if info.map is None else f'{info.map:.3f}'} |")
+        return "**Rounds.** No run yet."
+    with Studio(workspace_of(dataset), read_only=True) as studio:
+        rounds = studio.overview.rounds()
+    recipes = {info.run: info.recipe_title for info in infos}
+    lines = [
+        "**Rounds**",
+        "",
+        "| run | recipe | status | known then | mAP | labelled since |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in rounds[-MOST_ROUNDS:].itertuples(index=False):
+        figure = f"{one.map:.3f}, {one.measured}" if one.map == one.map else one.measured  # nan where it is not known
+        begun = f"| {one.run}{' ◐' * one.is_current} | {recipes[one.run]} | {one.status} | {one.known:.1%}"
+        lines.append(f"{begun} | {figure} | {one.answers:,} |")
     last = next((info for info in reversed(infos) if info.result.get("ap")), None)
     if last is not None:
         figures = {name: value for name, value in last.result["ap"].items() if value is not None}

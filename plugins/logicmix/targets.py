@@ -20,7 +20,22 @@ MOST_CLASSES: Final = 6
 
 def belongs(dataset: Any) -> bool:
     """Return whether a FiftyOne data set is a studio's; a clone of one is not."""
-    return dataset is not None and _stored(dataset) is not None
+    return stored_of(dataset) is not None
+
+
+def stored_of(dataset: Any) -> dict[str, Any] | None:
+    """Return what the studio keeps about a FiftyOne data set of its own; None for any other."""
+    if dataset is None:
+        return None
+    meta = dataset._sample_collection.database[META]
+    stored: dict[str, Any] | None = meta.find_one({"dataset_id": str(dataset._doc.id)})
+    return stored
+
+
+def last_change(dataset: Any) -> str:
+    """Return when a sample of a data set was saved last."""
+    latest = dataset._sample_collection.find_one({}, {"last_modified_at": 1}, sort=[("last_modified_at", -1)])
+    return str(latest and latest["last_modified_at"])
 
 
 def classes_of(dataset: Any) -> list[str]:
@@ -34,7 +49,7 @@ def workspace_of(dataset: Any) -> Workspace:
     Raises:
         StudioError: It belongs to none, or its folder is gone.
     """
-    ours = _stored(dataset)
+    ours = stored_of(dataset)
     if ours is None:
         raise StudioError(
             "This data set does not belong to LogicMix Studio.", "Open one that `logicmix-studio fiftyone DIR` made."
@@ -87,10 +102,3 @@ def sentence(decisions: Sequence[Decision], verb: str = "Writes") -> str:
     parts += [f"and {len(cells) - MOST_CLASSES} more"] if len(cells) > MOST_CLASSES else []
     images = len({one.image_id for one in decisions})
     return f"{verb} {counted(len(decisions), 'cell')} in {counted(images, 'image')}: {', '.join(parts)}."
-
-
-def _stored(dataset: Any) -> dict[str, Any] | None:
-    stored: dict[str, Any] | None = dataset._sample_collection.database[META].find_one(
-        {"dataset_id": str(dataset._doc.id)}
-    )
-    return stored

@@ -71,6 +71,20 @@ def test_filters_are_combined_and_stand_in_the_address(served: Served, open_brow
     expect(page).to_have_url(re.compile(r"\?tab=browse$"))
 
 
+def test_an_address_names_as_many_images_as_the_plugin_lets_it(
+    served: Served, open_browse: Callable[..., Page]
+) -> None:
+    chosen = [served.studio.image_ids[row] for row in (2, 5, 11, 17)]
+    page = open_browse(served, images=",".join(100 * chosen))
+    expect(_count(page)).to_have_text("4 images")
+    expect(page.locator("#browse-grid .note")).to_contain_text("only those that were chosen")
+    keep_picture(page, "browse-chosen")
+    page.get_by_role("radio", name=re.compile("unknown")).click()
+    expect(page).to_have_url(re.compile("images="))
+    page.get_by_role("button", name="Clear the filters").click()
+    expect(_count(page)).to_have_text("24 images")
+
+
 def test_a_filter_chosen_while_another_is_applied_stays(
     served: Served, open_browse: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
 ) -> None:

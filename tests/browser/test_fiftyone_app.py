@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from logicmix_studio.runs import Jobs
 from logicmix_studio.store import read_journal
 from tests.browser.checks import keep_picture
 from tests.browser.conftest import PATIENCE_MS
@@ -18,7 +19,7 @@ from tests.workspaces import make_workspace
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def test_the_button_says_what_it_writes_writes_it_and_the_app_shows_it(browser: Browser, tmp_path: Path) -> None:
+def test_the_app_shows_what_a_button_writes_and_a_run_in_progress(browser: Browser, tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path / "shapes")
     with reserved_port() as place:
         port = place.getsockname()[1]
@@ -51,4 +52,17 @@ def test_the_button_says_what_it_writes_writes_it_and_the_app_shows_it(browser: 
             expect(proposed).to_have_count(0)  # without a reload
             expect(known.nth(count - 1)).to_be_attached()
             keep_picture(page, "fiftyone-accepted")
+
+            page.keyboard.press("Backquote")
+            page.get_by_placeholder(re.compile("Search")).last.fill("LogicMix: train")
+            page.keyboard.press("Enter")
+            page.get_by_role("button", name="Execute").click()
+            page.get_by_role("button", name="Close").first.click()
+            expect(page.get_by_text(re.compile("^run 2: "))).to_be_visible()
+            keep_picture(page, "fiftyone-panel")
+            jobs = Jobs(workspace.runs)
+            jobs.cancel(2)
+            jobs.wait(2, timeout_s=60)
+            expect(page.get_by_role("cell", name="cancelled")).to_be_visible()  # it looks by itself
+            expect(page.get_by_text(re.compile("^run 2: "))).to_have_count(0)
             page.close()

@@ -75,6 +75,13 @@ class TestFind:
         assert _rows(studio, split="none") == []
         assert _rows(studio, path="PART1/image-0000") == [1, 4, 7]
 
+    def test_images_that_were_chosen(self, studio: Studio) -> None:
+        chosen = ",".join(studio.image_ids[row] for row in (7, 1, 11))
+        assert _rows(studio, images=chosen) == [1, 7, 11]
+        assert _rows(studio, images=chosen, split="test") == [11]
+        with pytest.raises(StudioError, match="no image"):
+            _rows(studio, images="../secret.jpg")
+
     def test_person_and_source(self, studio: Studio) -> None:
         ledger = studio.ledger
         ledger.decide([Decision(studio.image_ids[2], "circle", 1)], who="grace", origin="browse")

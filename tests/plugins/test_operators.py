@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from bson import json_util
 
 from logicmix_studio.runs import Jobs
 from logicmix_studio.store import Workspace, load_table, read_journal, save_table
@@ -30,7 +31,9 @@ def execute(name, context):
     import fiftyone.operators as foo
 
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(foo.execute_operator, f"{URI}{name}", context).result()
+        done = pool.submit(foo.execute_operator, f"{URI}{name}", context).result()
+    json_util.dumps(done.to_json())  # as it goes to the App
+    return done
 
 
 class Plugin(SimpleNamespace):
@@ -76,6 +79,13 @@ class Plugin(SimpleNamespace):
     def last(self):
         """Class and state of every cell of the journal's last line."""
         return [(cell.class_name, cell.answer, cell.after.state) for cell in list(self.lines())[-1].cells]
+
+    def panel(self, method, selected=(), state=None):
+        """All that the panel asks the App for, and the state that it keeps there."""
+        told = {"__method__": method, "panel_id": "p", "state": {}, "panel_state": state or {}, "event_args": {}}
+        requests = self.call("logicmix_panel", selected, **told).executor.to_json()["requests"]
+        kept = {key: value for one in requests for key, value in one["params"].get("state", {}).items()}
+        return json.dumps(requests, default=str, ensure_ascii=False), kept
 
     def lines(self):
         return read_journal(self.workspace.journal_file)
@@ -256,16 +266,30 @@ def test_a_run_becomes_runs_of_the_brain(plugin):
 
 
 def test_the_panel_counts_and_follows_the_selection(plugin):
-    def panel(method, selected=()):
-        told = {"__method__": method, "panel_id": "p", "state": {}, "event_args": {}}
-        return json.dumps(plugin.call("logicmix_panel", selected, **told).executor.to_json()["requests"], default=str)
-
-    loaded = panel("on_load")
+    loaded, _ = plugin.panel("on_load")
     assert "2 of 8 cells known" in loaded
     assert "| dog | 3 | 1 | 0 | 2 | 1 | 0 |" in loaded
     assert "No run yet" in loaded
     assert "on_interval" in loaded
-    assert "| cat | negative | unknown | unknown |" in panel("on_change_selected", plugin.ids[2:])
+    assert "| cat | negative | unknown | unknown |" in plugin.panel("on_change_selected", plugin.ids[2:])[0]
+
+
+def test_the_panel_shows_rounds_and_looks_again_only_where_something_has_changed(plugin, fiftyone):
+    truth = np.array([[1, -1], [1, 1], [-1, -1], [1, 1]], dtype=np.int8)
+    add_run(plugin.workspace, plugin.table, truth, run=1)
+    with Studio(plugin.workspace) as studio:
+        studio.decide(plugin.ids[0], "dog", 1)
+        info = studio.jobs.info(1)
+        assert studio.sync.wait_until_written(60)
+    loaded, kept = plugin.panel("on_load")
+    assert "3 of 8 cells known" in loaded
+    assert f"| 1 ◐ | {info.recipe_title} | finished | 25.0% | {info.map:.3f}, {info.figure.short} | 1 |" in loaded
+    assert plugin.panel("look", state=kept)[1] == {"running": ""}
+    sample = plugin.dataset[plugin.ids[3]]
+    sample.negative_labels.classifications.append(fiftyone.Classification(label="cat"))
+    sample.save()
+    assert plugin.panel("look", state=kept)[1] == {"running": ""}  # it counts no more often than every five seconds
+    assert "4 of 8 cells known" in plugin.panel("look", state=kept | {"due": 0})[1]["states"]
 
 
 # with a server ---------------------------------------------------------------
@@ -279,11 +303,15 @@ def test_a_running_server_is_asked_instead(plugin):
         assert plugin.call("set_state", class_name="cat", state="positive", view_target="DATASET").result["cells"] == 4
         assert plugin.call("undo").result["cells"] == 4
         two = plugin.ids[:2]
-        assert f"?tab=blend&images={','.join(two)}" in plugin.call("open_in_studio", two).result["url"]
+        assert f"?tab=browse&images={','.join(two)}" in plugin.call("open_in_studio", two).result["url"]
+        assert plugin.form("open_in_studio", two * 201)[0]["refusal"]["invalid"]
         assert "?tab=browse&image=" in plugin.call("open_in_studio", two[:1]).result["url"]
         assert plugin.call("open_in_studio", class_name="cat").result["url"].endswith("?tab=review&class_name=cat")
         started = plugin.call("train", recipe="quick")
         assert started.result["run"] == 1
+        loaded, _ = plugin.panel("on_load")
+        assert "run 1: " in loaded
+        assert '"progress": 0.' in loaded
     _end_runs(plugin.workspace)
 
 

@@ -55,7 +55,7 @@ def browse_tab(page: Page) -> None:
     """Lay out the tab, then wire it."""
     studio = page.studio
     filters = list(_filters(studio))
-    class_name, state, path, *_, someone, _, run = filters
+    class_name, state, path, *_, someone, _, run, _ = filters
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             with gr.Row():
@@ -263,6 +263,7 @@ def _filters(studio: Studio) -> Iterator[Any]:
         yield gr.Dropdown(any_of("Anybody", []), value="", label="Answered by", min_width=120)
         yield gr.Dropdown(any_of("Any source", SOURCES), value="", label="Known from", min_width=120)
         yield gr.Dropdown(any_of("Current run", []), value="", label="Scores of", min_width=120)
+    yield gr.Textbox(visible="hidden")  # the images that FiftyOne has chosen
 
 
 def query_of(filters: Mapping[str, Any]) -> ImageQuery:
@@ -303,7 +304,8 @@ def grid_value(studio: Studio, found: FoundImages, start: int) -> dict[str, Any]
     if found.run is None and query.state.startswith("pseudo"):
         nothing = "No run has finished yet: pseudo-labels and scores come with the first one."
     items = [grid_item(studio, image, query.class_name) for image in studio.images.tiles(found, start)]
-    note = " · ".join(filter(None, (cells, test)))
+    chosen = "only those that were chosen: Clear the filters shows all" if query.images else ""
+    note = " · ".join(filter(None, (chosen, cells, test)))
     return tiles(items, start, total, note, empty=nothing)
 
 

@@ -30,6 +30,7 @@ def browse_api(studio: Studio) -> None:
         source: str = "",
         path: str = "",
         sort: str = "name",
+        images: str = "",
         start: int = 0,
         limit: int = PAGE,
     ) -> dict[str, Any]:
@@ -37,17 +38,17 @@ def browse_api(studio: Studio) -> None:
 
         state: positive, negative, known, pseudo, pseudo-positive, pseudo-negative, unknown (without a pseudo-label)
         or open (with or without). split: none for images without. person: whose answer stands. source: imported,
-        human or accepted. path: text in it. sort: name, name-down, score-high, score-low, uncertain, most-unknown,
-        most-known, changed or random.
+        human or accepted. path: text in it. images: only these, ids with commas between. sort: name,
+        name-down, score-high, score-low, uncertain, most-unknown, most-known, changed or random.
 
         Returns the images with their main cells, "total", "cells", "counts" by state, "test_images" among them
         (counted, but without pseudo-labels) and "line": give that to /set_cells as "seen".
         """
-        query = ImageQuery(class_name, state, path, sort, score_from, score_to, split, person, source, run)
+        query = ImageQuery(class_name, state, path, sort, score_from, score_to, split, person, source, run, images)
         found = studio.images.find(query)
-        images = [asdict(tile) for tile in studio.images.tiles(found, start, limit)]
+        tiles = [asdict(tile) for tile in studio.images.tiles(found, start, limit)]
         sums = {"total": len(found.rows), "cells": found.num_cells, "counts": found.counts}
-        return {"images": images, **sums, "test_images": found.num_test, "run": found.run, "line": found.seq}
+        return {"images": tiles, **sums, "test_images": found.num_test, "run": found.run, "line": found.seq}
 
     def image(image_id: str) -> dict[str, Any]:
         """Show an image with all its cells: state, source, score, pseudo-label, and the truth where it is known."""

@@ -25,7 +25,8 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import UNKNOWN
 from logicmix_studio.store.dataset import Dataset
 from logicmix_studio.store.fiftyone.attach import DATABASE_VARIABLE, attach, identity_of
-from logicmix_studio.store.fiftyone.mongod import Mongod, accepts, free_port
+from logicmix_studio.store.fiftyone.mongod import accepts, free_port
+from logicmix_studio.store.fiftyone.own_service import database_of
 from logicmix_studio.store.fiftyone.sync_worker import SyncWorker
 from logicmix_studio.store.ledger import Ledger
 from logicmix_studio.store.line import Line
@@ -41,6 +42,13 @@ _log = logging.getLogger(__name__)
 
 class Proposed(Protocol):
     """What the finished runs claim, as far as the data set shows it."""
+
+    @property
+    def version(self) -> tuple[int, int, int]:
+        """Its first number rises with every change of the runs."""
+
+    def facts(self) -> dict[int, dict[str, Any]]:
+        """Settings and figures of the finished runs by their number, in values that JSON knows."""
 
     @property
     def current(self) -> Any:
@@ -81,7 +89,7 @@ class DatasetSync:
     def __init__(self, dataset: Dataset, proposed: Proposed, *, app_port: int = 0) -> None:
         self._dataset = dataset
         self._proposed = proposed
-        self._mongod = Mongod(dataset.workspace.database)
+        self._mongod = database_of(dataset.workspace)
         self._worker: SyncWorker | None = None
         self._app: AppServer | None = None
         self._app_port = app_port
@@ -217,8 +225,8 @@ class DatasetSync:
             worker.close()
 
     def _follow(self, dataset: Dataset, proposed: Proposed, worker: SyncWorker | None) -> None:
-        """Write pseudo-labels whenever they change, until the labels are read anew or the studio is closed."""
-        ledger, shown, seen = dataset.ledger, "", 0
+        """Write runs and pseudo-labels whenever they change, until the labels are read anew or the studio is closed."""
+        ledger, shown, seen, listed = dataset.ledger, "", 0, -1
         if worker is not None:
             shown, applied = worker.opened_at.shown, worker.opened_at.applied_seq
             seen = bisect.bisect_right(ledger.lines, applied, key=lambda line: line.seq)
@@ -227,6 +235,9 @@ class DatasetSync:
                 continue
             with contextlib.suppress(StudioError, RuntimeError):  # no database (the worker says it), or a closed ledger
                 worker.take_edits(ledger)
+                if listed != (version := proposed.version[0]):
+                    worker.save_runs(proposed.facts())
+                    listed = version
             current = proposed.current
             if current is None:
                 continue

@@ -133,8 +133,8 @@ class Mongod:
                 if not _answers(self.external_uri):
                     hidden = _PASSWORD.sub("//***@", self.external_uri)
                     raise StudioError(
-                        f"The MongoDB server named by {URI_VARIABLE} does not answer: {hidden}",
-                        f"Start that server, or unset {URI_VARIABLE} to let the studio run its own.",
+                        f"The MongoDB server named by {URI_VARIABLE}, or FiftyOne's own, does not answer: {hidden}",
+                        f"Start that server and the studio anew, or unset {URI_VARIABLE} to let the studio run its own.",
                     )
                 return self.external_uri
             if not self.alive():

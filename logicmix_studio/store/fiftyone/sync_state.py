@@ -1,9 +1,9 @@
-"""What stands in the database beside the data set: how far it is, whose proposals it shows, a saved view."""
+"""What stands in the database beside the data set: how far it is, whose proposals it shows, a saved view, the runs."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -20,6 +20,8 @@ VERSION: Final = "1.22"
 """The FiftyOne whose documents are written here without it."""
 VIEW_PREFIX: Final = "LogicMix: "
 SELECTION_SLUG: Final = "logicmix-selection"
+RUN_KEY: Final = "logicmix_run_"
+"""Before a run's number: its key among the runs of the data set."""
 
 
 def check_version(version: str) -> None:
@@ -113,3 +115,44 @@ def save_selection(database: Database[Entry], dataset_id: ObjectId, image_ids: S
     )
     database["datasets"].update_one({"_id": dataset_id}, {"$addToSet": {"saved_views": view["_id"]}})
     return SELECTION_SLUG
+
+
+def save_runs(database: Database[Entry], dataset_id: ObjectId, workspace_id: str, runs: Mapping[int, Entry]) -> None:
+    """Let FiftyOne list the runs of a workspace, as ``register_run`` would, and forget those that are gone.
+
+    Written as FiftyOne reads it, while FiftyOne runs elsewhere. What somebody else registered stays, also under a key that a
+    run of ours would have.
+
+    Args:
+        database: FiftyOne's database.
+        dataset_id: The data set.
+        workspace_id: Whose runs they are; it stands in them as ``logicmix``.
+        runs: Settings and figures by the number of the run, ``created`` (in seconds since 1970) among them.
+    """
+    datasets, documents = database["datasets"], database["runs"]
+    stored = datasets.find_one({"_id": dataset_id}, {"runs": 1, "version": 1}) or {}
+    listed = stored.get("runs") or {}
+    ours = {one["key"]: one for one in documents.find({"_dataset_id": dataset_id, "config.logicmix": workspace_id})}
+    wanted = {f"{RUN_KEY}{run}": facts for run, facts in runs.items()}
+    for key in ours.keys() - wanted.keys():
+        datasets.update_one({"_id": dataset_id, f"runs.{key}": ours[key]["_id"]}, {"$unset": {f"runs.{key}": ""}})
+        documents.delete_one({"_id": ours[key]["_id"]})
+    for key, facts in wanted.items():
+        if key not in ours and key in listed:
+            continue
+        known = {name: value for name, value in facts.items() if name != "created"}
+        config = {
+            "cls": "fiftyone.core.runs.RunConfig",
+            "type": "run",
+            "method": None,
+            "logicmix": workspace_id,
+            **known,
+        }
+        made = {"version": stored["version"], "timestamp": datetime.fromtimestamp(facts["created"], UTC)}
+        document = documents.find_one_and_update(
+            {"_dataset_id": dataset_id, "key": key, "config.logicmix": workspace_id},
+            {"$set": {"config": config}, "$setOnInsert": {**made, "results_meta": {}}},
+            upsert=True,
+            return_document=True,
+        )
+        datasets.update_one({"_id": dataset_id}, {"$set": {f"runs.{key}": document["_id"]}})

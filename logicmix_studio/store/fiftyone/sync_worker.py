@@ -10,7 +10,7 @@ import itertools
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ from logicmix_studio.labels import LabelTable
 from logicmix_studio.store.fiftyone.changes import ProposalJob, changes_of
 from logicmix_studio.store.fiftyone.documents import Entry, change_image, clear_claims, replace_claims, unknown_stages
 from logicmix_studio.store.fiftyone.edits import take_edits
-from logicmix_studio.store.fiftyone.sync_state import SyncStates, save_selection
+from logicmix_studio.store.fiftyone.sync_state import SyncStates, save_runs, save_selection
 from logicmix_studio.store.ledger import Ledger
 from logicmix_studio.store.line import Line
 
@@ -222,7 +222,16 @@ class SyncWorker:
             StudioError: The database does not answer.
         """
         with _answering():
-            return save_selection(self._database, ObjectId(self._samples.removeprefix("samples.")), image_ids)
+            return save_selection(self._database, self._dataset_id, image_ids)
+
+    def save_runs(self, runs: Mapping[int, Entry]) -> None:
+        """Let FiftyOne list these runs of the studio, each with its facts, and no others of the studio.
+
+        Raises:
+            StudioError: The database does not answer.
+        """
+        with _answering():
+            save_runs(self._database, self._dataset_id, self.workspace_id, runs)
 
     # the writer's thread -----------------------------------------------------
 
@@ -233,6 +242,10 @@ class SyncWorker:
     @property
     def _states(self) -> SyncStates:
         return SyncStates(self._database, self.workspace_id)
+
+    @property
+    def _dataset_id(self) -> ObjectId:
+        return ObjectId(self._samples.removeprefix("samples."))
 
     @property
     def _collection(self) -> Collection[Entry]:

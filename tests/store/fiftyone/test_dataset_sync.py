@@ -161,7 +161,7 @@ def _a_contradiction(studio):
 
 def test_follow__a_decision_without_a_server_reaches_the_data_set(tmp_path, mongod, database, monkeypatch):
     monkeypatch.setenv("FIFTYONE_DATABASE_URI", mongod.ensure())
-    workspace = make_workspace(tmp_path / "notebook", runs=0)
+    workspace = make_workspace(tmp_path / "notebook")
     with Studio.open(workspace.root, who="ada") as studio:
         studio.decide(studio.image_ids[0], "star", 1)
         assert studio.sync is None  # nobody has asked for a data set yet
@@ -169,6 +169,10 @@ def test_follow__a_decision_without_a_server_reaches_the_data_set(tmp_path, mong
     with Studio.open(workspace.root, who="ada") as studio:
         studio.decide(studio.image_ids[1], "star", -1)
         assert studio.sync is not None
+        keys = {"config.logicmix": identity_of(workspace).id}
+        assert soon(lambda: [run["config"]["map"] for run in database["runs"].find(keys)] == [studio.jobs.info(1).map])
+        studio.runs.delete(1)
+        assert soon(lambda: not database["runs"].count_documents(keys))
     id_of, table = identity_of(workspace).id, studio.table
     assert stored_states(database, id_of, table)[:2, 3].tolist() == [1, -1]
     assert (stored_states(database, id_of, table) == studio.states).all()

@@ -10,6 +10,7 @@ from PIL import Image
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.store import Ledger, Workspace, save_table, write_json
 from logicmix_studio.store.fiftyone.attach import attach
+from logicmix_studio.store.fiftyone.sync_state import save_runs
 
 pytestmark = pytest.mark.slow
 STATES = np.array([[1, -1, 0], [1, 1, -1], [-1, -1, -1]], dtype=np.int8)
@@ -34,6 +35,39 @@ def test_a_negative_is_counted_as_no_positive(dataset):
     assert dataset.count_values("positive_labels.classifications.label") == {"dog": 2, "cat": 1}
     assert dataset.count_values("negative_labels.classifications.label") == {"dog": 1, "cat": 2, "train": 2}
     assert dataset.count_values("unknown") == {"train": 1}
+
+
+def test_runs_are_listed_with_their_facts_and_those_of_others_stay(dataset, fiftyone, database):
+    dataset.register_run("mine", fiftyone.RunConfig(a=1))
+    dataset.register_run("logicmix_run_3", fiftyone.RunConfig(a=2))
+    facts = {"map": 0.5, "average_precision": [["dog", 0.7], ["a.b$", None]], "created": 1_700_000_000.5}
+
+    def save(runs):
+        save_runs(database, dataset._doc.id, "ours", runs)
+        dataset.reload()
+
+    save({1: facts, 2: facts, 3: facts})
+    assert dataset.list_runs() == ["logicmix_run_1", "logicmix_run_2", "logicmix_run_3", "mine"]
+    assert dataset.list_runs(map=0.5) == ["logicmix_run_1", "logicmix_run_2"]
+    info = dataset.get_run_info("logicmix_run_1")
+    assert (info.timestamp.year, info.config.average_precision[0]) == (2023, ["dog", 0.7])
+    raw, public = (
+        database["runs"].find_one({"_dataset_id": dataset._doc.id, "key": key}) for key in (info.key, "mine")
+    )
+    assert {key: type(value) for key, value in raw.items()} == {key: type(value) for key, value in public.items()}
+    assert {key: raw["config"][key] for key in ("cls", "type", "method")}.items() <= public["config"].items()
+
+    copy = dataset.clone()
+    save({2: facts | {"map": 0.6}, 3: facts})
+    assert dataset.list_runs() == ["logicmix_run_2", "logicmix_run_3", "mine"]
+    assert dataset.get_run_info("logicmix_run_2").config.map == 0.6
+    assert dataset.get_run_info("logicmix_run_3").config.a == 2
+    dataset.delete_run("logicmix_run_2")
+    save({2: facts})
+    assert dataset.list_runs() == ["logicmix_run_2", "logicmix_run_3", "mine"]
+    assert copy.list_runs() == ["logicmix_run_1", "logicmix_run_2", "logicmix_run_3", "mine"]
+    copy.delete()
+    dataset.delete_runs()
 
 
 def test_csv(dataset, fiftyone, tmp_path):
