@@ -1,8 +1,8 @@
-"""csv-wide: one row an image, one column a class, 1 / 0 / empty. CheXpert's and Roboflow's tables are of this kind."""
+"""csv-wide: one row an image, one column a class, 1 / 0 / empty. CheXpert's and Roboflow's tables are of this kind, too."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -106,18 +106,19 @@ def _read_file(request: ReadRequest, file: LabelFile, builder: TableBuilder, col
 
 def write_csv_wide(cells: Cells) -> Contents:
     """Write one row an image."""
-    _check_names(cells.table.class_names)
-    yield "", csv_lines(_rows(cells.table))
+    check_names(cells.table.class_names, "csv-wide")
+    yield "", csv_lines(wide_rows(cells.table, "image", TEXT_OF_STATE))
 
 
-def _rows(table: LabelTable) -> Iterator[Sequence[str]]:
-    title, *splits = split_fields(table.splits)
-    yield ["image", *title, *table.class_names]
+def wide_rows(table: LabelTable, title: str, words: Mapping[int, str]) -> Iterator[Sequence[str]]:
+    """Yield the header, in which the image's column has a title, and a row an image, with a word for each state."""
+    header, *splits = split_fields(table.splits)
+    yield [title, *header, *table.class_names]
     for path, split, states in zip(table.paths, splits, table.states, strict=True):
-        yield [path, *split, *(TEXT_OF_STATE[state] for state in states.tolist())]
+        yield [path, *split, *(words[state] for state in states.tolist())]
 
 
-def _check_names(class_names: Sequence[str]) -> None:
+def check_names(class_names: Sequence[str], format_name: str) -> None:
     """Refuse class names that would be something else when the file is read again."""
     lowered = {name.lower() for name in class_names}
     labels = lowered - {SOURCE_COLUMN, SCORE_COLUMN}
@@ -126,7 +127,7 @@ def _check_names(class_names: Sequence[str]) -> None:
         wrong += class_names
     if wrong:
         raise StudioError(
-            f"csv-wide cannot hold a class called {wrong[0]!r}: it would be read as something else",
+            f"{format_name} cannot hold a class called {wrong[0]!r}: it would be read as something else",
             "Rename the class, or export in another format.",
         )
 

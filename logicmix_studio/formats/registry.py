@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.formats.chexpert import CHEXPERT
 from logicmix_studio.formats.coco_json import COCO_JSON
 from logicmix_studio.formats.csv_list import CSV_LIST
 from logicmix_studio.formats.csv_long import CSV_LONG
@@ -21,6 +22,7 @@ from logicmix_studio.formats.label_format import LabelFormat
 from logicmix_studio.formats.label_studio import LABEL_STUDIO
 from logicmix_studio.formats.nus_wide import NUS_WIDE
 from logicmix_studio.formats.open_images import OPEN_IMAGES
+from logicmix_studio.formats.roboflow import ROBOFLOW
 from logicmix_studio.formats.table_rows import image_column
 from logicmix_studio.formats.texts import shown, split_of_name
 from logicmix_studio.formats.voc_lists import VOC_LISTS
@@ -29,7 +31,7 @@ from logicmix_studio.formats.yolo import YOLO
 from logicmix_studio.images.decode import scan_images
 
 FORMATS: Final = (
-    *(OPEN_IMAGES, CSV_LONG, CSV_LIST, CSV_WIDE),
+    *(OPEN_IMAGES, ROBOFLOW, CSV_LONG, CSV_LIST, CHEXPERT, CSV_WIDE),
     *(COCO_JSON, LABEL_STUDIO, FIFTYONE_SAMPLES, JSON_LISTS),
     *(VOC_XML, CVAT_XML),
     *(VOC_LISTS, NUS_WIDE, YOLO),
@@ -161,10 +163,10 @@ def _only(folder: Path, files: Sequence[LabelFile], errors: list[StudioError]) -
             if not isinstance(error, NoLabelsError):
                 errors.append(error)
             ignored.append(file.name)
-    if whole := [label_format for label_format in found if label_format.is_folder]:
-        best = max(whole, key=lambda label_format: len(found[label_format]))
-        parents = {file.path.parent for file in found[best]}
-        name = (parents.pop() if len(parents) == 1 else folder).name
+    if found and all(label_format.is_folder for label_format in found):
+        best = max(found, key=lambda label_format: len(found[label_format]))
+        places = {file.path if len(found[best]) == 1 else file.path.parent for file in found[best]}
+        name = (places.pop() if len(places) == 1 else folder).name
         return Layout(best, _with_splits(found[best], by_folder=True), name, folder, tuple(ignored))
     if not found:
         return None

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats import CellDetails, read_dataset, write_cells
 from logicmix_studio.formats.registry import FORMATS, open_labels
+from logicmix_studio.formats.request import ImageNames, ReadRequest
 from logicmix_studio.formats.writing import WRITE_FORMATS
 from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable
 from tests.formats.conftest import read_again
@@ -198,7 +199,7 @@ def test_pseudo_labels_leave_only_where_a_format_can_mark_them(tmp_path: Path) -
         states = read_again(layout, TABLE.paths, TABLE.class_names).states
         assert not np.any((states == POSITIVE) & (TABLE.states != POSITIVE)), name
         lost = {loss.kind for loss in report.losses} & {"pseudo-positives", "pseudo-negatives"}
-        held = {"csv-long": 2, "open-images": 2, "label-studio": 1}
+        held = {"csv-long": 2, "open-images": 2, "fiftyone": 2, "label-studio": 1}
         assert len(lost) == 2 - held.get(name, 0), name
 
 
@@ -221,6 +222,40 @@ def test_open_images__pseudo_labels_are_a_machines(tmp_path: Path) -> None:
         "b.jpg,machine,cat,0.9700",
         "b.jpg,verification,dog,0",
     ]
+
+
+def test_fiftyone__pseudo_labels_are_read_with_their_scores(tmp_path: Path) -> None:
+    assert write_cells(tmp_path / "out", "fiftyone", TABLE, DETAILS, is_strict=True).lines == ()
+    layout = open_labels(tmp_path, tmp_path / "out")
+    images, none = ImageNames(tmp_path, TABLE.paths), ImageNames(tmp_path, [])
+    builder = layout.label_format.read(ReadRequest(layout.files, images, none, none, TABLE.class_names))
+    assert builder.build() == TABLE
+    assert builder.scores is not None
+    assert builder.scores[[0, 1], [1, 0]].tolist() == pytest.approx([0.02, 0.97])
+
+
+def test_roboflow__a_table_a_split_folder(tmp_path: Path) -> None:
+    paths = ["train/a.jpg", "train/b.jpg", "c.jpg", "valid/d.jpg"]
+    table = LabelTable.build(paths, ["cat", "dog"], [[1, -1], [0, 1], [1, 0], [-1, -1]], ["train", "train", "test", ""])
+    write_cells(tmp_path / "out", "roboflow", table)
+    written = {file.parent.name: file.read_text().splitlines() for file in (tmp_path / "out").glob("*/_classes.csv")}
+    assert written == {
+        "train": ["filename,cat,dog", "a.jpg,1,0", "b.jpg,,1"],
+        "valid": ["filename,cat,dog"],
+        "test": ["filename,cat,dog", "c.jpg,1,"],
+        "trainval": ["filename,cat,dog", "valid/d.jpg,0,0"],
+    }
+    assert again(tmp_path / "out", table) == table
+
+
+def test_chexpert(tmp_path: Path) -> None:
+    write_cells(tmp_path / "out.csv", "chexpert", TABLE)
+    assert (tmp_path / "out.csv").read_text().splitlines()[:3] == [
+        "Path,split,cat,dog",
+        "a.jpg,,1.0,",
+        "b.jpg,test,,0.0",
+    ]
+    assert open_labels(tmp_path, tmp_path / "out.csv").label_format.name == "chexpert"
 
 
 def test_every_format_and_option_is_documented() -> None:
