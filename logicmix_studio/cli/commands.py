@@ -17,7 +17,7 @@ from logicmix_studio.cli.terminal import err, note, print_json, progress_bar, sh
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
 from logicmix_studio.files import write_json
-from logicmix_studio.formats import CellDetails, LossReport, read_dataset, write_cells
+from logicmix_studio.formats import Cells, LossReport, read_dataset, write_cells
 from logicmix_studio.importing import ImportOptions, ImportReport, import_dataset
 from logicmix_studio.labels import NEGATIVE, POSITIVE, STATE_NAMES, UNKNOWN
 from logicmix_studio.processes import wait_until_gone
@@ -153,12 +153,11 @@ def run_convert(dataset: Path, options: ImportOptions, how: Writing, proposals: 
         read = read_dataset(dataset, **options.reading, check=False, ignored=[how.file.resolve()], progress=progress)
     for line in read.notes:
         note(line)
-    details = CellDetails(root=dataset)
-    if proposals and read.scores is not None:
-        claims = np.nan_to_num(np.sign(read.scores - 0.5)).astype(np.int8)
-        details = CellDetails(proposals=claims, scores=read.scores, root=dataset)
+    scores = read.scores if proposals else None
+    claims = None if scores is None else np.nan_to_num(np.sign(scores - 0.5)).astype(np.int8)
+    cells = Cells.of(read.table, proposals=claims, scores=scores, root=dataset)
     ways = {"is_strict": how.is_strict, "is_harmless": how.is_harmless}
-    return how.told(write_cells(how.file, how.format, read.table, details, **ways))
+    return how.told(write_cells(how.file, how.format, cells, **ways))
 
 
 def describe_export(done: Mapping[str, Any]) -> str:

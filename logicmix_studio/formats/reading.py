@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.formats.record_table import open_parquet
+from logicmix_studio.formats.embedded import extract_pictures
 from logicmix_studio.formats.registry import Layout, find_labels, open_labels
 from logicmix_studio.formats.request import ImageNames, ReadRequest
 from logicmix_studio.formats.texts import CLASSES_FILE, NO_LABELS, parse_classes, read_classes, shown, split_of_name
@@ -51,7 +51,7 @@ def read_dataset(
     ignored: Collection[Path] = (),
     progress: Progress | None = None,
 ) -> ReadResult:
-    """Read a folder of images and the labels that lie with it.
+    """Read a folder of images and the labels that lie with it; pictures embedded in Parquet files become files there.
 
     Args:
         root: The folder.
@@ -72,10 +72,9 @@ def read_dataset(
         StudioError: There are no images, no classes, or no labels that can be read.
     """
     scan = scan_images(root)
+    if extracted := extract_pictures(root, scan.others, has_images=bool(scan.images), progress=progress):
+        scan = scan_images(root)
     if not (scan.images or scan.refused):
-        for path in scan.others:
-            if path.suffix.lower() == ".parquet":
-                open_parquet(path)  # says so where the images are in it
         raise StudioError(f"there is no image in {root}{_unread(scan)}", "Give the folder that holds the images.")
     layout = _find_layout(root, scan, labels, parse_classes(columns) if columns else None, ignored)
     class_names = _class_names(root, classes, layout)
@@ -114,7 +113,7 @@ def read_dataset(
     if not table.num_classes:
         raise StudioError(f"the labels in {where} name no class", "Give the classes with --classes.")
     scores = _scores_of_unknown(builder, table)
-    notes = [*_about_format(request, layout, exhaustive), *request.notes, *_about_machines(request, scores)]
+    notes = [*extracted, *_about_format(request, layout, exhaustive), *request.notes, *_about_machines(request, scores)]
     notes += _about_images(request, scan, table, str(where), sum(problem.count for problem in builder.problems))
     if progress is not None:
         progress(1, 1, "reading labels")

@@ -9,11 +9,10 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.formats.chexpert import CHEXPERT
 from logicmix_studio.formats.coco_json import COCO_JSON
 from logicmix_studio.formats.csv_list import CSV_LIST
 from logicmix_studio.formats.csv_long import CSV_LONG
-from logicmix_studio.formats.csv_wide import CSV_WIDE
+from logicmix_studio.formats.csv_wide import CHEXPERT, CSV_WIDE
 from logicmix_studio.formats.cvat_xml import CVAT_XML
 from logicmix_studio.formats.fiftyone_samples import FIFTYONE_SAMPLES
 from logicmix_studio.formats.json_lists import JSON_LISTS
@@ -23,8 +22,7 @@ from logicmix_studio.formats.label_studio import LABEL_STUDIO
 from logicmix_studio.formats.nus_wide import NUS_WIDE
 from logicmix_studio.formats.open_images import OPEN_IMAGES
 from logicmix_studio.formats.roboflow import ROBOFLOW
-from logicmix_studio.formats.table_rows import image_column
-from logicmix_studio.formats.texts import shown, split_of_name
+from logicmix_studio.formats.texts import part_of, shown, split_of_name
 from logicmix_studio.formats.voc_lists import VOC_LISTS
 from logicmix_studio.formats.voc_xml import VOC_XML
 from logicmix_studio.formats.yolo import YOLO
@@ -81,7 +79,13 @@ def recognise(file: LabelFile, formats: Sequence[LabelFormat] = FORMATS) -> Labe
         if label_format.fits(file):
             return label_format
     if CSV_WIDE in fitting:
-        image = image_column(file.table)
+        image, header = file.table.image_column, shown(filter(None, file.table.header), 20)
+        if image is None:
+            raise StudioError(
+                f"{file.path}:1: no column names the image (found: {header})",
+                "Call that column 'image' (docs/formats.md shows all formats), "
+                "or say that there are no labels (--labels none).",
+            )
         found = (f"{column}" if column.is_foreign else column.title for column in file.table.columns)
         others = shown((text for i, text in enumerate(found) if i != image and text), 20)
         raise StudioError(
@@ -172,7 +176,8 @@ def _only(folder: Path, files: Sequence[LabelFile], errors: list[StudioError]) -
         return None
     group = [file for files in found.values() for file in files]
     parted, best = _with_splits(group), next(iter(found))
-    has_own_split = len({file.split for file in parted if file.split}) == len(group)
+    whole = {(file.path.parent, part_of(file.path)) for file in group}
+    has_own_split = len(whole) in (1, len({file.split for file in parted if file.split}))
     if len(group) > 1 and (len(found) > 1 or not (has_own_split or best.is_by_cell)):
         raise StudioError(
             f"{len(group)} files in {folder} may hold the labels: {shown(file.name for file in group)}",

@@ -13,7 +13,7 @@ import numpy as np
 
 from logicmix_studio.errors import StudioError, writing
 from logicmix_studio.files import replacing
-from logicmix_studio.formats.label_format import CellDetails, Cells, Contents, Kind, LabelFormat
+from logicmix_studio.formats.label_format import Cells, Contents, Kind, LabelFormat
 from logicmix_studio.formats.registry import FORMATS
 from logicmix_studio.formats.texts import shown
 from logicmix_studio.labels import NEGATIVE, POSITIVE, STATE_NAMES, UNKNOWN, LabelTable
@@ -21,11 +21,8 @@ from logicmix_studio.labels import NEGATIVE, POSITIVE, STATE_NAMES, UNKNOWN, Lab
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """How a text begins that a spreadsheet would run."""
 _PSEUDO: Final[dict[Kind, int]] = {"pseudo-positives": POSITIVE, "pseudo-negatives": NEGATIVE}
-_WRITERS: Final = {each.name: each for each in FORMATS if each.write}
-WRITE_FORMATS: Final = {
-    name: "" if _WRITERS[name].is_folder else _WRITERS[name].suffixes[0]
-    for name in dict.fromkeys(("csv-long", *_WRITERS))
-}
+_WRITERS: Final = {each.name: each for each in sorted(FORMATS, key=lambda each: each.name != "csv-long")}
+WRITE_FORMATS: Final = {name: each.suffixes[0] if each.write else "" for name, each in _WRITERS.items()}
 """Formats that can be written, the one that holds everything first, and the ending of the file; empty for a folder."""
 
 
@@ -34,7 +31,6 @@ class Loss:
     """One kind of thing that a written file does not hold."""
 
     kind: Kind
-
     count: int
     """How many of them."""
     text: str
@@ -61,8 +57,7 @@ class LossReport:
 def write_cells(
     target: Path,
     format_name: str,
-    table: LabelTable,
-    details: CellDetails | None = None,
+    cells: LabelTable | Cells,
     *,
     not_kept: int = 0,
     is_strict: bool = False,
@@ -75,8 +70,7 @@ def write_cells(
     Args:
         target: The file to write, replaced if it is there; or a folder that is not there or empty.
         format_name: One of `WRITE_FORMATS`.
-        table: The cells.
-        details: Sources, proposals and scores.
+        cells: What is known, or that with its sources, proposals and scores.
         not_kept: Decisions that no cell of the table has any more.
         is_strict: Whether to refuse what would lose something.
         is_harmless: Whether names that a spreadsheet would run as a formula get an apostrophe, in CSV.
@@ -84,7 +78,8 @@ def write_cells(
     Raises:
         StudioError: If the format is unknown, cannot hold a class name, or the file cannot be written.
     """
-    label_format = _WRITERS.get(format_name)
+    cells = Cells.of(cells) if isinstance(cells, LabelTable) else cells
+    table, label_format = cells.table, _WRITERS.get(format_name)
     if label_format is None:
         raise StudioError(f"unknown format {format_name!r}", f"use one of: {', '.join(WRITE_FORMATS)}")
     if wrong := [name for name in table.class_names if name != name.strip()]:
@@ -94,25 +89,23 @@ def write_cells(
     changed = [name for name in (*table.class_names, *table.paths) if name.startswith(_FORMULA)]
     changed = changed if is_harmless and ".csv" in label_format.suffixes else []
     if changed:
-        names, paths = (tuple(map(_harmless, texts)) for texts in (table.class_names, table.paths))
-        table = replace(table, class_names=names, paths=paths)
-    cells = Cells.of(table, details or CellDetails())
+        names, paths = (
+            tuple(f"'{text}" if text.startswith(_FORMULA) else text for text in texts)
+            for texts in (table.class_names, table.paths)
+        )
+        cells = replace(cells, table=replace(table, class_names=names, paths=paths))
     report = LossReport(tuple(_losses(label_format, cells, not_kept, changed)))
     if is_strict and report.losses:
         hint = "Leave --strict out" + (", or export as csv-long." if format_name != "csv-long" else ".")
         raise StudioError(f"{format_name} cannot hold everything: {' '.join(report.lines)}", hint)
     if not target.parent.is_dir():
         raise StudioError(f"cannot write {target}: there is no such folder", "Choose a folder that exists.")
-    assert label_format.write is not None
-    contents = label_format.write(cells)
-    _write_folder(target, contents) if label_format.is_folder else _write_file(target, contents)
-    return report
-
-
-def _write_file(target: Path, contents: Contents) -> None:
-    for _, parts in contents:
+    if label_format.write_folder is not None:
+        _write_folder(target, label_format.write_folder(cells))
+    elif label_format.write is not None:
         with replacing(target) as file:
-            file.writelines(part.encode(errors="surrogateescape") for part in parts)
+            file.writelines(part.encode(errors="surrogateescape") for part in label_format.write(cells))
+    return report
 
 
 def _write_folder(target: Path, contents: Contents) -> None:
@@ -129,10 +122,6 @@ def _write_folder(target: Path, contents: Contents) -> None:
             part.replace(target)
         finally:
             shutil.rmtree(part, ignore_errors=True)
-
-
-def _harmless(name: str) -> str:
-    return f"'{name}" if name.startswith(_FORMULA) else name
 
 
 def _losses(label_format: LabelFormat, cells: Cells, not_kept: int, changed: Sequence[str]) -> Iterator[Loss]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from logicmix_studio.formats import CellDetails, read_dataset, write_cells
+from logicmix_studio.formats import Cells, read_dataset, write_cells
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.store.fiftyone.mongod import Mongod
 from tests.formats.conftest import told
@@ -20,8 +20,12 @@ pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).with_name("fiftyone_exchange.py")
 TABLE = LabelTable.build(["a.jpg", "b.jpg", "c.jpg"], ["cat", "sea lion"], [[1, -1], [1, 1], [-1, -1]])
 PARTIAL = LabelTable.build(["a.jpg", "c.jpg"], ["cat", "sea lion"], [[1, -1], [0, 0]], ["test", ""])
-PROPOSED = CellDetails(
-    np.array([[2, 0], [0, 0]], np.uint8), np.array([[0, 0], [1, -1]]), np.array([[np.nan] * 2, [0.97, 0.02]]), run=7
+PROPOSED = Cells.of(
+    PARTIAL,
+    np.array([[2, 0], [0, 0]], np.uint8),
+    np.array([[0, 0], [1, -1]]),
+    np.array([[np.nan] * 2, [0.97, 0.02]]),
+    run=7,
 )
 OURS = {
     "coco-json": "ours.json",
@@ -44,8 +48,8 @@ def exchange(tmp_path_factory) -> tuple[Path, dict[str, object]]:
     for number, path in enumerate(TABLE.paths):
         Image.new("RGB", (64 + number, 48)).save(photos / path)
     for name, target in OURS.items():
-        write_cells(folder / target, name, TABLE, CellDetails(root=photos))
-    write_cells(folder / "ours-samples", "fiftyone", PARTIAL, PROPOSED)
+        write_cells(folder / target, name, Cells.of(TABLE, root=photos))
+    write_cells(folder / "ours-samples", "fiftyone", PROPOSED)
     with Mongod(folder / "db", environ={}) as mongod:
         command = [sys.executable, str(SCRIPT), str(folder), mongod.ensure()]
         done = subprocess.run(command, cwd=SCRIPT.parents[2], capture_output=True, text=True, check=False)
