@@ -21,7 +21,7 @@ from logicmix_studio.formats import Cells, LossReport, read_dataset, write_cells
 from logicmix_studio.importing import ImportOptions, ImportReport, import_dataset
 from logicmix_studio.labels import NEGATIVE, POSITIVE, STATE_NAMES, UNKNOWN
 from logicmix_studio.processes import wait_until_gone
-from logicmix_studio.runs import RunInfo
+from logicmix_studio.runs.info import IMPORTED, RunInfo
 from logicmix_studio.store import Workspace, WorkspaceLock, locate_workspace, server_of
 from logicmix_studio.store.users import Users
 from logicmix_studio.studio import Studio
@@ -101,7 +101,8 @@ def run_training(dataset: Path, workspace: Path | None, plan: TrainingPlan) -> d
 def describe_run(run: Mapping[str, Any]) -> str:
     """Return a run's state in words, with what a person should know of it."""
     message = ". ".join(line.rstrip(".") for line in str(run["message"]).splitlines())
-    said = message if message.startswith(run["status"]) else ": ".join(filter(None, (run["status"], message)))
+    is_said = message.startswith(run["status"]) or run["recipe"] == IMPORTED
+    said = message if is_said else ": ".join(filter(None, (run["status"], message)))
     head = f"run {run['run']} ({run['recipe']}): {said}"
     lines = [head, *(f"  ! {warning}" for warning in run["warnings"])]
     return "\n".join([*lines, *_chosen(run)])

@@ -159,7 +159,9 @@ def write_coco_json(cells: Cells) -> Iterator[str]:
         | {_NEGATIVES: (np.flatnonzero(table.states[row] == NEGATIVE) + 1).tolist()}
         for row, path in enumerate(table.paths)
     )
-    positives = np.argwhere(table.states == POSITIVE).tolist()
+    positives = (
+        (row, column) for row, found in enumerate(table.states == POSITIVE) for column in np.flatnonzero(found).tolist()
+    )
     annotations = (
         {"id": number, "image_id": row + 1, "category_id": column + 1, "iscrowd": 0}
         | ({"bbox": [0, 0, *size], "area": size[0] * size[1]} if (size := sizes[row]) else {})

@@ -65,11 +65,12 @@ def _rows(cells: Cells) -> Iterator[Sequence[str]]:
     """Yield known cells as a person's; pseudo-labels as a machine's, with the probability that the class is present."""
     table = cells.table
     yield _COLUMNS
-    for row, column in np.argwhere(table.states + cells.proposals).tolist():
-        words = [_HUMAN, table.class_names[column], str(int(table.states[row, column] == POSITIVE))]
-        if cells.proposals[row, column]:
-            words = [_MACHINE, table.class_names[column], f"{cells.scores[row, column]:.4f}"]
-        yield [table.paths[row], *words]
+    for row, path in enumerate(table.paths):
+        for column in np.flatnonzero(table.states[row] + cells.proposals[row]).tolist():
+            words = [_HUMAN, table.class_names[column], str(int(table.states[row, column] == POSITIVE))]
+            if cells.proposals[row, column]:
+                words = [_MACHINE, table.class_names[column], f"{cells.scores[row, column]:.4f}"]
+            yield [path, *words]
 
 
 OPEN_IMAGES = LabelFormat(

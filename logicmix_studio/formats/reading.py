@@ -113,8 +113,9 @@ def read_dataset(
     if not table.num_classes:
         raise StudioError(f"the labels in {where} name no class", "Give the classes with --classes.")
     scores = _scores_of_unknown(builder, table)
-    notes = [*extracted, *_about_format(request, layout, exhaustive), *request.notes, *_about_machines(request, scores)]
-    notes += _about_images(request, scan, table, str(where), sum(problem.count for problem in builder.problems))
+    num_problems = sum(problem.count for problem in builder.problems)
+    notes = [*extracted, *_about_format(request, layout, exhaustive), *request.notes]
+    notes += _about_cells(request, scan, table, scores, str(where), num_problems)
     if progress is not None:
         progress(1, 1, "reading labels")
     return ReadResult(table, tuple(notes), tuple(bad_images), builder.problems, str(where), scores)
@@ -198,35 +199,29 @@ def _scores_of_unknown(builder: TableBuilder, table: LabelTable) -> NDArray[np.f
     return None if scores is None or np.isnan(scores).all() else scores
 
 
-def _about_machines(request: ReadRequest, scores: NDArray[np.float32] | None) -> list[str]:
-    """Say what became of labels of machines."""
-    notes = []
-    if scores is not None:
-        number = np.count_nonzero(~np.isnan(scores))
-        notes.append(f"Labels of machines for cells that stay unknown: {number:,}; they become pseudo-labels.")
-    if request.num_without_score:
-        notes.append(f"Labels of machines without a score, left out: {request.num_without_score:,}.")
-    return notes
-
-
-def _about_images(request: ReadRequest, scan: ImageScan, table: LabelTable, where: str, num_problems: int) -> list[str]:
-    """Say which images have no row, which are not read, and what was left out."""
-    notes = []
-    num_without = table.num_images - len(request.found)
-    if num_without and request.found:
-        notes.append(f"Images without a row in {where}: {num_without:,}; their cells are unknown.")
-    if request.other_endings:
-        name, path = next(iter(request.other_endings.items()))
-        told = f"Images with another ending than in {where}: {len(request.other_endings):,} ({name} is {path})."
-        notes.append(told)
-    if scan.unread:
-        notes.append(f"Images of kinds that are not read{_unread(scan)}.")
-    if num_problems:
-        notes.append(f"Problems passed over (--skip-bad): {num_problems:,}.")
-    num_test = int(np.count_nonzero(table.is_test))
-    if num_test:
-        notes.append(f"Images of split test: {num_test:,}; they only measure: no training, no pseudo-labels.")
-    return notes
+def _about_cells(
+    request: ReadRequest,
+    scan: ImageScan,
+    table: LabelTable,
+    scores: NDArray[np.float32] | None,
+    where: str,
+    num_problems: int,
+) -> list[str]:
+    """Say what became of labels of machines, which images have no row or are not read, and what was left out."""
+    num_without = table.num_images - len(request.found) if request.found else 0
+    num_scored = 0 if scores is None else np.count_nonzero(~np.isnan(scores))
+    num_other, num_test = len(request.other_endings), np.count_nonzero(table.is_test)
+    name, path = next(iter(request.other_endings.items()), ("", ""))
+    said = (
+        (num_scored, f"Labels of machines for cells that stay unknown: {num_scored:,}; they become pseudo-labels."),
+        (request.num_without_score, f"Labels of machines without a score, left out: {request.num_without_score:,}."),
+        (num_without, f"Images without a row in {where}: {num_without:,}; their cells are unknown."),
+        (num_other, f"Images with another ending than in {where}: {num_other:,} ({name} is {path})."),
+        (len(scan.unread), f"Images of kinds that are not read{_unread(scan)}."),
+        (num_problems, f"Problems passed over (--skip-bad): {num_problems:,}."),
+        (num_test, f"Images of split test: {num_test:,}; they only measure: no training, no pseudo-labels."),
+    )
+    return [line for count, line in said if count]
 
 
 def _unread(scan: ImageScan) -> str:

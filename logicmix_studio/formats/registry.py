@@ -79,20 +79,15 @@ def recognise(file: LabelFile, formats: Sequence[LabelFormat] = FORMATS) -> Labe
         if label_format.fits(file):
             return label_format
     if CSV_WIDE in fitting:
-        image, header = file.table.image_column, shown(filter(None, file.table.header), 20)
-        if image is None:
-            raise StudioError(
-                f"{file.path}:1: no column names the image (found: {header})",
-                "Call that column 'image' (docs/formats.md shows all formats), "
-                "or say that there are no labels (--labels none).",
-            )
+        image = file.table.image_column
         found = (f"{column}" if column.is_foreign else column.title for column in file.table.columns)
         others = shown((text for i, text in enumerate(found) if i != image and text), 20)
-        raise StudioError(
-            f"{file.path}:1: there is no column of labels (found: {others})",
-            "Add one column a class (1, 0 or empty), or a column 'labels' with names joined by |; "
-            "or say that there are no labels (--labels none).",
-        )
+        what = "there is no column of labels"
+        add = "Add one column a class (1, 0 or empty), or a column 'labels' with names joined by |"
+        if image is None:
+            what, add = "no column names the image", "Call that column 'image' (docs/formats.md shows all formats)"
+        hint = f"{add}; or say that there are no labels (--labels none)."
+        raise StudioError(f"{file.path}:1: {what} (found: {others})", hint)
     raise NoLabelsError(
         f"{file.path} is of no format that is read: there is nothing of "
         + "; ".join(f"{label_format.sign} ({label_format.name})" for label_format in fitting),

@@ -126,36 +126,32 @@ def _write_folder(target: Path, contents: Contents) -> None:
 
 def _losses(label_format: LabelFormat, cells: Cells, not_kept: int, changed: Sequence[str]) -> Iterator[Loss]:
     """Yield what the format cannot hold of what there is."""
-    table = cells.table
-    if changed:
-        told = f"Names that a spreadsheet would take for formulas: {len(changed):,} ({shown(changed)}); an apostrophe stands "
-        yield Loss("names", len(changed), told + "before each, also when the file is read again.")
-    if "negatives" not in label_format.holds and (count := int(np.count_nonzero(table.states == NEGATIVE))):
-        is_complete = (table.states != UNKNOWN).all()
-        after = "with --exhaustive they come back" if is_complete else "they are unknown when read again"
-        yield Loss("negatives", count, f"Negative cells: {count:,}; {after}.")
-    if "splits" not in label_format.holds and (count := sum(map(bool, table.splits))):
-        yield Loss("splits", count, f"Splits of images: {count:,}.")
-    written = table.states == POSITIVE if "negatives" not in label_format.holds else table.states != UNKNOWN
+    table, holds = cells.table, label_format.holds
+    is_known = table.states != UNKNOWN
+    later = "with --exhaustive they come back" if is_known.all() else "they are unknown when read again"
+    written = is_known if "negatives" in holds else table.states == POSITIVE
     silent = [name for name, column in zip(table.class_names, written.T, strict=True) if not column.any()]
-    if "classes" not in label_format.holds and silent:
-        told = f"Classes that no cell names: {len(silent):,} ({shown(silent)}). Keep the list to get them back."
-        yield Loss("classes", len(silent), told)
-    num_sources = int(np.count_nonzero(cells.sources[table.states != UNKNOWN]))
-    if "sources" not in label_format.holds and num_sources:
-        told = f"Who said so (imported, human, accepted): {num_sources:,} cells; csv-long holds it."
-        yield Loss("sources", num_sources, told)
-    num_held = 0
-    for kind, state in _PSEUDO.items():
-        count = int(np.count_nonzero(cells.proposals == state))
-        if kind in label_format.holds:
-            num_held += count
-        elif count:
-            told = f"{STATE_NAMES[state].capitalize()} pseudo-labels left out: {count:,}; csv-long holds them."
-            yield Loss(kind, count, told)
-    if num_held and "runs" not in label_format.holds and cells.run is not None:
-        told = f"Which run proposes (run {cells.run}): {num_held:,} pseudo-labels; csv-long holds it."
-        yield Loss("runs", num_held, told)
-    if not_kept:
-        told = f"Decisions about images or classes that are gone: {not_kept:,}; the journal keeps them."
-        yield Loss("not kept", not_kept, told)
+    unnamed = f"{len(silent):,} ({shown(silent)})"
+    num_splits, num_sources = sum(map(bool, table.splits)), int(np.count_nonzero(cells.sources[is_known]))
+    num_negatives = int(np.count_nonzero(table.states == NEGATIVE))
+    counts = {kind: int(np.count_nonzero(cells.proposals == state)) for kind, state in _PSEUDO.items()}
+    num_held = 0 if cells.run is None else sum(count for kind, count in counts.items() if kind in holds)
+    formulas = f"Names that a spreadsheet would take for formulas: {len(changed):,} ({shown(changed)}); "
+    said: tuple[tuple[Kind, int, str], ...] = (
+        ("names", len(changed), f"{formulas}an apostrophe stands before each, also when the file is read again."),
+        ("negatives", num_negatives, f"Negative cells: {num_negatives:,}; {later}."),
+        ("splits", num_splits, f"Splits of images: {num_splits:,}."),
+        ("classes", len(silent), f"Classes that no cell names: {unnamed}. Keep the list to get them back."),
+        ("sources", num_sources, f"Who said so (imported, human, accepted): {num_sources:,} cells; csv-long holds it."),
+        *(
+            (kind, n, f"{STATE_NAMES[_PSEUDO[kind]].capitalize()} pseudo-labels left out: {n:,}; csv-long holds them.")
+            for kind, n in counts.items()
+        ),
+        ("runs", num_held, f"Which run proposes (run {cells.run}): {num_held:,} pseudo-labels; csv-long holds it."),
+        (
+            "not kept",
+            not_kept,
+            f"Decisions about images or classes that are gone: {not_kept:,}; the journal keeps them.",
+        ),
+    )
+    yield from (Loss(kind, count, text) for kind, count, text in said if count and kind not in holds)
