@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
-from logicmix_studio.formats import CellDetails, LossReport, write_cells
+from logicmix_studio.formats import Cells, LossReport, write_cells
 from logicmix_studio.importing import (
     ImportOptions,
     ImportReport,
@@ -420,8 +420,8 @@ class Studio:
         """
         current, file = self.proposed.current, Path(file)
         with self.ledger.lock:
-            table = replace(self.table, states=self.ledger.states.copy())
-            details = CellDetails(
+            cells = Cells.of(
+                replace(self.table, states=self.ledger.states.copy()),
                 sources=self.ledger.sources.copy(),
                 proposals=self.proposed.array() if proposals else None,
                 scores=None if current is None else current.scores,
@@ -429,8 +429,8 @@ class Studio:
                 root=self.workspace.root,
             )
             lines = tuple(self.ledger.lines)
-        not_kept = count_not_kept(lines, table, self.dataset.renamed)
-        report = write_cells(file, format, table, details, not_kept=not_kept, is_strict=strict, is_harmless=harmless)
+        not_kept = count_not_kept(lines, cells.table, self.dataset.renamed)
+        report = write_cells(file, format, cells, not_kept=not_kept, is_strict=strict, is_harmless=harmless)
         remember_export(self.workspace, file)
         return report
 

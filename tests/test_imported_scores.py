@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from logicmix_studio.cli.commands import collect_status, describe_run
 from logicmix_studio.errors import StudioError
 from logicmix_studio.importing import ImportOptions, import_dataset
 from logicmix_studio.labels import POSITIVE
@@ -84,7 +85,16 @@ def test_nothing_misses_features_or_figures(photos: Path) -> None:
         report = studio.runs.report(1)
         assert report.changed == "+2 pseudo-labels in 2 classes"
         assert (len(report.precision), report.log, report.info.figure) == (0, "", None)
-        assert studio.runs.preview().run == 1
+        preview = studio.runs.preview()
+        assert (preview.run, preview.new, preview.blends) == (1, 0, None)
+        assert list(preview.table.columns)[-1] == "unknown"
+        assert len(studio.runs.settings(1)) == 0
+        assert studio.proposed.choice() == (
+            1,
+            "run 1 is what machines said in label files, and there is no trained run",
+        )
+        status = describe_run(collect_status(photos, None)["runs"][0])
+        assert status == f"run 1 (imported): {NAME}"
         assert studio.runs.readiness().since_last is None
         assert studio.runs.facts(1)
         assert studio.runs.forecast("fast").line
@@ -94,6 +104,9 @@ def test_nothing_misses_features_or_figures(photos: Path) -> None:
         with pytest.raises(StudioError, match="run 1 has finished"):
             studio.jobs.resume(1)
         assert studio.runs.deletion(1).next_current is None
+        assert (
+            "The next import brings its scores back; decisions that people made stay." in studio.runs.deletion(1).words
+        )
         assert studio.runs.delete(1) > 0
         assert studio.proposals() == []
 
@@ -119,7 +132,10 @@ def test_a_trained_run_takes_over_whatever_is_imported_later(photos: Path) -> No
         assert proposed(studio)["0-004.png", "blue"] == (1, 0.99, 3)
         studio.registry.choose(None)
         studio.runs.delete(2)
-        assert studio.proposed.choice() == (3, "run 3 is the latest")
+        assert studio.proposed.choice() == (
+            3,
+            "run 3 is what machines said in label files, and there is no trained run",
+        )
 
 
 def test_scores_follow_renamed_classes_and_moved_images(photos: Path) -> None:

@@ -17,11 +17,11 @@ from logicmix_studio.cli.terminal import err, note, print_json, progress_bar, sh
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
 from logicmix_studio.files import write_json
-from logicmix_studio.formats import CellDetails, LossReport, read_dataset, write_cells
+from logicmix_studio.formats import Cells, LossReport, read_dataset, write_cells
 from logicmix_studio.importing import ImportOptions, ImportReport, import_dataset
 from logicmix_studio.labels import NEGATIVE, POSITIVE, STATE_NAMES, UNKNOWN
 from logicmix_studio.processes import wait_until_gone
-from logicmix_studio.runs import RunInfo
+from logicmix_studio.runs.info import IMPORTED, RunInfo
 from logicmix_studio.store import Workspace, WorkspaceLock, locate_workspace, server_of
 from logicmix_studio.store.users import Users
 from logicmix_studio.studio import Studio
@@ -102,7 +102,8 @@ def run_training(dataset: Path, workspace: Path | None, plan: TrainingPlan) -> d
 def describe_run(run: Mapping[str, Any]) -> str:
     """Return a run's state in words, with what a person should know of it."""
     message = ". ".join(line.rstrip(".") for line in str(run["message"]).splitlines())
-    said = message if message.startswith(run["status"]) else ": ".join(filter(None, (run["status"], message)))
+    is_said = message.startswith(run["status"]) or run["recipe"] == IMPORTED
+    said = message if is_said else ": ".join(filter(None, (run["status"], message)))
     head = f"run {run['run']} ({run['recipe']}): {said}"
     lines = [head, *(f"  ! {warning}" for warning in run["warnings"])]
     return "\n".join([*lines, *_chosen(run)])
@@ -154,12 +155,11 @@ def run_convert(dataset: Path, options: ImportOptions, how: Writing, proposals: 
         read = read_dataset(dataset, **options.reading, check=False, ignored=[how.file.resolve()], progress=progress)
     for line in read.notes:
         note(line)
-    details = CellDetails(root=dataset)
-    if proposals and read.scores is not None:
-        claims = np.nan_to_num(np.sign(read.scores - 0.5)).astype(np.int8)
-        details = CellDetails(proposals=claims, scores=read.scores, root=dataset)
+    scores = read.scores if proposals else None
+    claims = None if scores is None else np.nan_to_num(np.sign(scores - 0.5)).astype(np.int8)
+    cells = Cells.of(read.table, proposals=claims, scores=scores, root=dataset)
     ways = {"is_strict": how.is_strict, "is_harmless": how.is_harmless}
-    return how.told(write_cells(how.file, how.format, read.table, details, **ways))
+    return how.told(write_cells(how.file, how.format, cells, **ways))
 
 
 def describe_export(done: Mapping[str, Any]) -> str:

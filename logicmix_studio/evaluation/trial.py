@@ -44,10 +44,6 @@ class Standing:
     wrong_accepted: int
     """Those of them that were accepted from a model."""
 
-    def reaches(self, goal: Goal) -> bool:
-        """Return whether the labels are good enough."""
-        return self.right >= goal.right and self.found >= goal.found
-
 
 def stand(
     states: NDArray[np.int8],

@@ -158,7 +158,7 @@ def score_blend(
     ``labels`` are ``class`` and ``label`` of the blend, today's classes in their order; ``rows`` are its sources.
     """
     if not folder.model_file.is_file():
-        raise StudioError(f"run {run} left no model", "its scores are here, but not its weights: train again")
+        raise StudioError(f"run {run} left no model", "its scores are here, but no weights: train a run")
     net, class_names = _model(folder.path)
     backbone, calibration = folder.config().settings.backbone, read_json(folder.calibration_file)
     pixels, normalisation = read(rows, backbone.image_size, backbone.resize), normalisation_of(backbone)

@@ -1,6 +1,6 @@
 """Label files: read what people have into a table, and write cells back."""
 
-from logicmix_studio.formats.label_format import CellDetails
+from logicmix_studio.formats.label_format import Cells
 from logicmix_studio.formats.reading import ReadResult, read_dataset
 from logicmix_studio.formats.texts import NO_LABELS, parse_classes, read_classes
 from logicmix_studio.formats.writing import WRITE_FORMATS, LossReport, write_cells
@@ -8,7 +8,7 @@ from logicmix_studio.formats.writing import WRITE_FORMATS, LossReport, write_cel
 __all__ = [
     "NO_LABELS",
     "WRITE_FORMATS",
-    "CellDetails",
+    "Cells",
     "LossReport",
     "ReadResult",
     "parse_classes",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,9 +17,9 @@ import numpy as np
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
+from logicmix_studio.formats.label_format import Cells, LabelFormat
 from logicmix_studio.formats.request import Prediction, ReadRequest, Statement, read_statements
-from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable, TableBuilder
+from logicmix_studio.labels import NEGATIVE, POSITIVE, TableBuilder
 
 _LISTS = ("images", "annotations", "categories")
 _NEGATIVES = "neg_category_ids"
@@ -145,15 +145,12 @@ def _file_name(image: dict[str, Any]) -> str:
     return str(name)
 
 
-def write_coco_json(cells: Cells) -> Contents:
+def write_coco_json(cells: Cells) -> Iterator[str]:
     """Write a COCO file with absent classes as LVIS has them.
 
     Where the size of an image is known, its annotations have a box of all of it, as COCO's readers ask for one.
     """
-    yield "", _parts(cells, cells.table)
-
-
-def _parts(cells: Cells, table: LabelTable) -> Iterable[str]:
+    table = cells.table
     sizes = [cells.size(path) for path in table.paths]
     categories = [{"id": column, "name": name} for column, name in enumerate(table.class_names, start=1)]
     images = (
@@ -162,7 +159,9 @@ def _parts(cells: Cells, table: LabelTable) -> Iterable[str]:
         | {_NEGATIVES: (np.flatnonzero(table.states[row] == NEGATIVE) + 1).tolist()}
         for row, path in enumerate(table.paths)
     )
-    positives = np.argwhere(table.states == POSITIVE).tolist()
+    positives = (
+        (row, column) for row, found in enumerate(table.states == POSITIVE) for column in np.flatnonzero(found).tolist()
+    )
     annotations = (
         {"id": number, "image_id": row + 1, "category_id": column + 1, "iscrowd": 0}
         | ({"bbox": [0, 0, *size], "area": size[0] * size[1]} if (size := sizes[row]) else {})

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
+from logicmix_studio.formats.label_format import Cells, LabelFormat, csv_lines, split_fields
 from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
 from logicmix_studio.formats.table import SPLIT_COLUMN
-from logicmix_studio.formats.table_rows import csv_lines, read_rows, split_fields
 from logicmix_studio.labels import TableBuilder
 
 LIST_COLUMNS = frozenset({"labels", "classes", "tags"})
@@ -39,16 +38,12 @@ def list_column(file: LabelFile) -> int | None:
     if file.columns is not None:
         chosen = table.column(file.columns[0].lower()) if len(file.columns) == 1 else None
         return chosen if chosen is not None and table.columns[chosen].is_foreign else None
-    for is_list in (_is_fiftyone, (LIST_COLUMNS | _OTHER_LIST_COLUMNS).__contains__):
+    for is_list in (lambda title: title.endswith(_FIFTYONE_ENDING), (LIST_COLUMNS | _OTHER_LIST_COLUMNS).__contains__):
         for i, title in zip(others, titles, strict=True):
             beside = [table.columns[j] for j in others if j != i]
             if is_list(title) and table.columns[i].is_foreign and all(c.is_foreign or c.words <= {""} for c in beside):
                 return i
     return None
-
-
-def _is_fiftyone(title: str) -> bool:
-    return title.endswith(_FIFTYONE_ENDING)
 
 
 def read_csv_list(request: ReadRequest) -> TableBuilder:
@@ -57,7 +52,7 @@ def read_csv_list(request: ReadRequest) -> TableBuilder:
     for file in request.files:
         column = list_column(file)
         assert column is not None
-        for line, path, split, fields in read_rows(request, file):
+        for line, path, split, fields in request.rows(file):
             text = fields[column].strip()
             rows.append((Statement(path, (), file, line, split), "" if text == _PANDAS_EMPTY else text))
     divide = _divider(request, list(dict.fromkeys(text for _, text in rows if text)))
@@ -104,12 +99,8 @@ def _literal(text: str) -> Sequence[str] | None:
     return [str(name) for name in names] if isinstance(names, list | tuple | set) else None
 
 
-def write_csv_list(cells: Cells) -> Contents:
-    """Write one row an image; as JSON lists where a name could be taken for several."""
-    yield "", csv_lines(_rows(cells))
-
-
 def _rows(cells: Cells) -> Iterator[Sequence[str]]:
+    """Yield one row an image; with JSON lists where a name could be taken for several."""
     names = cells.table.class_names
     is_plain = _SPECIAL.isdisjoint("".join(names)) and _PANDAS_EMPTY not in names
     title, *splits = split_fields(cells.table.splits)
@@ -124,7 +115,7 @@ CSV_LIST = LabelFormat(
     "one column that lists the classes present",
     lambda file: list_column(file) is not None,
     read_csv_list,
-    write_csv_list,
+    lambda cells: csv_lines(_rows(cells)),
     {"splits"},
     names_only_positives=True,
 )

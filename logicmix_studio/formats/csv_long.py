@@ -9,9 +9,8 @@ import numpy as np
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
+from logicmix_studio.formats.label_format import Cells, LabelFormat, csv_lines, split_fields
 from logicmix_studio.formats.request import ReadRequest
-from logicmix_studio.formats.table_rows import csv_lines, read_rows, read_state, split_fields
 from logicmix_studio.labels import POSITIVE, UNKNOWN, TableBuilder
 
 CLASS_COLUMN = "class"
@@ -43,8 +42,8 @@ def read_csv_long(request: ReadRequest) -> TableBuilder:
         if (column := file.table.columns[value]).is_foreign:
             told = f"{file.path}: something else than 1, 0 and empty stands in the column {column}"
             raise StudioError(told, "A value is 1 (present), 0 (absent) or empty; docs/formats.md shows all formats.")
-        for line, path, split, fields in read_rows(request, file):
-            state = read_state(fields[value], request, file, line)
+        for line, path, split, fields in request.rows(file):
+            state = request.parse_state(fields[value], file, line)
             if path is None or state is None:
                 continue
             builder.add_image(path, split=split, file=file.name, line=line)
@@ -64,12 +63,8 @@ def read_csv_long(request: ReadRequest) -> TableBuilder:
     return builder
 
 
-def write_csv_long(cells: Cells) -> Contents:
-    """Write a row for each known or proposed cell, and for what would have none: images with a split, and classes."""
-    yield "", csv_lines(_rows(cells))
-
-
 def _rows(cells: Cells) -> Iterator[Sequence[str]]:
+    """Yield a row for each known or proposed cell, and for what would have none: images with a split, and classes."""
     table, states = cells.table, cells.table.states + cells.proposals
     title, *splits = split_fields(table.splits)
     runs = [] if cells.run is None else [str(cells.run)]
@@ -101,6 +96,6 @@ CSV_LONG = LabelFormat(
     "columns for image, class and value",
     is_long,
     read_csv_long,
-    write_csv_long,
+    lambda cells: csv_lines(_rows(cells)),
     {"negatives", "splits", "classes", "sources", "pseudo-positives", "pseudo-negatives", "runs"},
 )

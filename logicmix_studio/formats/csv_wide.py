@@ -1,8 +1,12 @@
-"""csv-wide: one row an image, one column a class, 1 / 0 / empty. CheXpert's and Roboflow's tables are of this kind."""
+"""csv-wide: one row an image, one column a class, 1 / 0 / empty; and CheXpert's tables, with 1.0 / 0.0 / empty.
+
+In these, -1.0 is uncertain, and empty what is not mentioned.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,14 +14,15 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.csv_list import LIST_COLUMNS
 from logicmix_studio.formats.csv_long import CLASS_COLUMN, SCORE_COLUMN, SOURCE_COLUMN, VALUE_COLUMN
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
+from logicmix_studio.formats.label_format import LabelFormat, csv_lines, split_fields
 from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.formats.table import SPLIT_COLUMN, Column
-from logicmix_studio.formats.table_rows import csv_lines, image_column, read_rows, read_state, split_fields
 from logicmix_studio.formats.texts import MINUS_ONE, STATE_OF_WORD, shown
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, LabelTable, TableBuilder
 
 TEXT_OF_STATE = {POSITIVE: "1", NEGATIVE: "0", UNKNOWN: ""}
+_CHEXPERT_TITLE = "Path"
+_CHEXPERT_WORDS = {POSITIVE: "1.0", NEGATIVE: "0.0", UNKNOWN: ""}
 # Stands for a value that is looked at again; no state.
 _ODD = 2
 
@@ -29,6 +34,12 @@ def is_wide(file: LabelFile) -> bool:
         return False
     others = [i for i, title in enumerate(table.header) if i != table.image_column and title.lower() not in beside]
     return any(file.columns or not table.columns[i].is_foreign for i in others)
+
+
+def is_chexpert(file: LabelFile) -> bool:
+    """Tell whether a wide table has the column Path and states with a decimal point."""
+    table, words = file.table, {"1.0", "0.0"}
+    return _CHEXPERT_TITLE in table.header and is_wide(file) and any(one.words & words for one in table.columns)
 
 
 def read_csv_wide(request: ReadRequest) -> TableBuilder:
@@ -51,7 +62,7 @@ def _class_columns(request: ReadRequest, file: LabelFile) -> dict[str, int]:
         StudioError: If a column holds something else, and it was not said which are classes; or a column is missing.
     """
     table = file.table
-    others = (image_column(table), table.column(SPLIT_COLUMN))
+    others = (table.image_column, table.column(SPLIT_COLUMN))
     titles = {title: i for i, title in enumerate(table.header) if title and i not in others}
     if file.columns is not None:
         if missing := [title for title in file.columns if title not in titles]:
@@ -90,13 +101,13 @@ def _read_file(request: ReadRequest, file: LabelFile, builder: TableBuilder, col
         request.notes.append(
             f"-1 stands beside 0 in {file.name}, so it means uncertain: {num_uncertain:,} cells stay unknown."
         )
-    for line, path, split, fields in read_rows(request, file):
+    for line, path, split, fields in request.rows(file):
         found = fields[places[0] : places[0] + len(places)] if has_file_order else [fields[i] for i in places]
         codes = [words.get(word, _ODD) for word in found]
         if _ODD in codes:
             known = (words.get(word.strip(), _ODD) for word in found)
             codes = [
-                (read_state(word, request, file, line, title) or UNKNOWN) if code == _ODD else code
+                (request.parse_state(word, file, line, title) or UNKNOWN) if code == _ODD else code
                 for word, title, code in zip(found, columns, known, strict=True)
             ]
         if path is not None:
@@ -104,31 +115,27 @@ def _read_file(request: ReadRequest, file: LabelFile, builder: TableBuilder, col
             builder.add_row(path, states, split=split, file=file.name, line=line)
 
 
-def write_csv_wide(cells: Cells) -> Contents:
-    """Write one row an image."""
-    _check_names(cells.table.class_names)
-    yield "", csv_lines(_rows(cells.table))
+def wide_rows(
+    table: LabelTable, format_name: str, title: str, words: Mapping[int, str] = TEXT_OF_STATE
+) -> Iterator[Sequence[str]]:
+    """Yield the header, in which the image's column has a title, and a row an image, with a word for each state.
 
-
-def _rows(table: LabelTable) -> Iterator[Sequence[str]]:
-    title, *splits = split_fields(table.splits)
-    yield ["image", *title, *table.class_names]
-    for path, split, states in zip(table.paths, splits, table.states, strict=True):
-        yield [path, *split, *(TEXT_OF_STATE[state] for state in states.tolist())]
-
-
-def _check_names(class_names: Sequence[str]) -> None:
-    """Refuse class names that would be something else when the file is read again."""
+    Raises:
+        StudioError: If a class would be something else when the format is read again.
+    """
+    class_names = table.class_names
     lowered = {name.lower() for name in class_names}
     labels = lowered - {SOURCE_COLUMN, SCORE_COLUMN}
-    wrong = [name for name in class_names if name != name.strip() or name.lower() in ("image", SPLIT_COLUMN)]
+    wrong = [name for name in class_names if name.lower() in (title.lower(), "image", SPLIT_COLUMN)]
     if not labels or (len(labels) == 1 and labels <= LIST_COLUMNS) or {CLASS_COLUMN, VALUE_COLUMN} <= lowered:
         wrong += class_names
     if wrong:
-        raise StudioError(
-            f"csv-wide cannot hold a class called {wrong[0]!r}: it would be read as something else",
-            "Rename the class, or export in another format.",
-        )
+        told = f"{format_name} cannot hold a class called {wrong[0]!r}: it would be read as something else"
+        raise StudioError(told, "Rename the class, or export in another format.")
+    header, *splits = split_fields(table.splits)
+    yield [title, *header, *class_names]
+    for path, split, states in zip(table.paths, splits, table.states, strict=True):
+        yield [path, *split, *(words[state] for state in states.tolist())]
 
 
 CSV_WIDE = LabelFormat(
@@ -136,7 +143,14 @@ CSV_WIDE = LabelFormat(
     "a column that names the image, and one column a class",
     is_wide,
     read_csv_wide,
-    write_csv_wide,
+    lambda cells: csv_lines(wide_rows(cells.table, "csv-wide", "image")),
     {"negatives", "splits", "classes"},
     uses_classes_file=False,
+)
+CHEXPERT = replace(
+    CSV_WIDE,
+    name="chexpert",
+    sign="a column Path, and one column a class with 1.0, 0.0 or nothing",
+    fits=is_chexpert,
+    write=lambda cells: csv_lines(wide_rows(cells.table, "chexpert", _CHEXPERT_TITLE, _CHEXPERT_WORDS)),
 )

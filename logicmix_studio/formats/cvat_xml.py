@@ -8,11 +8,11 @@ from xml.sax.saxutils import escape, quoteattr
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
+from logicmix_studio.formats.label_format import Cells, LabelFormat
 from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
 from logicmix_studio.formats.table import UnreadableError
 from logicmix_studio.formats.texts import WrongValueError, parse_split
-from logicmix_studio.labels import LabelTable, TableBuilder
+from logicmix_studio.labels import TableBuilder
 
 
 def read_cvat_xml(request: ReadRequest) -> TableBuilder:
@@ -46,12 +46,9 @@ def _statements(request: ReadRequest, file: LabelFile, root: ElementTree.Element
         yield Statement(request.find_image(image.get("name", ""), file), tuple(labels), file, split=split)
 
 
-def write_cvat_xml(cells: Cells) -> Contents:
+def write_cvat_xml(cells: Cells) -> Iterator[str]:
     """Write a tag for each class present."""
-    yield "", _parts(cells, cells.table)
-
-
-def _parts(cells: Cells, table: LabelTable) -> Iterator[str]:
+    table = cells.table
     yield '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n<meta><task><labels>\n'
     yield from (f"<label><name>{escape(name)}</name></label>\n" for name in table.class_names)
     yield "</labels></task></meta>\n"

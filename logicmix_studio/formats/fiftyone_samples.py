@@ -1,19 +1,30 @@
-"""FiftyOne's own export (`FiftyOneDataset`): `samples.json`, of which only the image level is read."""
+"""FiftyOne's own exports: `samples.json`, of which only the image level is read.
+
+Written is what FiftyOne reads as `LegacyFiftyOneDataset`: unlike `FiftyOneDataset`, it holds no inner state of a database.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from logicmix_studio.files import read_json
+from logicmix_studio.formats.csv_long import SOURCE_NAMES
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import LabelFormat
+from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import Prediction, ReadRequest, Statement, read_statements
 from logicmix_studio.formats.table import SPLIT_COLUMN
 from logicmix_studio.formats.texts import SPLIT_OF_WORD
-from logicmix_studio.labels import TableBuilder
+from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable, TableBuilder
 
-_ABSENT: Final = frozenset({"negative_labels", "pseudo_negative"})
-"""Fields of classes that are absent, as FiftyOne's Open Images has them."""
+_KNOWN: Final = {POSITIVE: "positive_labels", NEGATIVE: "negative_labels"}
+"""The fields of known classes by their state, as FiftyOne's Open Images has them."""
+_PSEUDO: Final = {POSITIVE: "pseudo_positive", NEGATIVE: "pseudo_negative"}
+_ABSENT: Final = frozenset({_KNOWN[NEGATIVE], _PSEUDO[NEGATIVE]})
 _KINDS: Final = ("Classification", "Detection", "Polyline", "Keypoint")
 
 
@@ -68,11 +79,46 @@ def _split(sample: dict[str, Any]) -> str:
     return next((split for word in words if (split := SPLIT_OF_WORD.get(word))), "")
 
 
+def write_samples(cells: Cells) -> Contents:
+    """Write a sample an image, in the fields that the studio's own data sets have; the split is a tag, too."""
+    classes = {"default_classes": cells.table.class_names}
+    yield "metadata.json", [json.dumps({"media_type": "image", **classes, "info": classes}, ensure_ascii=False)]
+    yield "samples.json", _parts(cells, cells.table)
+
+
+def _parts(cells: Cells, table: LabelTable) -> Iterator[str]:
+    yield '{"samples": ['
+    for row, (path, split) in enumerate(zip(table.paths, table.splits, strict=True)):
+        sample: dict[str, Any] = {"filepath": path, "tags": [split] if split else []}
+        sample |= {SPLIT_COLUMN: split} if split else {}
+        for state, field in _KNOWN.items() if table.states[row].any() else ():
+            columns = np.flatnonzero(table.states[row] == state)
+            sources = cells.sources[row, columns].tolist()
+            sample[field] = _labels(table, columns, [{"source": SOURCE_NAMES[one]} if one else {} for one in sources])
+        for state, field in _PSEUDO.items():
+            columns = np.flatnonzero(cells.proposals[row] == state)
+            scores = cells.scores[row, columns] if state == POSITIVE else 1 - cells.scores[row, columns]
+            facts = [{"confidence": one, "run": cells.run} for one in scores.round(4).tolist()]
+            sample |= {field: _labels(table, columns, facts)} if columns.size else {}
+        yield ("," if row else "") + "\n" + json.dumps(sample, ensure_ascii=False)
+    yield "]}\n"
+
+
+def _labels(table: LabelTable, columns: NDArray[np.intp], facts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the labels of some classes as FiftyOne writes them, each with facts of its own."""
+    label, each = {"_cls": "Classification", "tags": []}, zip(columns.tolist(), facts, strict=True)
+    found = [{**label, "label": table.class_names[column], **more} for column, more in each]
+    return {"_cls": "Classifications", "classifications": found}
+
+
 FIFTYONE_SAMPLES = LabelFormat(
     "fiftyone",
     "samples with their files",
     is_samples,
     read_samples,
+    holds={"negatives", "splits", "classes", "sources", "pseudo-positives", "pseudo-negatives", "runs"},
+    write_folder=write_samples,
     suffixes=(".json",),
+    is_folder=True,
     names_only_positives=True,
 )

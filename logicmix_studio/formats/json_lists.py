@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
+from logicmix_studio.formats.label_format import Cells, LabelFormat
 from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
 from logicmix_studio.formats.texts import CLASSES_FILE, read_text, split_of_name
 from logicmix_studio.images.decode import IMAGE_SUFFIXES
@@ -83,12 +83,8 @@ def _splits(request: ReadRequest, file: LabelFile) -> dict[str, str]:
     return splits
 
 
-def write_json_lists(cells: Cells) -> Contents:
+def write_json_lists(cells: Cells) -> Iterator[str]:
     """Write the names of the classes present in each image."""
-    yield "", _parts(cells)
-
-
-def _parts(cells: Cells) -> Iterator[str]:
     for row, path in enumerate(cells.table.paths):
         named = json.dumps(cells.named(row), ensure_ascii=False)
         yield f"{',' if row else '{'}\n{json.dumps(path, ensure_ascii=False)}: {named}"

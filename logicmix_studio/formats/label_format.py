@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +16,7 @@ from PIL import Image
 
 from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.request import ReadRequest
+from logicmix_studio.formats.table import SPLIT_COLUMN
 from logicmix_studio.images.decode import open_file
 from logicmix_studio.labels import POSITIVE, UNKNOWN, LabelTable, TableBuilder
 
@@ -22,23 +25,7 @@ Kind = Literal[
 ]
 """What a format may hold or lose besides positives."""
 Contents = Iterator[tuple[str, Iterable[str]]]
-"""The files that are written: their names below the folder (empty for a format of one file), and their text in parts."""
-
-
-@dataclass(frozen=True)
-class CellDetails:
-    """What may be known about cells besides their state; N images, C classes."""
-
-    sources: NDArray[np.uint8] | None = None
-    """(N, C), 0 nobody, 1 imported, 2 human, 3 accepted pseudo-label."""
-    proposals: NDArray[np.int8] | None = None
-    """(N, C), proposed state of unknown cells, 0 for none."""
-    scores: NDArray[np.floating] | None = None
-    """(N, C), the model's probabilities that the class is present, in [0, 1]; nan for none."""
-    run: int | None = None
-    """The run that proposes."""
-    root: Path | None = None
-    """The folder of the images, for formats that hold their sizes."""
+"""The files that are written into a folder: their names below it, and their text in parts."""
 
 
 @dataclass(frozen=True)
@@ -47,26 +34,35 @@ class Cells:
 
     table: LabelTable
     sources: NDArray[np.uint8]
-    """(N, C), see `CellDetails`; 0 where nothing is known of it."""
+    """(N, C), 0 nobody, 1 imported, 2 human, 3 accepted pseudo-label."""
     proposals: NDArray[np.int8]
     """(N, C), proposed state of unknown cells, 0 for none."""
     scores: NDArray[np.floating]
-    """(N, C), the model's probabilities that the class is present; nan for none."""
-    run: int | None
-    root: Path | None
+    """(N, C), the model's probabilities that the class is present, in [0, 1]; nan for none."""
+    run: int | None = None
+    """The run that proposes."""
+    root: Path | None = None
+    """The folder of the images, for formats that hold their sizes."""
 
     @classmethod
-    def of(cls, table: LabelTable, details: CellDetails) -> Cells:
+    def of(
+        cls,
+        table: LabelTable,
+        sources: NDArray[np.uint8] | None = None,
+        proposals: NDArray[np.int8] | None = None,
+        scores: NDArray[np.floating] | None = None,
+        run: int | None = None,
+        root: Path | None = None,
+    ) -> Cells:
         """Return the cells of a table with what is known about them; proposals for known cells are left out."""
-        shape = table.states.shape
-        proposals = np.where(table.states == UNKNOWN, 0 if details.proposals is None else details.proposals, 0)
+        shape, open_cells = table.states.shape, table.states == UNKNOWN
         return cls(
             table,
-            np.zeros(shape, dtype=np.uint8) if details.sources is None else details.sources,
-            proposals.astype(np.int8),
-            np.broadcast_to(math.nan, shape) if details.scores is None else details.scores,
-            details.run,
-            details.root,
+            np.zeros(shape, dtype=np.uint8) if sources is None else sources,
+            (0 if proposals is None else proposals) * open_cells.astype(np.int8),
+            np.broadcast_to(math.nan, shape) if scores is None else scores,
+            run,
+            root,
         )
 
     def named(self, row: int, state: int = POSITIVE) -> list[str]:
@@ -95,10 +91,11 @@ class LabelFormat:
     fits: Callable[[LabelFile], bool]
     """Whether a file is of this format; files of other formats that were asked before are not."""
     read: Callable[[ReadRequest], TableBuilder]
-    write: Callable[[Cells], Contents] | None = None
-    """None for a format that is only read."""
+    write: Callable[[Cells], Iterator[str]] | None = None
+    """Yields the text of a file in parts; None for a format of a folder."""
     holds: Collection[Kind] = ()
     """What besides positives it can hold."""
+    write_folder: Callable[[Cells], Contents] | None = None
     suffixes: tuple[str, ...] = (".csv", ".tsv", ".txt", ".parquet", ".jsonl")
     """Endings of its files."""
     is_folder: bool = False
@@ -109,3 +106,19 @@ class LabelFormat:
     """Whether absence cannot be stated, so that a class not named may be absent or unknown."""
     uses_classes_file: bool = True
     """Whether a classes.txt beside the images gives its classes."""
+
+
+def csv_lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield rows as lines of CSV."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    for row in rows:
+        writer.writerow(row)
+        yield stream.getvalue()
+        stream.seek(0)
+        stream.truncate()
+
+
+def split_fields(splits: Sequence[str]) -> list[list[str]]:
+    """Return the header's field for splits, then that of each image; no fields where no image has a split."""
+    return [[split] if any(splits) else [] for split in (SPLIT_COLUMN, *splits)]

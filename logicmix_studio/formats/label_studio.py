@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import numpy as np
 
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
+from logicmix_studio.formats.label_format import Cells, LabelFormat
 from logicmix_studio.formats.request import Prediction, ReadRequest, Statement, read_statements
 from logicmix_studio.labels import NEGATIVE, POSITIVE, TableBuilder
 
@@ -75,12 +75,8 @@ def _find(request: ReadRequest, file: LabelFile, data: dict[str, Any], number: i
     return request.find_image(name, file)
 
 
-def write_label_studio(cells: Cells) -> Contents:
+def write_label_studio(cells: Cells) -> Iterator[str]:
     """Write a task an image: classes present as an annotation, proposals as a prediction with scores."""
-    yield "", _parts(cells)
-
-
-def _parts(cells: Cells) -> Iterator[str]:
     for row, path in enumerate(cells.table.paths):
         present, absent, predicted = cells.named(row), cells.named(row, NEGATIVE), _predictions(cells, row)
         task = {

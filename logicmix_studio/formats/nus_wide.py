@@ -11,7 +11,7 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest
-from logicmix_studio.formats.texts import file_name, read_text
+from logicmix_studio.formats.texts import class_lines, read_text
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, TableBuilder
 
 _NAME = re.compile(r"Labels_(?P<name>.+?)(?:_(?P<split>Train|Test))?\.txt", re.DOTALL)
@@ -74,9 +74,10 @@ def write_nus_wide(cells: Cells) -> Contents:
     table = cells.table
     if (table.states == UNKNOWN).any():
         raise StudioError("nus-wide cannot hold unknown cells", "Export in another format.")
+    class_lines(table.class_names, "nus-wide", are_files=True)
     yield "ImageList/Imagelist.txt", [f"{path}\n" for path in table.paths]
     for name, column in zip(table.class_names, table.states.T, strict=True):
-        yield f"AllLabels/Labels_{file_name(name, 'nus-wide')}.txt", [f"{int(one == POSITIVE)}\n" for one in column]
+        yield f"AllLabels/Labels_{name}.txt", [f"{int(one == POSITIVE)}\n" for one in column]
 
 
 NUS_WIDE = LabelFormat(
@@ -84,8 +85,8 @@ NUS_WIDE = LabelFormat(
     "text files called Labels_ and a class",
     is_nus_wide,
     read_nus_wide,
-    write_nus_wide,
-    {"negatives", "classes"},
+    holds={"negatives", "classes"},
+    write_folder=write_nus_wide,
     suffixes=(".txt",),
     is_folder=True,
 )

@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
+from logicmix_studio.formats.label_format import Cells, LabelFormat, csv_lines
 from logicmix_studio.formats.request import ReadRequest
-from logicmix_studio.formats.table_rows import csv_lines, read_rows, read_state
 from logicmix_studio.formats.texts import read_text
-from logicmix_studio.labels import POSITIVE, LabelTable, TableBuilder
+from logicmix_studio.labels import POSITIVE, TableBuilder
 
 _COLUMNS = ("ImageID", "Source", "LabelName", "Confidence")
 _MACHINE = "machine"
@@ -38,7 +37,7 @@ def read_open_images(request: ReadRequest) -> TableBuilder:
         assert source is not None
         assert label is not None
         assert confidence is not None
-        for line, path, split, fields in read_rows(request, file):
+        for line, path, split, fields in request.rows(file):
             name = fields[label].strip()
             name = names.get(name, name)
             if fields[source].strip().lower().startswith(_MACHINE):
@@ -46,7 +45,7 @@ def read_open_images(request: ReadRequest) -> TableBuilder:
                 if path is not None and score is not None:
                     builder.add_score(path, name, score, file=file.name, line=line)
                 continue
-            state = read_state(fields[confidence], request, file, line, "Confidence")
+            state = request.parse_state(fields[confidence], file, line, "Confidence")
             if path is not None and state is not None:
                 builder.add_image(path, split=split, file=file.name, line=line)
                 builder.add_cell(path, name, state, file=file.name, line=line)
@@ -62,18 +61,16 @@ def _descriptions(folder: Path) -> dict[str, str]:
     return {label: name if counts[name] == 1 else f"{name} ({label})" for label, name in names.items()}
 
 
-def write_open_images(cells: Cells) -> Contents:
-    """Write known cells as a person's; pseudo-labels as a machine's, with the probability that the class is present."""
-    yield "", csv_lines(_rows(cells, cells.table))
-
-
-def _rows(cells: Cells, table: LabelTable) -> Iterator[Sequence[str]]:
+def _rows(cells: Cells) -> Iterator[Sequence[str]]:
+    """Yield known cells as a person's; pseudo-labels as a machine's, with the probability that the class is present."""
+    table = cells.table
     yield _COLUMNS
-    for row, column in np.argwhere(table.states + cells.proposals).tolist():
-        words = [_HUMAN, table.class_names[column], str(int(table.states[row, column] == POSITIVE))]
-        if cells.proposals[row, column]:
-            words = [_MACHINE, table.class_names[column], f"{cells.scores[row, column]:.4f}"]
-        yield [table.paths[row], *words]
+    for row, path in enumerate(table.paths):
+        for column in np.flatnonzero(table.states[row] + cells.proposals[row]).tolist():
+            words = [_HUMAN, table.class_names[column], str(int(table.states[row, column] == POSITIVE))]
+            if cells.proposals[row, column]:
+                words = [_MACHINE, table.class_names[column], f"{cells.scores[row, column]:.4f}"]
+            yield [path, *words]
 
 
 OPEN_IMAGES = LabelFormat(
@@ -81,7 +78,7 @@ OPEN_IMAGES = LabelFormat(
     "columns ImageID, Source, LabelName and Confidence",
     is_open_images,
     read_open_images,
-    write_open_images,
+    lambda cells: csv_lines(_rows(cells)),
     {"negatives", "pseudo-positives", "pseudo-negatives"},
     is_by_cell=True,
 )

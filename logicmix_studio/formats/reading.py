@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.formats.record_table import open_parquet
+from logicmix_studio.formats.embedded import extract_pictures
 from logicmix_studio.formats.registry import Layout, find_labels, open_labels
 from logicmix_studio.formats.request import ImageNames, ReadRequest
 from logicmix_studio.formats.texts import CLASSES_FILE, NO_LABELS, parse_classes, read_classes, shown, split_of_name
@@ -51,7 +51,7 @@ def read_dataset(
     ignored: Collection[Path] = (),
     progress: Progress | None = None,
 ) -> ReadResult:
-    """Read a folder of images and the labels that lie with it.
+    """Read a folder of images and the labels that lie with it; pictures embedded in Parquet files become files there.
 
     Args:
         root: The folder.
@@ -72,10 +72,9 @@ def read_dataset(
         StudioError: There are no images, no classes, or no labels that can be read.
     """
     scan = scan_images(root)
+    if extracted := extract_pictures(root, scan.others, has_images=bool(scan.images), progress=progress):
+        scan = scan_images(root)
     if not (scan.images or scan.refused):
-        for path in scan.others:
-            if path.suffix.lower() == ".parquet":
-                open_parquet(path)  # says so where the images are in it
         raise StudioError(f"there is no image in {root}{_unread(scan)}", "Give the folder that holds the images.")
     layout = _find_layout(root, scan, labels, parse_classes(columns) if columns else None, ignored)
     class_names = _class_names(root, classes, layout)
@@ -114,8 +113,9 @@ def read_dataset(
     if not table.num_classes:
         raise StudioError(f"the labels in {where} name no class", "Give the classes with --classes.")
     scores = _scores_of_unknown(builder, table)
-    notes = [*_about_format(request, layout, exhaustive), *request.notes, *_about_machines(request, scores)]
-    notes += _about_images(request, scan, table, str(where), sum(problem.count for problem in builder.problems))
+    num_problems = sum(problem.count for problem in builder.problems)
+    notes = [*extracted, *_about_format(request, layout, exhaustive), *request.notes]
+    notes += _about_cells(request, scan, table, scores, str(where), num_problems)
     if progress is not None:
         progress(1, 1, "reading labels")
     return ReadResult(table, tuple(notes), tuple(bad_images), builder.problems, str(where), scores)
@@ -199,35 +199,29 @@ def _scores_of_unknown(builder: TableBuilder, table: LabelTable) -> NDArray[np.f
     return None if scores is None or np.isnan(scores).all() else scores
 
 
-def _about_machines(request: ReadRequest, scores: NDArray[np.float32] | None) -> list[str]:
-    """Say what became of labels of machines."""
-    notes = []
-    if scores is not None:
-        number = np.count_nonzero(~np.isnan(scores))
-        notes.append(f"Labels of machines for cells that stay unknown: {number:,}; they become pseudo-labels.")
-    if request.num_without_score:
-        notes.append(f"Labels of machines without a score, left out: {request.num_without_score:,}.")
-    return notes
-
-
-def _about_images(request: ReadRequest, scan: ImageScan, table: LabelTable, where: str, num_problems: int) -> list[str]:
-    """Say which images have no row, which are not read, and what was left out."""
-    notes = []
-    num_without = table.num_images - len(request.found)
-    if num_without and request.found:
-        notes.append(f"Images without a row in {where}: {num_without:,}; their cells are unknown.")
-    if request.other_endings:
-        name, path = next(iter(request.other_endings.items()))
-        told = f"Images with another ending than in {where}: {len(request.other_endings):,} ({name} is {path})."
-        notes.append(told)
-    if scan.unread:
-        notes.append(f"Images of kinds that are not read{_unread(scan)}.")
-    if num_problems:
-        notes.append(f"Problems passed over (--skip-bad): {num_problems:,}.")
-    num_test = int(np.count_nonzero(table.is_test))
-    if num_test:
-        notes.append(f"Images of split test: {num_test:,}; they only measure: no training, no pseudo-labels.")
-    return notes
+def _about_cells(
+    request: ReadRequest,
+    scan: ImageScan,
+    table: LabelTable,
+    scores: NDArray[np.float32] | None,
+    where: str,
+    num_problems: int,
+) -> list[str]:
+    """Say what became of labels of machines, which images have no row or are not read, and what was left out."""
+    num_without = table.num_images - len(request.found) if request.found else 0
+    num_scored = 0 if scores is None else np.count_nonzero(~np.isnan(scores))
+    num_other, num_test = len(request.other_endings), np.count_nonzero(table.is_test)
+    name, path = next(iter(request.other_endings.items()), ("", ""))
+    said = (
+        (num_scored, f"Labels of machines for cells that stay unknown: {num_scored:,}; they become pseudo-labels."),
+        (request.num_without_score, f"Labels of machines without a score, left out: {request.num_without_score:,}."),
+        (num_without, f"Images without a row in {where}: {num_without:,}; their cells are unknown."),
+        (num_other, f"Images with another ending than in {where}: {num_other:,} ({name} is {path})."),
+        (len(scan.unread), f"Images of kinds that are not read{_unread(scan)}."),
+        (num_problems, f"Problems passed over (--skip-bad): {num_problems:,}."),
+        (num_test, f"Images of split test: {num_test:,}; they only measure: no training, no pseudo-labels."),
+    )
+    return [line for count, line in said if count]
 
 
 def _unread(scan: ImageScan) -> str:

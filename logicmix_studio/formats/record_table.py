@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.files import read_json
-from logicmix_studio.formats.table import ROWS_A_STEP, Table, UnreadableError
+from logicmix_studio.formats.table import IMAGE_COLUMNS, ROWS_A_STEP, Table, UnreadableError
 from logicmix_studio.formats.texts import read_text
 from logicmix_studio.images.decode import Progress
 
 _INFO_FILE: Final = "dataset_info.json"
+_PICTURE: Final = re.compile(r"bytes: (large_)?binary")
+PICTURES_A_STEP: Final = 64
 _PANDAS_INDEX: Final = "__index_level_0__"
 
 
@@ -66,11 +70,12 @@ def open_json_lines(path: Path) -> RecordTable:
     return RecordTable(path, tuple(titles), records, len(lines), {})
 
 
-def open_parquet(path: Path) -> RecordTable:
-    """Open a Parquet file; class numbers get the names in its schema, or in a `dataset_info.json` by it or one folder up.
+@contextmanager
+def opened_parquet(path: Path) -> Iterator[Any]:
+    """Open a Parquet file.
 
     Raises:
-        StudioError: If pyarrow is missing, the file can't be read, or pictures are embedded in it.
+        StudioError: If pyarrow is missing, or the file can't be read.
     """
     try:
         from pyarrow import ArrowException, parquet  # noqa: PLC0415 (an extra)
@@ -79,32 +84,53 @@ def open_parquet(path: Path) -> RecordTable:
         raise StudioError(told, "pip install 'logicmix-studio[parquet]'") from error
     try:
         with parquet.ParquetFile(path) as file:
-            schema, num_rows = file.schema_arrow, file.metadata.num_rows
-            first: dict[str, Any] = next((one for batch in file.iter_batches(1) for one in batch.to_pylist()), {})
+            yield file
     except (ArrowException, OSError) as error:
         raise StudioError(f"{path}: not readable as Parquet: {error}", "Get the file again.") from error
-    for title, value in first.items():
-        if _bytes_of(value) is not None:
-            raise StudioError(
-                f"{path}: the pictures are embedded in this Parquet file, in the column {title!r}; "
-                "a data set is a folder of image files",
-                "Save each picture as a file, and in place of that column its name in a column file_name: "
-                "with such a table beside them the folder can be read.",
-            )
+
+
+def picture_columns(path: Path) -> list[str]:
+    """Return the columns of a Parquet file that hold pictures, a column called as one of images first."""
+    with opened_parquet(path) as file:
+        schema, features, found = file.schema_arrow, features_of(path, file), list[str]()
+        for name, kind in zip(schema.names, map(str, schema.types), strict=True):
+            feature, is_struct = features.get(name), kind.startswith("struct")
+            may_be = feature["_type"] == "Image" if isinstance(feature, dict) else is_struct or name in IMAGE_COLUMNS
+            is_picture = may_be and (_PICTURE.search(kind) if is_struct else _PICTURE.fullmatch(f"bytes: {kind}"))
+            batches = file.iter_batches(PICTURES_A_STEP, columns=[name]) if is_picture else ()
+            if any(_bytes_of(value) for batch in batches for value in batch.column(0).to_pylist()):
+                found.append(name)
+    return sorted(found, key=lambda name: name.lower() not in IMAGE_COLUMNS)
+
+
+def open_parquet(path: Path) -> RecordTable:
+    """Open a Parquet file; class numbers get the names in its schema, or in a `dataset_info.json` by it or one folder up.
+
+    Raises:
+        StudioError: If pyarrow is missing, the file can't be read, or pictures are embedded in it.
+    """
+    if pictures := picture_columns(path):
+        raise StudioError(
+            f"{path}: the pictures are embedded in this Parquet file, in the column {pictures[0]!r}",
+            "Import a folder of such files without other images: the pictures are extracted there.",
+        )
 
     def records() -> Iterator[tuple[int, Mapping[str, Any]]]:
-        with parquet.ParquetFile(path) as file:
+        with opened_parquet(path) as file:
             rows = (record for batch in file.iter_batches(ROWS_A_STEP) for record in batch.to_pylist())
             yield from enumerate(rows, start=1)
 
-    header = tuple("" if title == _PANDAS_INDEX else title for title in schema.names)
-    told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info")
+    with opened_parquet(path) as file:
+        header = tuple("" if title == _PANDAS_INDEX else title for title in file.schema_arrow.names)
+        classes = {title: names for title, one in features_of(path, file).items() if (names := _class_names(one))}
+        return RecordTable(path, header, records, file.metadata.num_rows, classes)
+
+
+def features_of(path: Path, file: Any) -> dict[str, Any]:
+    """Return what `datasets` says of each column of an opened Parquet file, in its schema or in a `dataset_info.json`."""
+    told = json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}")).get("info")
     places = (folder / _INFO_FILE for folder in path.absolute().parents[:2])
-    info = told or next(filter(None, map(read_json, places)), {})
-    features = (info.get("features") or {}).items()
-    return RecordTable(
-        path, header, records, num_rows, {title: names for title, one in features if (names := _class_names(one))}
-    )
+    return (told or next(filter(None, map(read_json, places)), {})).get("features") or {}
 
 
 def _class_names(feature: Any) -> Sequence[str] | None:

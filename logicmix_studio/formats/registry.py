@@ -12,7 +12,7 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.coco_json import COCO_JSON
 from logicmix_studio.formats.csv_list import CSV_LIST
 from logicmix_studio.formats.csv_long import CSV_LONG
-from logicmix_studio.formats.csv_wide import CSV_WIDE
+from logicmix_studio.formats.csv_wide import CHEXPERT, CSV_WIDE
 from logicmix_studio.formats.cvat_xml import CVAT_XML
 from logicmix_studio.formats.fiftyone_samples import FIFTYONE_SAMPLES
 from logicmix_studio.formats.json_lists import JSON_LISTS
@@ -21,15 +21,15 @@ from logicmix_studio.formats.label_format import LabelFormat
 from logicmix_studio.formats.label_studio import LABEL_STUDIO
 from logicmix_studio.formats.nus_wide import NUS_WIDE
 from logicmix_studio.formats.open_images import OPEN_IMAGES
-from logicmix_studio.formats.table_rows import image_column
-from logicmix_studio.formats.texts import shown, split_of_name
+from logicmix_studio.formats.roboflow import ROBOFLOW
+from logicmix_studio.formats.texts import part_of, shown, split_of_name
 from logicmix_studio.formats.voc_lists import VOC_LISTS
 from logicmix_studio.formats.voc_xml import VOC_XML
 from logicmix_studio.formats.yolo import YOLO
 from logicmix_studio.images.decode import scan_images
 
 FORMATS: Final = (
-    *(OPEN_IMAGES, CSV_LONG, CSV_LIST, CSV_WIDE),
+    *(OPEN_IMAGES, ROBOFLOW, CSV_LONG, CSV_LIST, CHEXPERT, CSV_WIDE),
     *(COCO_JSON, LABEL_STUDIO, FIFTYONE_SAMPLES, JSON_LISTS),
     *(VOC_XML, CVAT_XML),
     *(VOC_LISTS, NUS_WIDE, YOLO),
@@ -79,14 +79,15 @@ def recognise(file: LabelFile, formats: Sequence[LabelFormat] = FORMATS) -> Labe
         if label_format.fits(file):
             return label_format
     if CSV_WIDE in fitting:
-        image = image_column(file.table)
+        image = file.table.image_column
         found = (f"{column}" if column.is_foreign else column.title for column in file.table.columns)
         others = shown((text for i, text in enumerate(found) if i != image and text), 20)
-        raise StudioError(
-            f"{file.path}:1: there is no column of labels (found: {others})",
-            "Add one column a class (1, 0 or empty), or a column 'labels' with names joined by |; "
-            "or say that there are no labels (--labels none).",
-        )
+        what = "there is no column of labels"
+        add = "Add one column a class (1, 0 or empty), or a column 'labels' with names joined by |"
+        if image is None:
+            what, add = "no column names the image", "Call that column 'image' (docs/formats.md shows all formats)"
+        hint = f"{add}; or say that there are no labels (--labels none)."
+        raise StudioError(f"{file.path}:1: {what} (found: {others})", hint)
     raise NoLabelsError(
         f"{file.path} is of no format that is read: there is nothing of "
         + "; ".join(f"{label_format.sign} ({label_format.name})" for label_format in fitting),
@@ -161,16 +162,17 @@ def _only(folder: Path, files: Sequence[LabelFile], errors: list[StudioError]) -
             if not isinstance(error, NoLabelsError):
                 errors.append(error)
             ignored.append(file.name)
-    if whole := [label_format for label_format in found if label_format.is_folder]:
-        best = max(whole, key=lambda label_format: len(found[label_format]))
-        parents = {file.path.parent for file in found[best]}
-        name = (parents.pop() if len(parents) == 1 else folder).name
+    if found and all(label_format.is_folder for label_format in found):
+        best = max(found, key=lambda label_format: len(found[label_format]))
+        places = {file.path if len(found[best]) == 1 else file.path.parent for file in found[best]}
+        name = (places.pop() if len(places) == 1 else folder).name
         return Layout(best, _with_splits(found[best], by_folder=True), name, folder, tuple(ignored))
     if not found:
         return None
     group = [file for files in found.values() for file in files]
     parted, best = _with_splits(group), next(iter(found))
-    has_own_split = len({file.split for file in parted if file.split}) == len(group)
+    whole = {(file.path.parent, part_of(file.path)) for file in group}
+    has_own_split = len(whole) in (1, len({file.split for file in parted if file.split}))
     if len(group) > 1 and (len(found) > 1 or not (has_own_split or best.is_by_cell)):
         raise StudioError(
             f"{len(group)} files in {folder} may hold the labels: {shown(file.name for file in group)}",

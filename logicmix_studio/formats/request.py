@@ -7,7 +7,7 @@ import os
 import posixpath
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.texts import WrongValueError, parse_split, shown
+from logicmix_studio.formats.table import SPLIT_COLUMN, UnreadableError
+from logicmix_studio.formats.texts import WrongValueError, parse_split, parse_state, shown
 from logicmix_studio.images.decode import IMAGE_SUFFIXES, UNREAD_SUFFIXES, Progress
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, Problem, TableBuilder, clean_path
 
@@ -149,6 +150,34 @@ class ReadRequest:
     def report(self, message: str, file: LabelFile, line: int = 0) -> None:
         """Note what is wrong in a line (0 where there is none) of a label file."""
         self.problems.append(Problem(file.name, line, message))
+
+    def rows(self, file: LabelFile) -> Iterator[tuple[int, str | None, str, list[str]]]:
+        """Yield line, image, split and fields of each row of a table that is as long as its header; a column names the image.
+
+        What is wrong is noted: with other rows, with the image (which then is None) and with the split (which then is empty).
+        """
+        table = file.table
+        image, width, split = table.image_column, len(table.header), table.column(SPLIT_COLUMN)
+        assert image is not None
+        try:
+            for line, fields in table.rows(self.progress):
+                if len(fields) > width and not any(fields[width:]):
+                    fields = fields[:width]  # noqa: PLW2901 (spreadsheets add empty columns)
+                if len(fields) != width:
+                    self.report(f"the row has {len(fields)} columns, but the header has {width}", file, line)
+                    continue
+                path = self.find_image(fields[image], file, line)
+                yield line, path, file.split if split is None else self.parse_split(fields[split], file, line), fields
+        except UnreadableError as error:
+            self.report(str(error), file, error.line)
+
+    def parse_state(self, word: str, file: LabelFile, line: int, title: str = "") -> int | None:
+        """Return the state that a word stands for, or None after noting that it is none."""
+        try:
+            return parse_state(word)
+        except WrongValueError as error:
+            self.report(f"column {title!r}: {error}" if title else str(error), file, line)
+            return None
 
     def parse_split(self, word: str, file: LabelFile, line: int = 0) -> str:
         """Return the split that a word stands for, or else the file's; a wrong word is noted."""

@@ -122,19 +122,12 @@ def stems(paths: Sequence[str], format_name: str) -> list[str]:
     return found
 
 
-def file_name(class_name: str, format_name: str) -> str:
-    """Return a class name that a file can be called after; a StudioError for others."""
-    if "/" in class_name or "\0" in class_name or class_name.splitlines() != [class_name]:
-        told = f"{format_name} cannot hold a class called {class_name!r}: its files are called after classes"
-        raise StudioError(told, "Rename the class, or export in another format.")
-    return class_name
-
-
-def class_lines(class_names: Sequence[str], format_name: str) -> list[str]:
-    """Return what `read_classes` reads again; a StudioError for a name that is no line."""
+def class_lines(class_names: Sequence[str], format_name: str, *, are_files: bool = False) -> list[str]:
+    """Return names as `read_classes` reads them again; a StudioError for one that is no line or can't be a file's."""
     for name in class_names:
-        if name.splitlines() != [name]:
-            told = f"{format_name} cannot hold a class called {name!r}: its list of classes has one a line"
+        if name.splitlines() != [name] or (are_files and not {"/", "\0"}.isdisjoint(name)):
+            why = "its files are called after classes" if are_files else "its list of classes has one a line"
+            told = f"{format_name} cannot hold a class called {name!r}: {why}"
             raise StudioError(told, "Rename the class, or export in another format.")
     return [f"{name}\n" for name in class_names]
 
@@ -186,6 +179,16 @@ def split_of_name(path: PurePosixPath) -> str:
         if words:
             return SPLIT_OF_WORD[words[-1]]
     return ""
+
+
+def part_of(path: Path) -> str:
+    """Return what a file that may be one of several parts is called without the part's number.
+
+    Example:
+        >>> part_of(Path("train-00001-of-00002.parquet")), part_of(Path("train/0000.parquet")), part_of(Path("a1.csv"))
+        ('train', '', 'a1')
+    """
+    return re.sub(r"(^|-)\d+(-of-\d+)?$", "", path.stem)
 
 
 def shown(names: Iterable[str], most: int = 5) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.label_format import Cells, Contents, LabelFormat
 from logicmix_studio.formats.request import ReadRequest
-from logicmix_studio.formats.texts import file_name, parse_split, read_text, stems
+from logicmix_studio.formats.texts import class_lines, parse_split, read_text, stems
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, TableBuilder
 
 _NAME = re.compile(r"(?:(?P<name>.+)_)?(?P<split>train|val|trainval|test)\.txt", re.DOTALL)
@@ -57,6 +57,7 @@ def read_voc_lists(request: ReadRequest) -> TableBuilder:
 def write_voc_lists(cells: Cells) -> Contents:
     """Write a list a class and split, and one a split."""
     table = cells.table
+    class_lines(table.class_names, "voc-lists", are_files=True)
     rows = defaultdict[str, list[int]](list)
     for row, split in enumerate(table.splits):
         rows[split or _NO_SPLIT].append(row)
@@ -65,7 +66,7 @@ def write_voc_lists(cells: Cells) -> Contents:
         yield f"{split}.txt", (f"{names[row]}\n" for row in found)
         for name, column in zip(table.class_names, table.states.T, strict=True):
             known = np.array(found)[column[found] != UNKNOWN].tolist()
-            yield f"{file_name(name, 'voc-lists')}_{split}.txt", [f"{names[row]} {column[row]:>2}\n" for row in known]
+            yield f"{name}_{split}.txt", [f"{names[row]} {column[row]:>2}\n" for row in known]
 
 
 VOC_LISTS = LabelFormat(
@@ -73,8 +74,8 @@ VOC_LISTS = LabelFormat(
     "text files called after classes and splits, with lines of image and 1, -1 or 0",
     is_voc_list,
     read_voc_lists,
-    write_voc_lists,
-    {"negatives", "splits", "classes"},
+    holds={"negatives", "splits", "classes"},
+    write_folder=write_voc_lists,
     suffixes=(".txt",),
     is_folder=True,
 )

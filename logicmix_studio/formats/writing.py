@@ -13,7 +13,7 @@ import numpy as np
 
 from logicmix_studio.errors import StudioError, writing
 from logicmix_studio.files import replacing
-from logicmix_studio.formats.label_format import CellDetails, Cells, Contents, Kind, LabelFormat
+from logicmix_studio.formats.label_format import Cells, Contents, Kind, LabelFormat
 from logicmix_studio.formats.registry import FORMATS
 from logicmix_studio.formats.texts import shown
 from logicmix_studio.labels import NEGATIVE, POSITIVE, STATE_NAMES, UNKNOWN, LabelTable
@@ -21,11 +21,8 @@ from logicmix_studio.labels import NEGATIVE, POSITIVE, STATE_NAMES, UNKNOWN, Lab
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """How a text begins that a spreadsheet would run."""
 _PSEUDO: Final[dict[Kind, int]] = {"pseudo-positives": POSITIVE, "pseudo-negatives": NEGATIVE}
-_WRITERS: Final = {each.name: each for each in FORMATS if each.write}
-WRITE_FORMATS: Final = {
-    name: "" if _WRITERS[name].is_folder else _WRITERS[name].suffixes[0]
-    for name in dict.fromkeys(("csv-long", *_WRITERS))
-}
+_WRITERS: Final = {each.name: each for each in sorted(FORMATS, key=lambda each: each.name != "csv-long")}
+WRITE_FORMATS: Final = {name: each.suffixes[0] if each.write else "" for name, each in _WRITERS.items()}
 """Formats that can be written, the one that holds everything first, and the ending of the file; empty for a folder."""
 
 
@@ -34,7 +31,6 @@ class Loss:
     """One kind of thing that a written file does not hold."""
 
     kind: Kind
-
     count: int
     """How many of them."""
     text: str
@@ -61,8 +57,7 @@ class LossReport:
 def write_cells(
     target: Path,
     format_name: str,
-    table: LabelTable,
-    details: CellDetails | None = None,
+    cells: LabelTable | Cells,
     *,
     not_kept: int = 0,
     is_strict: bool = False,
@@ -75,8 +70,7 @@ def write_cells(
     Args:
         target: The file to write, replaced if it is there; or a folder that is not there or empty.
         format_name: One of `WRITE_FORMATS`.
-        table: The cells.
-        details: Sources, proposals and scores.
+        cells: What is known, or that with its sources, proposals and scores.
         not_kept: Decisions that no cell of the table has any more.
         is_strict: Whether to refuse what would lose something.
         is_harmless: Whether names that a spreadsheet would run as a formula get an apostrophe, in CSV.
@@ -84,7 +78,8 @@ def write_cells(
     Raises:
         StudioError: If the format is unknown, cannot hold a class name, or the file cannot be written.
     """
-    label_format = _WRITERS.get(format_name)
+    cells = Cells.of(cells) if isinstance(cells, LabelTable) else cells
+    table, label_format = cells.table, _WRITERS.get(format_name)
     if label_format is None:
         raise StudioError(f"unknown format {format_name!r}", f"use one of: {', '.join(WRITE_FORMATS)}")
     if wrong := [name for name in table.class_names if name != name.strip()]:
@@ -94,25 +89,23 @@ def write_cells(
     changed = [name for name in (*table.class_names, *table.paths) if name.startswith(_FORMULA)]
     changed = changed if is_harmless and ".csv" in label_format.suffixes else []
     if changed:
-        names, paths = (tuple(map(_harmless, texts)) for texts in (table.class_names, table.paths))
-        table = replace(table, class_names=names, paths=paths)
-    cells = Cells.of(table, details or CellDetails())
+        names, paths = (
+            tuple(f"'{text}" if text.startswith(_FORMULA) else text for text in texts)
+            for texts in (table.class_names, table.paths)
+        )
+        cells = replace(cells, table=replace(table, class_names=names, paths=paths))
     report = LossReport(tuple(_losses(label_format, cells, not_kept, changed)))
     if is_strict and report.losses:
         hint = "Leave --strict out" + (", or export as csv-long." if format_name != "csv-long" else ".")
         raise StudioError(f"{format_name} cannot hold everything: {' '.join(report.lines)}", hint)
     if not target.parent.is_dir():
         raise StudioError(f"cannot write {target}: there is no such folder", "Choose a folder that exists.")
-    assert label_format.write is not None
-    contents = label_format.write(cells)
-    _write_folder(target, contents) if label_format.is_folder else _write_file(target, contents)
-    return report
-
-
-def _write_file(target: Path, contents: Contents) -> None:
-    for _, parts in contents:
+    if label_format.write_folder is not None:
+        _write_folder(target, label_format.write_folder(cells))
+    elif label_format.write is not None:
         with replacing(target) as file:
-            file.writelines(part.encode(errors="surrogateescape") for part in parts)
+            file.writelines(part.encode(errors="surrogateescape") for part in label_format.write(cells))
+    return report
 
 
 def _write_folder(target: Path, contents: Contents) -> None:
@@ -131,42 +124,34 @@ def _write_folder(target: Path, contents: Contents) -> None:
             shutil.rmtree(part, ignore_errors=True)
 
 
-def _harmless(name: str) -> str:
-    return f"'{name}" if name.startswith(_FORMULA) else name
-
-
 def _losses(label_format: LabelFormat, cells: Cells, not_kept: int, changed: Sequence[str]) -> Iterator[Loss]:
     """Yield what the format cannot hold of what there is."""
-    table = cells.table
-    if changed:
-        told = f"Names that a spreadsheet would take for formulas: {len(changed):,} ({shown(changed)}); an apostrophe stands "
-        yield Loss("names", len(changed), told + "before each, also when the file is read again.")
-    if "negatives" not in label_format.holds and (count := int(np.count_nonzero(table.states == NEGATIVE))):
-        is_complete = (table.states != UNKNOWN).all()
-        after = "with --exhaustive they come back" if is_complete else "they are unknown when read again"
-        yield Loss("negatives", count, f"Negative cells: {count:,}; {after}.")
-    if "splits" not in label_format.holds and (count := sum(map(bool, table.splits))):
-        yield Loss("splits", count, f"Splits of images: {count:,}.")
-    written = table.states == POSITIVE if "negatives" not in label_format.holds else table.states != UNKNOWN
+    table, holds = cells.table, label_format.holds
+    is_known = table.states != UNKNOWN
+    later = "with --exhaustive they come back" if is_known.all() else "they are unknown when read again"
+    written = is_known if "negatives" in holds else table.states == POSITIVE
     silent = [name for name, column in zip(table.class_names, written.T, strict=True) if not column.any()]
-    if "classes" not in label_format.holds and silent:
-        told = f"Classes that no cell names: {len(silent):,} ({shown(silent)}). Keep the list to get them back."
-        yield Loss("classes", len(silent), told)
-    num_sources = int(np.count_nonzero(cells.sources[table.states != UNKNOWN]))
-    if "sources" not in label_format.holds and num_sources:
-        told = f"Who said so (imported, human, accepted): {num_sources:,} cells; csv-long holds it."
-        yield Loss("sources", num_sources, told)
-    num_held = 0
-    for kind, state in _PSEUDO.items():
-        count = int(np.count_nonzero(cells.proposals == state))
-        if kind in label_format.holds:
-            num_held += count
-        elif count:
-            told = f"{STATE_NAMES[state].capitalize()} pseudo-labels left out: {count:,}; csv-long holds them."
-            yield Loss(kind, count, told)
-    if num_held and "runs" not in label_format.holds and cells.run is not None:
-        told = f"Which run proposes (run {cells.run}): {num_held:,} pseudo-labels; csv-long holds it."
-        yield Loss("runs", num_held, told)
-    if not_kept:
-        told = f"Decisions about images or classes that are gone: {not_kept:,}; the journal keeps them."
-        yield Loss("not kept", not_kept, told)
+    unnamed = f"{len(silent):,} ({shown(silent)})"
+    num_splits, num_sources = sum(map(bool, table.splits)), int(np.count_nonzero(cells.sources[is_known]))
+    num_negatives = int(np.count_nonzero(table.states == NEGATIVE))
+    counts = {kind: int(np.count_nonzero(cells.proposals == state)) for kind, state in _PSEUDO.items()}
+    num_held = 0 if cells.run is None else sum(count for kind, count in counts.items() if kind in holds)
+    formulas = f"Names that a spreadsheet would take for formulas: {len(changed):,} ({shown(changed)}); "
+    said: tuple[tuple[Kind, int, str], ...] = (
+        ("names", len(changed), f"{formulas}an apostrophe stands before each, also when the file is read again."),
+        ("negatives", num_negatives, f"Negative cells: {num_negatives:,}; {later}."),
+        ("splits", num_splits, f"Splits of images: {num_splits:,}."),
+        ("classes", len(silent), f"Classes that no cell names: {unnamed}. Keep the list to get them back."),
+        ("sources", num_sources, f"Who said so (imported, human, accepted): {num_sources:,} cells; csv-long holds it."),
+        *(
+            (kind, n, f"{STATE_NAMES[_PSEUDO[kind]].capitalize()} pseudo-labels left out: {n:,}; csv-long holds them.")
+            for kind, n in counts.items()
+        ),
+        ("runs", num_held, f"Which run proposes (run {cells.run}): {num_held:,} pseudo-labels; csv-long holds it."),
+        (
+            "not kept",
+            not_kept,
+            f"Decisions about images or classes that are gone: {not_kept:,}; the journal keeps them.",
+        ),
+    )
+    yield from (Loss(kind, count, text) for kind, count, text in said if count and kind not in holds)

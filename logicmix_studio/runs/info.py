@@ -122,14 +122,15 @@ class Deletion:
     """The run whose scores will take their place."""
     continued_by: tuple[int, ...]
     """Runs that started from its weights; they keep their own."""
+    is_imported: bool = False
+    """Whether its scores came with label files, and come back with the next import."""
 
     @property
     def words(self) -> str:
         """What it means, in words."""
-        parts = [
-            f"This frees {size(self.num_bytes)}. Curves, scores and weights of run {self.run} are gone for good; "
-            "decisions that people made stay."
-        ]
+        lost = f"Curves, scores and weights of run {self.run} are gone for good"
+        lost = "The next import brings its scores back" if self.is_imported else lost
+        parts = [f"This frees {size(self.num_bytes)}. {lost}; decisions that people made stay."]
         if self.is_current:
             then = (
                 f"those of run {self.next_current} will take their place" if self.next_current else "there will be none"

@@ -285,10 +285,10 @@ class RunService:
     def settings(self, run: int) -> pd.DataFrame:
         """Return what a run was started with and differs from its recipe, in words: ``setting, value, default``.
 
-        Of a broken run nothing is told.
+        Of a broken run nothing is told, and an imported one has none.
         """
         info = self._jobs.info(run)
-        if info.status == "broken":
+        if info.status == "broken" or info.is_imported:
             return pd.DataFrame(columns=["setting", "value", "default"])
         config = RunFolder(info.folder).config()
         defaults = {field.name: field.default for field in describe(config.recipe)}
@@ -336,6 +336,7 @@ class RunService:
             is_current=is_current,
             next_current=self._registry.choice(without=run)[0] if is_current else None,
             continued_by=tuple(one.run for one in self._jobs.list() if one.init_from == info.folder.name),
+            is_imported=info.is_imported,
         )
 
     def delete(self, run: int) -> int:

@@ -166,7 +166,7 @@ def preview(dataset: Dataset, proposed: ProposalSet, jobs: Jobs) -> TrainingPrev
         without[sign] = tuple(names[~has_sign.any(axis=0)].tolist())
     table["unknown"] = np.count_nonzero(states == UNKNOWN, axis=0)
     blends, new, changed = None, 0, None
-    if current is not None:
+    if current is not None and not jobs.info(current.run).is_imported:
         before = snapshot_states(jobs.folder(current.run), dataset)
         blends = blend_difference(before, every, ~trained)
         is_new = (before == UNKNOWN) & (every != UNKNOWN)

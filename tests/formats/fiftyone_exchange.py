@@ -72,6 +72,21 @@ def main(folder: Path, uri: str) -> None:
         read = [labelstudio.import_label_studio_annotation(one)[1] for one in task["annotations"][0]["result"]]
         labels = [label for one in read for label in getattr(one, "classifications", [one])]
         found["label-studio"][task["data"]["image"].rpartition("=")[2]] = sorted(one.label for one in labels)
+    read = fo.Dataset.from_dir(
+        dataset_dir=str(folder / "ours-samples"),
+        dataset_type=types.LegacyFiftyOneDataset,
+        rel_dir=str(folder / "photos"),
+    )
+    fields = [name for name in read.get_field_schema() if name.endswith(("_labels", "positive", "negative"))]
+    found["fiftyone"] = {
+        Path(sample.filepath).name: [
+            (name, one.label, one.confidence, getattr(one, "source", None), getattr(one, "run", None))
+            for name in fields
+            for one in (sample[name] or fo.Classifications()).classifications
+        ]
+        + [sample.split, sample.tags]
+        for sample in read
+    } | {"classes": read.default_classes}
     print(json.dumps(found))
 
 

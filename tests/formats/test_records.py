@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from PIL import Image
 from pyarrow import parquet
 
 from logicmix_studio.errors import StudioError
@@ -110,13 +113,81 @@ def test_broken_json_lines_are_named(make_dataset) -> None:
         read_dataset(root)
 
 
-@pytest.mark.parametrize("images", [(), ("a.jpg",)])
-def test_embedded_pictures_are_told(make_dataset, tmp_path, images) -> None:
-    root = make_dataset(*images)
-    root.mkdir(exist_ok=True)
-    write(root / "train-00000-of-00001.parquet", {"image": [{"bytes": b"\xff\xd8", "path": "a.jpg"}], "label": [0]})
+def picture(shade: int, kind: str = "PNG") -> bytes:
+    stream = io.BytesIO()
+    Image.new("L", (2, 2), shade).save(stream, kind)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Path:
+    """Return a folder as `datasets` writes one, with two parts of a split; two pictures have the same name."""
+    (tmp_path / "data").mkdir()
+    features = {"image": {"_type": "Image"}, "labels": LABELS}
+    rows = [("a.png", 1, [0, 2]), ("b.png", 2, [1]), ("sub/a.png", 3, [])]
+    for part in range(2):
+        found = rows[2 * part : 2 * part + 2]
+        images = [{"bytes": picture(shade), "path": name} for name, shade, _ in found]
+        labels = pa.array([listed for *_, listed in found], pa.list_(pa.int64()))
+        write(tmp_path / f"data/train-{part:05d}-of-00002.parquet", {"labels": labels, "image": images}, features)
+    images = [{"bytes": picture(4, "JPEG"), "path": None}]
+    write(tmp_path / "data/test-00000-of-00001.parquet", {"labels": [[1]], "image": images}, features)
+    return tmp_path
+
+
+def test_embedded_pictures_are_extracted_once(embedded) -> None:
+    result = read_dataset(embedded)
+    assert result.notes[:2] == (
+        "Pictures extracted from test-00000-of-00001.parquet into the folder data/test: 1.",
+        "Pictures extracted from train-00000-of-00002.parquet, train-00001-of-00002.parquet into the folder data/train: 3.",
+    )
+    unnamed, other, first, second = result.table.paths
+    assert (first, second) == ("data/train/a.png", "data/train/b.png")
+    assert re.fullmatch(r"data/test/[0-9a-f]{16}\.jpeg", unnamed)
+    assert re.fullmatch(r"data/train/a-[0-9a-f]{16}\.png", other)
+    assert [(embedded / name).read_bytes() for name in (first, second, other)] == [picture(i) for i in (1, 2, 3)]
+    assert result.table.class_names == ("bee", "cat", "dog")
+    assert result.table.states.tolist() == [[0, 0, 1], [0, 0, 0], [1, 1, 0], [0, 0, 1]]
+    assert result.table.splits == ("test", "train", "train", "train")
+    written = {path: path.stat().st_mtime_ns for path in embedded.rglob("*")}
+    assert read_dataset(embedded).table == result.table
+    assert {path: path.stat().st_mtime_ns for path in embedded.rglob("*")} == written
+
+
+def test_extracting_replaces_no_file_and_follows_what_changed(embedded) -> None:
+    read_dataset(embedded)
+    own = embedded / "data/train/a.png"
+    own.write_bytes(picture(9))
+    part = embedded / "data/train-00000-of-00002.parquet"
+    write(part, {"labels": [["x"], ["y"]], "image": [{"bytes": picture(i), "path": "a.png"} for i in (1, 5)]})
+    (embedded / "data/train-00001-of-00002.parquet").unlink()
+    result = read_dataset(embedded)
+    assert "Pictures extracted from train-00000-of-00002.parquet into the folder data/train: 2." in result.notes
+    assert own.read_bytes() == picture(9)
+    table = result.table
+    said = {(embedded / path).read_bytes(): row.tolist() for path, row in zip(table.paths, table.states, strict=True)}
+    x, y = map(table.class_names.index, "xy")
+    assert [said[picture(shade)][column] for shade, column in ((1, x), (5, y), (9, x))] == [1, 1, 0]
+
+
+@pytest.mark.parametrize("title", ["image", "img"])
+def test_embedded_pictures_without_a_struct(tmp_path, title) -> None:
+    write(tmp_path / "0000.parquet", {"key": [b"1", b"2"], title: [picture(1), picture(2)], "cat": [1, 0]})
+    table = read_dataset(tmp_path, columns="cat").table
+    said = {(tmp_path / path).read_bytes(): row for path, row in zip(table.paths, table.states.tolist(), strict=True)}
+    assert said == {picture(1): [1], picture(2): [-1]}
+
+
+def test_embedded_pictures_in_the_way_are_told(make_dataset, embedded) -> None:
+    root = make_dataset("a.jpg")
+    file = embedded / "data/test-00000-of-00001.parquet"
+    (root / "labels.parquet").write_bytes(file.read_bytes())
     with pytest.raises(StudioError, match=r"the pictures are embedded in this Parquet file, in the column 'image'"):
         read_dataset(root)
+    (embedded / "data/test").mkdir()
+    write(embedded / "data/test/metadata.parquet", {"file_name": ["a.png"]})
+    with pytest.raises(StudioError, match=r"there is a metadata.parquet already"):
+        read_dataset(embedded)
 
 
 def test_pictures_that_a_parquet_file_only_names_are_found(make_dataset) -> None:

@@ -10,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.formats import CellDetails, read_dataset, write_cells
+from logicmix_studio.formats import Cells, read_dataset, write_cells
 from logicmix_studio.formats.registry import FORMATS, open_labels
+from logicmix_studio.formats.request import ImageNames, ReadRequest
 from logicmix_studio.formats.writing import WRITE_FORMATS
 from logicmix_studio.labels import NEGATIVE, POSITIVE, LabelTable
 from tests.formats.conftest import read_again
 
 TABLE = LabelTable.build(["a.jpg", "b.jpg", "sub/c.jpg"], ["cat", "dog"], [[1, 0], [0, -1], [0, 0]], ["", "test", ""])
-DETAILS = CellDetails(
+CELLS = Cells.of(
+    TABLE,
     sources=np.array([[3, 0], [0, 1], [0, 0]], dtype=np.uint8),
     proposals=np.array([[0, -1], [1, 1], [0, 0]], dtype=np.int8),
     scores=np.array([[0.99, 0.02], [0.97, 0.5], [0.5, np.nan]]),
@@ -31,7 +33,7 @@ def again(target: Path, table: LabelTable) -> LabelTable:
 
 def test_long(tmp_path: Path) -> None:
     file = tmp_path / "out.csv"
-    report = write_cells(file, "csv-long", TABLE, DETAILS)
+    report = write_cells(file, "csv-long", CELLS)
     assert file.read_text().splitlines() == [
         "image,class,value,source,score,run,split",
         "a.jpg,cat,1,accepted,0.9900,,",
@@ -59,7 +61,7 @@ def test_long__holds_the_split_of_an_image_and_a_class_without_a_known_cell(tmp_
 
 def test_wide(tmp_path: Path) -> None:
     file = tmp_path / "out.csv"
-    report = write_cells(file, "csv-wide", TABLE, DETAILS)
+    report = write_cells(file, "csv-wide", CELLS)
     assert file.read_text().splitlines() == [
         "image,split,cat,dog",
         "a.jpg,,1,",
@@ -87,7 +89,7 @@ def test_strict_refuses_what_would_lose_something(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match=r"csv-list cannot hold everything: Negative cells: 1; they are unknown"):
         write_cells(tmp_path / "out.csv", "csv-list", TABLE, is_strict=True)
     assert list(tmp_path.iterdir()) == []
-    write_cells(tmp_path / "out.csv", "csv-long", TABLE, DETAILS, is_strict=True)
+    write_cells(tmp_path / "out.csv", "csv-long", CELLS, is_strict=True)
     with pytest.raises(StudioError, match="images or classes that are gone: 3"):
         write_cells(tmp_path / "out.csv", "csv-long", TABLE, not_kept=3, is_strict=True)
 
@@ -193,17 +195,17 @@ def test_round_trip__gives_the_same_up_to_the_reported_losses(
 
 def test_pseudo_labels_leave_only_where_a_format_can_mark_them(tmp_path: Path) -> None:
     for name in set(WRITE_FORMATS) - {"nus-wide"}:
-        report = write_cells(tmp_path / name, name, TABLE, DETAILS)
+        report = write_cells(tmp_path / name, name, CELLS)
         layout = open_labels(tmp_path, (tmp_path / name).rename(tmp_path / f"{name}-{WRITE_FORMATS[name]}"))
         states = read_again(layout, TABLE.paths, TABLE.class_names).states
         assert not np.any((states == POSITIVE) & (TABLE.states != POSITIVE)), name
         lost = {loss.kind for loss in report.losses} & {"pseudo-positives", "pseudo-negatives"}
-        held = {"csv-long": 2, "open-images": 2, "label-studio": 1}
+        held = {"csv-long": 2, "open-images": 2, "fiftyone": 2, "label-studio": 1}
         assert len(lost) == 2 - held.get(name, 0), name
 
 
 def test_label_studio__pseudo_labels_are_predictions_and_absent_classes_no_choices(tmp_path: Path) -> None:
-    write_cells(tmp_path / "tasks.json", "label-studio", TABLE, DETAILS)
+    write_cells(tmp_path / "tasks.json", "label-studio", CELLS)
     tasks = json.loads((tmp_path / "tasks.json").read_text())
     (prediction,) = tasks[1]["predictions"]
     assert prediction["model_version"] == "run 7"
@@ -213,7 +215,7 @@ def test_label_studio__pseudo_labels_are_predictions_and_absent_classes_no_choic
 
 
 def test_open_images__pseudo_labels_are_a_machines(tmp_path: Path) -> None:
-    write_cells(tmp_path / "out.csv", "open-images", TABLE, DETAILS)
+    write_cells(tmp_path / "out.csv", "open-images", CELLS)
     assert (tmp_path / "out.csv").read_text().splitlines() == [
         "ImageID,Source,LabelName,Confidence",
         "a.jpg,verification,cat,1",
@@ -221,6 +223,40 @@ def test_open_images__pseudo_labels_are_a_machines(tmp_path: Path) -> None:
         "b.jpg,machine,cat,0.9700",
         "b.jpg,verification,dog,0",
     ]
+
+
+def test_fiftyone__pseudo_labels_are_read_with_their_scores(tmp_path: Path) -> None:
+    assert write_cells(tmp_path / "out", "fiftyone", CELLS, is_strict=True).lines == ()
+    layout = open_labels(tmp_path, tmp_path / "out")
+    images, none = ImageNames(tmp_path, TABLE.paths), ImageNames(tmp_path, [])
+    builder = layout.label_format.read(ReadRequest(layout.files, images, none, none, TABLE.class_names))
+    assert builder.build() == TABLE
+    assert builder.scores is not None
+    assert builder.scores[[0, 1], [1, 0]].tolist() == pytest.approx([0.02, 0.97])
+
+
+def test_roboflow__a_table_a_split_folder(tmp_path: Path) -> None:
+    paths = ["train/a.jpg", "train/b.jpg", "c.jpg", "valid/d.jpg"]
+    table = LabelTable.build(paths, ["cat", "dog"], [[1, -1], [0, 1], [1, 0], [-1, -1]], ["train", "train", "test", ""])
+    write_cells(tmp_path / "out", "roboflow", table)
+    written = {file.parent.name: file.read_text().splitlines() for file in (tmp_path / "out").glob("*/_classes.csv")}
+    assert written == {
+        "train": ["filename,cat,dog", "a.jpg,1,0", "b.jpg,,1"],
+        "valid": ["filename,cat,dog"],
+        "test": ["filename,cat,dog", "c.jpg,1,"],
+        "trainval": ["filename,cat,dog", "valid/d.jpg,0,0"],
+    }
+    assert again(tmp_path / "out", table) == table
+
+
+def test_chexpert(tmp_path: Path) -> None:
+    write_cells(tmp_path / "out.csv", "chexpert", TABLE)
+    assert (tmp_path / "out.csv").read_text().splitlines()[:3] == [
+        "Path,split,cat,dog",
+        "a.jpg,,1.0,",
+        "b.jpg,test,,0.0",
+    ]
+    assert open_labels(tmp_path, tmp_path / "out.csv").label_format.name == "chexpert"
 
 
 def test_every_format_and_option_is_documented() -> None:

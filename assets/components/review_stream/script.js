@@ -91,7 +91,7 @@ function drawQuestion(card) {
   const chip = (state, text) => lm.el("span", { class: `lm-chip ${state}` }, lm.el("span", { class: `lm-mark ${state}` }), text);
   const known = isConflict && lm.el("p", {}, chip(card.state > 0 ? "positive" : "negative", `Known: ${words(card.state)}`), lm.el("span", { class: "lm-soft" }, card.known));
   const says = isConflict ? `Run ${card.run}: ${words(claim)}` : claim > 0 ? "The model thinks so" : "The model thinks not";
-  const none = isAudit ? "Blind: what the model says is not shown" : suggestion === "hidden" ? "Pseudo-label hidden" : card.score !== null ? "The model claims nothing here" : card.run === null ? "No model has seen this yet" : `Run ${card.run} has not seen this`;
+  const none = isAudit ? "Blind: what the model says is not shown" : suggestion === "hidden" ? "Pseudo-label hidden" : card.score !== null ? "The model claims nothing here" : card.run === null ? "No model has seen this yet" : `Run ${card.run} says nothing of this`;
   const score = card.score !== null && (isConflict || suggestion === "score") && lm.el("span", { class: "score", title: "how likely the model finds it" }, lm.el("meter", { min: 0, max: 1, value: card.score, "aria-label": "score" }), card.score.toFixed(2));
   find(".question").replaceChildren(`Is there ${article(card.name)} `, lm.el("em", {}, card.name), "?");
   find(".claim").replaceChildren(...[known, claim ? chip("pseudo", says) : lm.el("span", { class: "lm-soft" }, none), score].filter(Boolean));

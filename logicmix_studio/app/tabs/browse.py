@@ -335,7 +335,7 @@ def similar_values(studio: Studio, image_id: str) -> tuple[str, dict[str, Any]]:
     run, found = studio.images.similar(image_id)
     items = [grid_item(studio, image, title=f"{image.path} ({cosine:.2f})") for image, cosine in found]
     words = f"**Similar images** by the features of run {run}"
-    none = "After the first run, the images that look most alike stand here."
+    none = "Once a run is trained, the images that look most alike stand here."
     return words if run else none, tiles(items)
 
 
