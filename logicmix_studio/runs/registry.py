@@ -106,9 +106,8 @@ class RunRegistry:
         if chosen in {info.run for info in finished}:
             return chosen, f"run {chosen} was chosen by a person"
         if all(info.is_imported for info in finished):
-            return finished[
-                -1
-            ].run, f"run {finished[-1].run} is what machines said in label files, and there is no trained run"
+            last = finished[-1].run
+            return last, f"run {last} is what machines said in label files, and there is no trained run"
         finished = [info for info in finished if not info.is_imported]
         numbers = {info.run for info in finished}
         latest, better = finished[-1], standing_run({info.run: info.result for info in finished})
