@@ -38,7 +38,12 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 HOW_TO_GET_ONE = "no Chromium found: install it (apt-get install chromium) or name one with CHROME=/path/to/chrome"
-NO_TROUBLE = ("Failed to load resource", "signal is aborted without reason", "Connection errored out")
+NO_TROUBLE = (
+    "Failed to load resource",
+    "signal is aborted without reason",
+    "BodyStreamBuffer was aborted",
+    "Connection errored out",
+)
 """A picture that is missing on purpose is an answer of 404; a reload breaks off what is under way, and Gradio says so."""
 PATIENCE_MS = 120_000
 """How long a page may take to show something; the processor is shared with a server, a database and a trainer."""
@@ -130,9 +135,13 @@ def open_page(browser: Browser, serve_studio: Callable[..., Served]) -> Iterator
         if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:", "about:")):
             trouble.append(f"asked another host: {request.url}")
 
+    def note(kind: str, text: str) -> None:
+        if not any(words in text for words in NO_TROUBLE):
+            trouble.append(f"{kind}: {text}")
+
     def watch_console(message: ConsoleMessage) -> None:
-        if message.type == "error" and not any(words in message.text for words in NO_TROUBLE):
-            trouble.append(f"console: {message.text}")
+        if message.type == "error":
+            note("console", message.text)
 
     def open_it(
         url: str,
@@ -151,7 +160,7 @@ def open_page(browser: Browser, serve_studio: Callable[..., Served]) -> Iterator
         page = context.new_page()
         page.on("request", watch_request)
         page.on("console", watch_console)
-        page.on("pageerror", lambda error: trouble.append(f"script: {error}"))
+        page.on("pageerror", lambda error: note("script", str(error)))
         page.goto(f"{url}{query}")
         page.wait_for_selector(until)
         return page

@@ -80,7 +80,8 @@ def test_an_address_names_as_many_images_as_the_plugin_lets_it(
     expect(page.locator("#browse-grid .note")).to_contain_text("only those that were chosen")
     keep_picture(page, "browse-chosen")
     page.get_by_role("radio", name=re.compile("unknown")).click()
-    expect(page).to_have_url(re.compile("images="))
+    expect(_count(page)).to_have_text("3 images")
+    expect(page).to_have_url(re.compile("state=unknown&images="))
     page.get_by_role("button", name="Clear the filters").click()
     expect(_count(page)).to_have_text("24 images")
 
