@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from logicmix_studio.errors import StudioError, writing
 from logicmix_studio.files import replacing
+from logicmix_studio.words import Progress
 
 _PACKED: Final = frozenset({".npy", ".npz", ".pt", ".safetensors"})
 """Arrays, which packing makes hardly any smaller."""
-
-Progress = Callable[[int, int, str], None]
-"""Called with done, total and the name of a file."""
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from logicmix_studio.archives import Kind, Progress
+from logicmix_studio.archives import Kind
 from logicmix_studio.errors import StudioError
 from logicmix_studio.store import Workspace, utc_now
 from logicmix_studio.store.workspace import WORKSPACE_FORMAT
+from logicmix_studio.words import Progress
 
 BACKUP: Final = Kind(
     "backup of a workspace",

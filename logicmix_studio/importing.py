@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -28,11 +28,10 @@ from logicmix_studio.store.journal import read_journal
 from logicmix_studio.store.line import Line
 from logicmix_studio.store.workspace import WORKSPACE_FORMAT
 from logicmix_studio.training.run_folder import RunFolder
+from logicmix_studio.words import Progress
 
 DIGESTED_BYTES = 1 << 16
 """How much of a file its digest is made of, besides its length."""
-Progress = Callable[[int, int, str], None]
-"""Called with done, total and what is going on in words."""
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,7 @@ import numpy.typing as npt
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats import Cells, LossReport, write_cells
-from logicmix_studio.importing import (
-    ImportOptions,
-    ImportReport,
-    Progress,
-    count_not_kept,
-    import_dataset,
-    remember_export,
-)
+from logicmix_studio.importing import ImportOptions, ImportReport, count_not_kept, import_dataset, remember_export
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.review.proposal_set import Proposal, ProposalSet
 from logicmix_studio.runs import Jobs, RunInfo
@@ -44,6 +37,7 @@ from logicmix_studio.store import (
     rename_class,
 )
 from logicmix_studio.training.config import DEFAULT_SEED
+from logicmix_studio.words import Progress
 
 if TYPE_CHECKING:
     from logicmix_studio.explore.blends import BlendService
@@ -405,6 +399,7 @@ class Studio:
         proposals: bool = False,
         strict: bool = False,
         harmless: bool = False,
+        progress: Progress | None = None,
     ) -> LossReport:
         """Write the labels to a file or folder, replaced in one step, and return what the format could not hold.
 
@@ -414,6 +409,7 @@ class Studio:
             proposals: Whether to write the open pseudo-labels, too, marked as such where the format can.
             strict: Whether to refuse a format that would lose something.
             harmless: Whether names that a spreadsheet would run as a formula get an apostrophe, in CSV.
+            progress: Told how many images are written.
 
         Raises:
             StudioError: If the format is unknown or the file can't be written.
@@ -427,6 +423,7 @@ class Studio:
                 scores=None if current is None else current.scores,
                 run=self.proposed.choice()[0] if proposals else None,
                 root=self.workspace.root,
+                progress=progress,
             )
             lines = tuple(self.ledger.lines)
         not_kept = count_not_kept(lines, cells.table, self.dataset.renamed)

@@ -11,10 +11,11 @@ import numpy as np
 
 from logicmix_studio.errors import StudioError, writing
 from logicmix_studio.formats import read_dataset
-from logicmix_studio.importing import ImportOptions, Progress, exports_of, store_tables
+from logicmix_studio.importing import ImportOptions, exports_of, store_tables
 from logicmix_studio.labels import UNKNOWN, LabelTable, hide_labels
 from logicmix_studio.store import Workspace, load_labels
 from logicmix_studio.studio import Studio
+from logicmix_studio.words import Progress
 
 
 def read_complete(workspace: Workspace, options: ImportOptions, progress: Progress | None = None) -> LabelTable:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
+Progress = Callable[[int, int, str], None]
+"""Called with done, total and what is going on in words, while something long goes on."""
 MINUTE: Final = 60
 HOUR: Final = 3600
 

@@ -143,9 +143,9 @@ class Writing:
 def run_export(dataset: Path, workspace: Path | None, how: Writing, proposals: bool) -> dict[str, Any]:
     """Write the labels to a file."""
     studio = Studio.open(dataset, workspace=workspace, read_only=True)
-    return how.told(
-        studio.export(how.file, how.format, proposals=proposals, strict=how.is_strict, harmless=how.is_harmless)
-    )
+    ways: dict[str, Any] = {"proposals": proposals, "strict": how.is_strict, "harmless": how.is_harmless}
+    with progress_bar() as progress:
+        return how.told(studio.export(how.file, how.format, progress=progress, **ways))
 
 
 def run_convert(dataset: Path, options: ImportOptions, how: Writing, proposals: bool) -> dict[str, Any]:
@@ -157,9 +157,10 @@ def run_convert(dataset: Path, options: ImportOptions, how: Writing, proposals: 
         note(line)
     scores = read.scores if proposals else None
     claims = None if scores is None else np.nan_to_num(np.sign(scores - 0.5)).astype(np.int8)
-    cells = Cells.of(read.table, proposals=claims, scores=scores, root=dataset)
     ways = {"is_strict": how.is_strict, "is_harmless": how.is_harmless}
-    return how.told(write_cells(how.file, how.format, cells, **ways))
+    with progress_bar() as progress:
+        cells = Cells.of(read.table, proposals=claims, scores=scores, root=dataset, progress=progress)
+        return how.told(write_cells(how.file, how.format, cells, **ways))
 
 
 def describe_export(done: Mapping[str, Any]) -> str:

@@ -151,7 +151,7 @@ def write_coco_json(cells: Cells) -> Iterator[str]:
     Where the size of an image is known, its annotations have a box of all of it, as COCO's readers ask for one.
     """
     table = cells.table
-    sizes = [cells.size(path) for path in table.paths]
+    sizes = [cells.size(path) for _, path in cells.rows()]
     categories = [{"id": column, "name": name} for column, name in enumerate(table.class_names, start=1)]
     images = (
         {"id": row + 1, "file_name": path, "split": table.splits[row]}

@@ -105,9 +105,9 @@ def _rows(cells: Cells) -> Iterator[Sequence[str]]:
     is_plain = _SPECIAL.isdisjoint("".join(names)) and _PANDAS_EMPTY not in names
     title, *splits = split_fields(cells.table.splits)
     yield ["image", *title, "labels"]
-    for row, (path, split) in enumerate(zip(cells.table.paths, splits, strict=True)):
+    for row, path in cells.rows():
         named = cells.named(row)
-        yield [path, *split, _JOIN.join(named) if is_plain else json.dumps(named, ensure_ascii=False)]
+        yield [path, *splits[row], _JOIN.join(named) if is_plain else json.dumps(named, ensure_ascii=False)]
 
 
 CSV_LIST = LabelFormat(

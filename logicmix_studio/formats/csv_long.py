@@ -73,7 +73,7 @@ def _rows(cells: Cells) -> Iterator[Sequence[str]]:
     if table.num_images:
         silent = [name for name, column in zip(table.class_names, states.T, strict=True) if not column.any()]
         yield from ([table.paths[0], name, *empty[1:], *empty[:1], *splits[0]] for name in silent)
-    for row, path in enumerate(table.paths):
+    for row, path in cells.rows():
         columns = np.flatnonzero(states[row]).tolist()
         if table.splits[row] and not columns:
             yield [path, "", *empty, *splits[row]]

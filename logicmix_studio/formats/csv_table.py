@@ -13,7 +13,7 @@ from typing import Any, Final
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.table import IMAGE_COLUMNS, ROWS_A_STEP, Table, UnreadableError
 from logicmix_studio.formats.texts import encoding_of, read_text
-from logicmix_studio.images.decode import Progress
+from logicmix_studio.words import Progress
 
 _DELIMITERS: Final = (",", ";", "\t")
 # A list of labels may be long; Python's own limit is 128 KiB a field.

@@ -14,11 +14,11 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.formats.csv_list import LIST_COLUMNS
 from logicmix_studio.formats.csv_long import CLASS_COLUMN, SCORE_COLUMN, SOURCE_COLUMN, VALUE_COLUMN
 from logicmix_studio.formats.label_file import LabelFile
-from logicmix_studio.formats.label_format import LabelFormat, csv_lines, split_fields
+from logicmix_studio.formats.label_format import Cells, LabelFormat, csv_lines, split_fields
 from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.formats.table import SPLIT_COLUMN, Column
 from logicmix_studio.formats.texts import MINUS_ONE, STATE_OF_WORD, shown
-from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, LabelTable, TableBuilder
+from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, TableBuilder
 
 TEXT_OF_STATE = {POSITIVE: "1", NEGATIVE: "0", UNKNOWN: ""}
 _CHEXPERT_TITLE = "Path"
@@ -116,14 +116,14 @@ def _read_file(request: ReadRequest, file: LabelFile, builder: TableBuilder, col
 
 
 def wide_rows(
-    table: LabelTable, format_name: str, title: str, words: Mapping[int, str] = TEXT_OF_STATE
+    cells: Cells, format_name: str, title: str, words: Mapping[int, str] = TEXT_OF_STATE
 ) -> Iterator[Sequence[str]]:
     """Yield the header, in which the image's column has a title, and a row an image, with a word for each state.
 
     Raises:
         StudioError: If a class would be something else when the format is read again.
     """
-    class_names = table.class_names
+    table, class_names = cells.table, cells.table.class_names
     lowered = {name.lower() for name in class_names}
     labels = lowered - {SOURCE_COLUMN, SCORE_COLUMN}
     wrong = [name for name in class_names if name.lower() in (title.lower(), "image", SPLIT_COLUMN)]
@@ -134,8 +134,8 @@ def wide_rows(
         raise StudioError(told, "Rename the class, or export in another format.")
     header, *splits = split_fields(table.splits)
     yield [title, *header, *class_names]
-    for path, split, states in zip(table.paths, splits, table.states, strict=True):
-        yield [path, *split, *(words[state] for state in states.tolist())]
+    for row, path in cells.rows():
+        yield [path, *splits[row], *(words[state] for state in table.states[row].tolist())]
 
 
 CSV_WIDE = LabelFormat(
@@ -143,7 +143,7 @@ CSV_WIDE = LabelFormat(
     "a column that names the image, and one column a class",
     is_wide,
     read_csv_wide,
-    lambda cells: csv_lines(wide_rows(cells.table, "csv-wide", "image")),
+    lambda cells: csv_lines(wide_rows(cells, "csv-wide", "image")),
     {"negatives", "splits", "classes"},
     uses_classes_file=False,
 )
@@ -152,5 +152,5 @@ CHEXPERT = replace(
     name="chexpert",
     sign="a column Path, and one column a class with 1.0, 0.0 or nothing",
     fits=is_chexpert,
-    write=lambda cells: csv_lines(wide_rows(cells.table, "chexpert", _CHEXPERT_TITLE, _CHEXPERT_WORDS)),
+    write=lambda cells: csv_lines(wide_rows(cells, "chexpert", _CHEXPERT_TITLE, _CHEXPERT_WORDS)),
 )

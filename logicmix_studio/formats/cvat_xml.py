@@ -52,9 +52,9 @@ def write_cvat_xml(cells: Cells) -> Iterator[str]:
     yield '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n<meta><task><labels>\n'
     yield from (f"<label><name>{escape(name)}</name></label>\n" for name in table.class_names)
     yield "</labels></task></meta>\n"
-    for row, (path, split) in enumerate(zip(table.paths, table.splits, strict=True)):
+    for row, path in cells.rows():
         width, height = cells.size(path) or (0, 0)
-        place = f'subset={quoteattr(split)} width="{width}" height="{height}"'
+        place = f'subset={quoteattr(table.splits[row])} width="{width}" height="{height}"'
         yield f'<image id="{row}" name={quoteattr(path)} {place}>\n'
         yield from (f'<tag label={quoteattr(name)} source="manual"/>\n' for name in cells.named(row))
         yield "</image>\n"

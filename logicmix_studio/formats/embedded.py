@@ -22,7 +22,8 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.files import replacing
 from logicmix_studio.formats.record_table import PICTURES_A_STEP, features_of, opened_parquet, picture_columns
 from logicmix_studio.formats.texts import part_of, shown
-from logicmix_studio.images.decode import IMAGE_SUFFIXES, Progress
+from logicmix_studio.images.decode import IMAGE_SUFFIXES
+from logicmix_studio.words import Progress
 
 _TABLE: Final = "metadata.parquet"
 _SOURCES: Final = b"logicmix_studio.sources"
@@ -103,7 +104,7 @@ def _save(folder: Path, value: Any) -> str | None:
     stem, suffix = os.path.splitext(os.path.basename((name or "").replace("\\", "/").replace("\0", "")))
     stem, digest = stem.lstrip(".")[:_LONGEST_STEM], hashlib.blake2b(content, digest_size=8).hexdigest()
     if suffix.lower() not in IMAGE_SUFFIXES:
-        with suppress(OSError):
+        with suppress(OSError, Image.DecompressionBombError):
             suffix = f".{Image.open(io.BytesIO(content)).format}".lower()
         suffix = suffix if suffix in IMAGE_SUFFIXES else ".jpg"  # that it can't be read is told when it is
     for called in filter(None, (stem, f"{stem}-{digest}".lstrip("-"))):

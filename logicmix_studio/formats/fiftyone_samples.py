@@ -88,7 +88,7 @@ def write_samples(cells: Cells) -> Contents:
 
 def _parts(cells: Cells, table: LabelTable) -> Iterator[str]:
     yield '{"samples": ['
-    for row, (path, split) in enumerate(zip(table.paths, table.splits, strict=True)):
+    for (row, path), split in zip(cells.rows(), table.splits, strict=True):
         sample: dict[str, Any] = {"filepath": path, "tags": [split] if split else []}
         sample |= {SPLIT_COLUMN: split} if split else {}
         for state, field in _KNOWN.items() if table.states[row].any() else ():

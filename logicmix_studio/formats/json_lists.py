@@ -85,7 +85,7 @@ def _splits(request: ReadRequest, file: LabelFile) -> dict[str, str]:
 
 def write_json_lists(cells: Cells) -> Iterator[str]:
     """Write the names of the classes present in each image."""
-    for row, path in enumerate(cells.table.paths):
+    for row, path in cells.rows():
         named = json.dumps(cells.named(row), ensure_ascii=False)
         yield f"{',' if row else '{'}\n{json.dumps(path, ensure_ascii=False)}: {named}"
     yield "\n}\n"

@@ -19,11 +19,14 @@ from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.formats.table import SPLIT_COLUMN
 from logicmix_studio.images.decode import open_file
 from logicmix_studio.labels import POSITIVE, UNKNOWN, LabelTable, TableBuilder
+from logicmix_studio.words import Progress
 
 Kind = Literal[
     "negatives", "splits", "classes", "sources", "pseudo-positives", "pseudo-negatives", "runs", "not kept", "names"
 ]
 """What a format may hold or lose besides positives."""
+_SHOWN_EVERY = 1000
+"""Images between two looks at the progress."""
 Contents = Iterator[tuple[str, Iterable[str]]]
 """The files that are written into a folder: their names below it, and their text in parts."""
 
@@ -43,6 +46,8 @@ class Cells:
     """The run that proposes."""
     root: Path | None = None
     """The folder of the images, for formats that hold their sizes."""
+    progress: Progress | None = None
+    """Told how many images are written."""
 
     @classmethod
     def of(
@@ -53,6 +58,7 @@ class Cells:
         scores: NDArray[np.floating] | None = None,
         run: int | None = None,
         root: Path | None = None,
+        progress: Progress | None = None,
     ) -> Cells:
         """Return the cells of a table with what is known about them; proposals for known cells are left out."""
         shape, open_cells = table.states.shape, table.states == UNKNOWN
@@ -63,7 +69,15 @@ class Cells:
             np.broadcast_to(math.nan, shape) if scores is None else scores,
             run,
             root,
+            progress,
         )
+
+    def rows(self) -> Iterator[tuple[int, str]]:
+        """Yield number and path of each image."""
+        for row, path in enumerate(self.table.paths):
+            if self.progress is not None and row % _SHOWN_EVERY == 0:
+                self.progress(row, self.table.num_images, "writing")
+            yield row, path
 
     def named(self, row: int, state: int = POSITIVE) -> list[str]:
         """Return the classes that have a state in an image."""

@@ -77,7 +77,7 @@ def _find(request: ReadRequest, file: LabelFile, data: dict[str, Any], number: i
 
 def write_label_studio(cells: Cells) -> Iterator[str]:
     """Write a task an image: classes present as an annotation, proposals as a prediction with scores."""
-    for row, path in enumerate(cells.table.paths):
+    for row, path in cells.rows():
         present, absent, predicted = cells.named(row), cells.named(row, NEGATIVE), _predictions(cells, row)
         task = {
             "data": {"image": _FOLDER + quote(path), _ABSENT: absent},

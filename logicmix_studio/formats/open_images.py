@@ -65,7 +65,7 @@ def _rows(cells: Cells) -> Iterator[Sequence[str]]:
     """Yield known cells as a person's; pseudo-labels as a machine's, with the probability that the class is present."""
     table = cells.table
     yield _COLUMNS
-    for row, path in enumerate(table.paths):
+    for row, path in cells.rows():
         for column in np.flatnonzero(table.states[row] + cells.proposals[row]).tolist():
             words = [_HUMAN, table.class_names[column], str(int(table.states[row, column] == POSITIVE))]
             if cells.proposals[row, column]:

@@ -15,8 +15,9 @@ from logicmix_studio.formats.embedded import extract_pictures
 from logicmix_studio.formats.registry import Layout, find_labels, open_labels
 from logicmix_studio.formats.request import ImageNames, ReadRequest
 from logicmix_studio.formats.texts import CLASSES_FILE, NO_LABELS, parse_classes, read_classes, shown, split_of_name
-from logicmix_studio.images.decode import ImageScan, Progress, UnreadableImage, check_images, scan_images, shown_path
+from logicmix_studio.images.decode import ImageScan, UnreadableImage, check_images, scan_images, shown_path
 from logicmix_studio.labels import UNKNOWN, LabelProblems, LabelTable, Problem, TableBuilder
+from logicmix_studio.words import Progress
 
 
 @dataclass(frozen=True)

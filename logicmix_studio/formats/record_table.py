@@ -14,7 +14,7 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.files import read_json
 from logicmix_studio.formats.table import IMAGE_COLUMNS, ROWS_A_STEP, Table, UnreadableError
 from logicmix_studio.formats.texts import read_text
-from logicmix_studio.images.decode import Progress
+from logicmix_studio.words import Progress
 
 _INFO_FILE: Final = "dataset_info.json"
 _PICTURE: Final = re.compile(r"bytes: (large_)?binary")

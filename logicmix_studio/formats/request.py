@@ -18,8 +18,9 @@ import numpy as np
 from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.table import SPLIT_COLUMN, UnreadableError
 from logicmix_studio.formats.texts import WrongValueError, parse_split, parse_state, shown
-from logicmix_studio.images.decode import IMAGE_SUFFIXES, UNREAD_SUFFIXES, Progress
+from logicmix_studio.images.decode import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, Problem, TableBuilder, clean_path
+from logicmix_studio.words import Progress
 
 _SHOWN: Final = 3
 

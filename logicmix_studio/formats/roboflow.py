@@ -27,7 +27,7 @@ def write_roboflow(cells: Cells) -> Contents:
         if all(path.startswith(f"{folder}/") for path in paths):
             paths = [path.removeprefix(f"{folder}/") for path in paths]
         part = LabelTable.build(paths, table.class_names, table.states[rows])
-        yield f"{folder}/{_FILE}", csv_lines(wide_rows(part, "roboflow", "filename"))
+        yield f"{folder}/{_FILE}", csv_lines(wide_rows(Cells.of(part, progress=cells.progress), "roboflow", "filename"))
 
 
 ROBOFLOW = replace(

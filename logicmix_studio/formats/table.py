@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from logicmix_studio.formats.texts import MINUS_ONE, STATE_OF_WORD
-from logicmix_studio.images.decode import Progress
 from logicmix_studio.labels import NEGATIVE, UNKNOWN
+from logicmix_studio.words import Progress
 
 IMAGE_COLUMNS: Final = (
     *("image", "image_id", "imageid", "image_name", "image_path", "filename", "file_name", "file", "filepath"),

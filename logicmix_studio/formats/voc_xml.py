@@ -44,7 +44,7 @@ def write_voc_xml(cells: Cells) -> Contents:
     Where the size of the image is known, the object has a box of all of it, as VOC's readers ask for one.
     """
     yield CLASSES_FILE, class_lines(cells.table.class_names, "voc-xml")
-    for row, path in enumerate(cells.table.paths):
+    for row, path in cells.rows():
         size = box = ""
         if found := cells.size(path):
             width, height = found

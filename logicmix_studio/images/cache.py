@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,7 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.images.cache_files import CacheFiles, CacheIndex, lock_cache
 from logicmix_studio.images.decode import UnreadableImage
 from logicmix_studio.images.pixels import RESIZE_RULES, ResizeRule, load_pixels
-
-Progress = Callable[[int, int, str], None]
-"""Called with (done, total, message)."""
+from logicmix_studio.words import Progress
 
 KEEP_FREE: Final = 1 << 30
 """Bytes of the disk that a cache leaves free."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps, features
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.words import Progress
 
 JPEG_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 _OTHER_SUFFIXES: Final = frozenset({".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
@@ -33,8 +34,6 @@ _WORKSPACE_FILES: Final = frozenset({"workspace.json", "import"})
 MAX_PIXELS: Final = 300_000_000
 """The largest image that is decoded; it needs 0.9 GB of memory as RGB."""
 
-Progress = Callable[[int, int, str], None]
-"""Called with (done, total, message) while something long goes on."""
 
 _ODD_KINDS: Final = (
     (stat.S_ISDIR, "a folder"),

@@ -14,8 +14,8 @@ from PIL import Image
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats import write_cells
-from logicmix_studio.images.decode import Progress
 from logicmix_studio.labels import DEFAULT_SEED, NEGATIVE, POSITIVE, LabelTable, hide_labels
+from logicmix_studio.words import Progress
 
 CLASS_NAMES: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 TRUTH_FILE: Final = ".truth/labels.csv"

@@ -9,6 +9,7 @@ from typing import Final
 
 from PIL import Image
 
+from logicmix_studio.errors import StudioError
 from logicmix_studio.files import replacing
 from logicmix_studio.images.decode import UnreadableImage, open_rgb
 
@@ -63,8 +64,9 @@ def _copy(path: Path, max_side: int, cache_dir: Path, image_id: str, quality: in
     image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
     content = io.BytesIO()
     image.save(content, "JPEG", quality=quality)
-    for outdated in folder.glob(f"{stem}*.jpg"):
-        outdated.unlink(missing_ok=True)
-    with replacing(copy, is_durable=False) as file:
-        file.write(content.getvalue())
+    with contextlib.suppress(OSError, StudioError):  # a full disk keeps no copy, but the picture can be shown
+        for outdated in folder.glob(f"{stem}*.jpg"):
+            outdated.unlink(missing_ok=True)
+        with replacing(copy, is_durable=False) as file:
+            file.write(content.getvalue())
     return content.getvalue()

@@ -11,15 +11,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from logicmix_studio.archives import Kind, Progress
-from logicmix_studio.errors import StudioError
+from logicmix_studio.archives import Kind
+from logicmix_studio.errors import StudioError, writing
 from logicmix_studio.files import read_json, write_json
 from logicmix_studio.labels import LabelTable
 from logicmix_studio.processes import end_group, is_alive, start_time, wait_until_gone
@@ -28,6 +28,7 @@ from logicmix_studio.training.config import RunConfig
 from logicmix_studio.training.damage import damage
 from logicmix_studio.training.device_lock import LOCKS_VARIABLE
 from logicmix_studio.training.run_folder import RunFolder, RunState, Snapshot, Status, save_array
+from logicmix_studio.words import Progress
 
 _POLL_S = 0.2
 _LAUNCH_FILE = "launch.json"
@@ -82,8 +83,7 @@ class Jobs:
                 raise StudioError(f"there is no run {config.init_from} to start from", "Choose a finished run.")
             if self._is_run(earlier.number) and self.info(earlier.number).is_imported:
                 raise StudioError(f"run {earlier.number} is imported: it has no weights", "Start from a trained run.")
-        with self._guard:
-            folder = RunFolder(self._new_folder())
+        with self._new_run() as folder:
             folder.write_state(RunState("queued", "created"))
             _write_start(folder, dataclasses.replace(config, root=str(root)), table, states)
             return folder.number
@@ -97,8 +97,7 @@ class Jobs:
             root: Folder of the images.
             table: Images and classes, with what is known now.
         """
-        with self._guard:
-            folder = RunFolder(self._new_folder())
+        with self._new_run() as folder:
             folder.write_state(RunState("queued", "created"))
             save_array(folder.logits_file, logits.astype(np.float16))
             save_array(folder.heldout_file, np.zeros(logits.shape, dtype=np.bool_))
@@ -139,23 +138,17 @@ class Jobs:
         Raises:
             StudioError: If the file is no packed run, broken, or of another data set; nothing is left behind then.
         """
-        with self._guard:
-            folder = RunFolder(self._new_folder())
-            try:
-                PACKED_RUN.unpack(file, folder.path, progress)
-                if reason := damage(folder):
-                    raise StudioError(f"{file} holds a broken run: {reason}", "pack it again")
-                snapshot = folder.snapshot()
-                if not set(snapshot.image_ids) & set(table.image_ids) or not set(snapshot.class_names) & set(
-                    table.class_names
-                ):
-                    raise StudioError(f"{file} holds a run of another data set", "take it in there")
-                folder.move_to(root)
-                if folder.state().status in ("queued", "running"):
-                    self._write(folder, "paused", "brought here", pid=None, process_started=None)
-            except BaseException:
-                shutil.rmtree(folder.path, ignore_errors=True)
-                raise
+        with self._new_run() as folder:
+            PACKED_RUN.unpack(file, folder.path, progress)
+            if reason := damage(folder):
+                raise StudioError(f"{file} holds a broken run: {reason}", "pack it again")
+            snapshot = folder.snapshot()
+            images, classes = set(snapshot.image_ids), set(snapshot.class_names)
+            if not images & set(table.image_ids) or not classes & set(table.class_names):
+                raise StudioError(f"{file} holds a run of another data set", "take it in there")
+            folder.move_to(root)
+            if folder.state().status in ("queued", "running"):
+                self._write(folder, "paused", "brought here", pid=None, process_started=None)
             return folder.number
 
     def start(self, run: int) -> RunInfo:
@@ -307,15 +300,25 @@ class Jobs:
         shutil.rmtree(doomed)
         return freed
 
-    def _new_folder(self) -> Path:
-        self.runs_dir.mkdir(parents=True, exist_ok=True)
-        # A deleted run's number is never given again: decisions of people refer to runs by number.
+    @contextmanager
+    def _new_run(self) -> Iterator[RunFolder]:
+        """Yield the folder of a new run, which is gone again where the block fails.
+
+        A deleted run's number is never given again: decisions of people refer to runs by number.
+        """
         counter = self.runs_dir / "counter.json"
-        taken = [int(path.name) for path in self.runs_dir.iterdir() if path.name.isdigit()]
-        number = max([*taken, int((read_json(counter) or {}).get("last", 0))]) + 1
-        self.folder(number).mkdir()
-        write_json(counter, {"last": number})
-        return self.folder(number)
+        with self._guard, writing(self.runs_dir):
+            self.runs_dir.mkdir(parents=True, exist_ok=True)
+            taken = [int(path.name) for path in self.runs_dir.iterdir() if path.name.isdigit()]
+            number = max([*taken, int((read_json(counter) or {}).get("last", 0))]) + 1
+            folder = self.folder(number)
+            folder.mkdir()
+            try:
+                write_json(counter, {"last": number})
+                yield RunFolder(folder)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
 
     def _existing(self, run: int) -> RunFolder:
         if not self._is_run(run):

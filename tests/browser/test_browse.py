@@ -216,7 +216,7 @@ def test_pages_of_sixty_and_a_neighbour_on_the_next_page(
     expect(_count(page)).to_have_text("1–60 of 130 images")
     page.locator(TILE).last.click()
     expect(page.locator("#browse-image h2")).to_have_text("image-00059.jpg")
-    expect(page.get_by_text("After the first run, the images")).to_be_visible()
+    expect(page.get_by_text("Once a run is trained, the images")).to_be_visible()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#browse-image h2")).to_have_text("image-00060.jpg")
     expect(_count(page)).to_have_text("61–120 of 130 images")

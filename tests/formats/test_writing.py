@@ -45,6 +45,14 @@ def test_long(tmp_path: Path) -> None:
     assert again(file, TABLE) == TABLE
 
 
+@pytest.mark.parametrize("name", sorted(set(WRITE_FORMATS) - {"nus-wide", "voc-lists", "yolo"}))
+def test_progress_is_told(name: str, tmp_path: Path) -> None:
+    told: list[tuple[int, int, str]] = []
+    write_cells(tmp_path / "out", name, Cells.of(TABLE, progress=lambda *step: told.append(step)))
+    assert {(done, words) for done, _, words in told} == {(0, "writing")}
+    assert max(total for _, total, _ in told) <= TABLE.num_images
+
+
 def test_long__holds_the_split_of_an_image_and_a_class_without_a_known_cell(tmp_path: Path) -> None:
     table = LabelTable.build(["a.jpg", "b.jpg"], ["cat", "dog"], [[1, 0], [0, 0]], ["train", "test"])
     report = write_cells(tmp_path / "out.csv", "csv-long", table)

@@ -12,7 +12,6 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable
 from typing import NamedTuple
 
 from logicmix_studio.environment import prepare_environment
@@ -25,12 +24,10 @@ from logicmix_studio.store.fiftyone.sync_state import SyncStates
 from logicmix_studio.store.fiftyone.sync_worker import SyncWorker, connect
 from logicmix_studio.store.ledger import Ledger
 from logicmix_studio.store.workspace import Workspace
+from logicmix_studio.words import Progress
 
 DATABASE_VARIABLE = "FIFTYONE_DATABASE_NAME"
 DEFAULT_DATABASE = "fiftyone"
-
-Progress = Callable[[int, int, str], None]
-"""Called with done, total and what is going on in words."""
 
 
 class Identity(NamedTuple):

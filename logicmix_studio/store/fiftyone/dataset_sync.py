@@ -33,6 +33,8 @@ from logicmix_studio.store.line import Line
 
 LOOK_SECONDS = 1.0
 """How often edits made in FiftyOne are looked for, and thresholds and the current run compared with what it shows."""
+RETRY_SECONDS = 10.0
+"""After how long a data set that could not be had, for a full disk for instance, is tried again."""
 APP_START_SECONDS = 90.0
 """The App's server imports FiftyOne first, which takes seconds on a busy machine."""
 APP_LOOK_SECONDS = 0.25
@@ -190,12 +192,13 @@ class DatasetSync:
         while not self._closing:
             with self._changed:
                 dataset, proposed = self._dataset, self._proposed
-            self._failed = False
             try:
                 self._attach(dataset)
+                self._failed = False
             except StudioError as error:
+                if self._message != str(error):
+                    _log.warning("no FiftyOne data set: %s", error)
                 self._failed, self._message = True, str(error)
-                _log.warning("no FiftyOne data set: %s", error)
             except Exception as error:
                 self._failed, self._message = True, f"{type(error).__name__}: {error}"
                 _log.exception("the FiftyOne data set could not be attached")
@@ -225,14 +228,17 @@ class DatasetSync:
             worker.close()
 
     def _follow(self, dataset: Dataset, proposed: Proposed, worker: SyncWorker | None) -> None:
-        """Write runs and pseudo-labels whenever they change, until the labels are read anew or the studio is closed."""
-        ledger, shown, seen, listed = dataset.ledger, "", 0, -1
-        if worker is not None:
-            shown, applied = worker.opened_at.shown, worker.opened_at.applied_seq
-            seen = bisect.bisect_right(ledger.lines, applied, key=lambda line: line.seq)
-        while not self._wait(dataset):
-            if worker is None:
-                continue
+        """Write runs and pseudo-labels whenever they change, until the labels are read anew or the studio is closed.
+
+        Without a data set that is some seconds, after which it is tried again.
+        """
+        if worker is None:
+            self._wait(dataset, RETRY_SECONDS)
+            return
+        ledger, listed = dataset.ledger, -1
+        shown, applied = worker.opened_at.shown, worker.opened_at.applied_seq
+        seen = bisect.bisect_right(ledger.lines, applied, key=lambda line: line.seq)
+        while not self._wait(dataset, LOOK_SECONDS):
             with contextlib.suppress(StudioError, RuntimeError):  # no database (the worker says it), or a closed ledger
                 worker.take_edits(ledger)
                 if listed != (version := proposed.version[0]):
@@ -253,10 +259,10 @@ class DatasetSync:
             worker.write_proposals(current.run, proposals, current.scores, conflicts, seq=seq, rows=rows, shown=wanted)
             shown = wanted
 
-    def _wait(self, dataset: Dataset) -> bool:
+    def _wait(self, dataset: Dataset, seconds: float) -> bool:
         """Wait a moment; return whether there is something else to do than to follow this data set."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._closing or self._dataset is not dataset, LOOK_SECONDS)
+            return self._changed.wait_for(lambda: self._closing or self._dataset is not dataset, seconds)
 
 
 def _rows_of_conflicts(lines: Sequence[Line], ledger: Ledger) -> NDArray[np.int64]:

@@ -1,5 +1,6 @@
 """The FiftyOne data set of an open studio: it follows decisions, thresholds, dismissals and labels read anew."""
 
+import copy
 import time
 from types import SimpleNamespace
 
@@ -7,6 +8,7 @@ import pytest
 
 from logicmix_studio.labels import UNKNOWN
 from logicmix_studio.store import Decision
+from logicmix_studio.store.fiftyone import dataset_sync
 from logicmix_studio.store.fiftyone.attach import identity_of
 from logicmix_studio.store.fiftyone.dataset_sync import DatasetSync
 from logicmix_studio.store.fiftyone.documents import KNOWN, PSEUDO
@@ -119,6 +121,24 @@ def test_sync__goes_on_with_labels_that_were_read_anew(served):
     assert soon(lambda: (studio.image_ids[0], "moon") in entries(served, *KNOWN.values()))
     assert not {name for _, name in entries(served, *KNOWN.values())} & {"circle"}
     assert served.sync.wait_until_written(PATIENCE)
+
+
+def test_sync__comes_back_by_itself_when_the_database_can_be_had_again(served, monkeypatch):
+    monkeypatch.setattr(dataset_sync, "RETRY_SECONDS", 0.1)
+    studio, place = served.studio, served.studio.workspace.database
+    served.client.close()
+    served.sync._mongod.stop()
+    place.rename(place.with_name("elsewhere"))
+    place.write_bytes(b"in the way")
+    served.sync.reload(copy.copy(studio.dataset), studio.proposed)
+    assert soon(lambda: served.sync.status.state == "down")
+    assert str(place) in served.sync.status.message
+    studio.decide(studio.image_ids[3], "star", 1)
+    place.unlink()
+    place.with_name("elsewhere").rename(place)
+    assert soon(lambda: served.sync.status.state == "ready"), served.sync.status
+    connect_to(served)
+    assert soon(lambda: equals_the_studio(served))
 
 
 def test_sync__a_second_launch_writes_only_what_is_new(served, monkeypatch):
