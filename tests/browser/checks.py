@@ -42,7 +42,15 @@ def look_at(page: Page, name: str) -> None:
 def show_scheme(page: Page, scheme: Scheme) -> None:
     """Show a page in light or dark, as the system and the button in the header do."""
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    page.evaluate("dark => document.body.classList.toggle('dark', dark)", scheme == "dark")
+    page.evaluate(
+        """async (dark) => {
+          document.body.classList.toggle("dark", dark);
+          await new Promise(requestAnimationFrame);  // colours that fade over are no colours to judge
+          const fading = document.getAnimations().filter((one) => one.effect.getTiming().iterations !== Infinity);
+          await Promise.allSettled(fading.map((one) => one.finished));
+        }""",
+        scheme == "dark",
+    )
 
 
 def go_to_tab(page: Page, name: str) -> None:

@@ -200,6 +200,7 @@ def test_the_grid_is_walked_selected_and_answered_by_keys(served: Served, open_b
     page.keyboard.press("y")
     expect(page.get_by_text("3 set to positive")).to_be_visible()
     assert [_state(studio, image, "star") for image in chosen] == [1, 1, 1]
+    expect(page.locator(f"{TILE}[aria-selected=true]")).to_have_count(0)  # the message comes before the answer
     page.keyboard.press(" ")
     expect(page.get_by_text("1 selected")).to_be_visible()
     page.keyboard.press("Escape")

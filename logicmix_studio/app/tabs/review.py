@@ -24,21 +24,25 @@ PARTS: Final[dict[str, Callable[[Page, gr.Tab], None]]] = {
     "history": history_part,
 }
 """The views by the name that addresses use."""
+_SHOWN: Final = "document.querySelector('.lm-views [role=tab][aria-selected=true]')?.dataset.tabId ?? 'stream'"
+NOTE: Final = f"() => {{ lm.view = {_SHOWN}; }}"
 SELECT: Final = f"""(target) => {{
-  const selected = {json.dumps(list(PARTS))}.find((name) => name === target.screen) ?? "stream";
-  return {{ selected, __type__: "update" }};
+  const wanted = {json.dumps(list(PARTS))}.find((name) => name === target.screen) ?? "stream";
+  return {{ __type__: "update", selected: lm.view === ({_SHOWN}) ? wanted : {_SHOWN} }};
 }}"""
+"""Selects the view that an address names, unless somebody has pressed another one since it came."""
 
 
 def review_tab(page: Page) -> None:
     """Lay out the tab, then wire it."""
     views: dict[str, gr.Tab] = {}
+    target = page.targets["review"]
+    target.change(None, None, None, js=NOTE, **QUICK)
     with gr.Tabs(selected="stream", elem_classes="lm-views") as screens:
-        # By the page itself, and before the views find what to show: who presses a view by then is not called back.
-        page.targets["review"].change(None, page.targets["review"], screens, js=SELECT, **QUICK)
         for name, part in PARTS.items():
             with gr.Tab(name.title(), id=name, elem_id=f"review-{name}-tab") as views[name]:
                 part(page, views[name])
     review_api(page.studio)
     views["audits"].select(None, js="() => lm.address('review', { screen: 'audits' })", **QUICK)
+    target.change(None, target, screens, js=SELECT, **QUICK)  # after the views, which find what to show first
     page.shown["review"].select(None, js="() => lm.address('review')", **QUICK)
