@@ -12,7 +12,7 @@ from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 from logicmix_studio.store import Ledger, load_table, locate_workspace, read_journal
 from logicmix_studio.studio import Studio
 from tests.browser.checks import wait_until_quiet
-from tests.browser.conftest import Served
+from tests.browser.conftest import PATIENCE_MS, Served
 from tests.review_server import ServerProcess
 from tests.workspaces import add_run, make_workspace
 
@@ -274,6 +274,7 @@ def test_outbox__keeps_answers_while_the_server_is_gone_and_over_a_reload(browse
     make_workspace(root, num_images=60, runs=1)
     with ServerProcess(root) as server:
         page = browser.new_page()
+        page.set_default_timeout(PATIENCE_MS)
         page.goto(f"{server.url}?tab=review")
         page.locator(CARD).wait_for()
         shown = []
