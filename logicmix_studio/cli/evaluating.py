@@ -17,6 +17,7 @@ from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
 from logicmix_studio.evaluation import benchmark as benchmarks
 from logicmix_studio.evaluation.cells import CellStore, finished, write_rows
+from logicmix_studio.evaluation.costs import own_costs
 from logicmix_studio.evaluation.simulation import (
     COLUMNS,
     Headline,
@@ -28,11 +29,20 @@ from logicmix_studio.evaluation.simulation import (
 from logicmix_studio.evaluation.statistics import Estimate
 from logicmix_studio.importing import ImportOptions
 from logicmix_studio.labels import LabelTable
-from logicmix_studio.store import locate_workspace
+from logicmix_studio.store import locate_workspace, read_journal
 from logicmix_studio.trials import TrialMaker, read_complete
 from logicmix_studio.words import counted
 
 RUNS_FILE = "runs.csv"
+
+
+def costs_of_journal(dataset: Path, workspace: Path | None) -> dict[str, float]:
+    """Return what acts cost the people who labelled a data set; nothing of those they did too seldom."""
+    path = locate_workspace(dataset, workspace).journal_file
+    costs = own_costs(read_journal(path)) if path.is_file() else {}
+    told = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in costs.items())
+    note(f"from {path}: {told or 'nothing, for it has too few answers'}")
+    return costs
 
 
 def run_simulation(

@@ -42,6 +42,9 @@ def simulate(
         list[str] | None,
         Option("--cost", metavar="NAME=SECONDS", help="What an act takes, such as tile=0.5.", show_default=False),
     ] = None,
+    own_times: Annotated[
+        bool, Option("--own-times", help="Take costs from this data set's journal, where it has enough answers.")
+    ] = False,
     goal_right: Annotated[float, Option(help="Share of the cells to be right.", min=0.0, max=1.0)] = 0.99,
     goal_found: Annotated[float, Option(help="Share of the positives to be found.", min=0.0, max=1.0)] = 0.95,
     recipe: Annotated[str, Option(help="What is trained between rounds.")] = "quick",
@@ -66,13 +69,14 @@ def simulate(
     from logicmix_studio.evaluation.trial import Goal
     from logicmix_studio.importing import ImportOptions
 
+    own = evaluating.costs_of_journal(dataset, workspace) if own_times else {}
     plan = SimulationPlan(
         strategies=tuple(strategies.split(",")) if strategies else tuple(STRATEGIES),
         seeds=numbers(seeds, "--seeds"),
         known_proportion=known_proportion,
         error_rate=error_rate,
         goal=Goal(goal_right, goal_found),
-        costs=CostModel.create(assignments(costs or [], "--cost")),
+        costs=CostModel.create(own | assignments(costs or [], "--cost")),
         recipe=recipe,
         overrides=assignments(changes or []),
     )

@@ -10,19 +10,30 @@ The numbers are for practised people, photographs of everyday objects and about 
 - A photograph looked at with all its classes: 2 s, and 1 s for each class that is marked. Naming a class among many takes
   longer by the logarithm of their number (Hick 1952): a mark costs ``doubling`` more for each doubling beyond 20 classes.
 
-They are judgements all the same: vary them (``--cost tile=0.5``), and measure your own in the journal (``ms``).
+They are judgements all the same: vary them (``--cost tile=0.5``), or take those of your own people from the journal
+(``--own-times``).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
+import numpy as np
+from scipy.optimize import nnls
+
 from logicmix_studio.errors import StudioError
+from logicmix_studio.labels import POSITIVE
+from logicmix_studio.store.line import Line
 
 FEW_CLASSES = 20
 """Up to so many classes a mark costs no more."""
+MIN_ACTS = 20
+"""Fewer acts of a kind say nothing of what it costs."""
+PAUSE = 5.0
+"""An act that took so many times the median had a pause in it."""
+_COSTS_OF = {"stream": ("answer",), "grid": ("page", "tile", "mark"), "label": ("image", "positive")}
 
 
 @dataclass(frozen=True)
@@ -86,3 +97,36 @@ class Effort:
 
     def __add__(self, other: Effort) -> Effort:
         return Effort(self.seconds + other.seconds, self.keys + other.keys, self.looks + other.looks)
+
+
+def own_costs(lines: Iterable[Line]) -> dict[str, float]:
+    """Return what acts cost the people of a journal, in seconds, by the names of :class:`CostModel`.
+
+    Answers of the stream, pages of the grid and photographs labelled at once are told apart; each time is split up by
+    non-negative least squares into its page and tiles and marks, or its photograph and marks. Acts with a pause in them
+    are left out, and so are kinds with fewer than MIN_ACTS acts.
+    """
+    acts: dict[str, list[tuple[float, ...]]] = {name: [] for name in _COSTS_OF}
+    for line in lines:
+        is_page = line.origin != "grid" or {"tiles", "sign"} <= line.extra.keys()
+        if line.kind == "decide" and line.origin in acts and line.extra.get("ms") and is_page:
+            acts[line.origin].append((line.extra["ms"] / 1000, *_parts(line)))
+    costs: dict[str, float] = {}
+    for origin, names in _COSTS_OF.items():
+        rows = np.array(acts[origin])
+        if len(rows) >= MIN_ACTS:
+            rows = rows[rows[:, 0] <= PAUSE * np.median(rows[:, 0])]
+            found, _ = nnls(rows[:, 1:], rows[:, 0])
+            costs |= {name: round(float(cost), 3) for name, cost in zip(names, found, strict=True)}
+    return costs
+
+
+def _parts(line: Line) -> tuple[float, ...]:
+    """Return how many of each of its costs an act had."""
+    if line.origin == "stream":
+        return (1.0,)
+    if line.origin == "grid":
+        marks = sum(cell.after.state == -line.extra["sign"] for cell in line.cells)
+        return 1.0, float(line.extra["tiles"]), float(marks)
+    filled = set(line.extra.get("filled", ()))
+    return 1.0, float(sum(c.after.state == POSITIVE and c.class_name not in filled for c in line.cells))
