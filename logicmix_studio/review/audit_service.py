@@ -25,12 +25,12 @@ from logicmix_studio.review.audit import (
     Status,
 )
 from logicmix_studio.review.audit_evidence import AuditEvidence, Evidence, Known
-from logicmix_studio.review.calibration import reliability_curve
 from logicmix_studio.review.cards import Card
 from logicmix_studio.review.evidence import Further, split_answers
 from logicmix_studio.review.intervals import clopper_pearson, clopper_pearson_lower
 from logicmix_studio.review.proposal_set import ProposalSet
 from logicmix_studio.review.proposals import Thresholds
+from logicmix_studio.review.reliability import reliability_curve
 from logicmix_studio.review.service import ReviewService
 from logicmix_studio.store import Dataset, Decision, Receipt, utc_now
 

@@ -12,18 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.labels import POSITIVE, UNKNOWN
-from logicmix_studio.review.intervals import clopper_pearson
 
 LOGIT_LIMIT = 20.0
 """Raw logits are read no farther out than this."""
-NUM_BINS = 10
-"""Bins of a reliability curve."""
 _REMEDY = "Remove calibration.json from the run's folder."
 
 
@@ -96,20 +91,3 @@ def apply_calibration(logits: NDArray[np.float16], calibration: Calibration | No
     table = calibrate(given, calibration or Calibration()).astype(np.float16)
     table[np.isnan(given)] = 0.5
     return table[np.ascontiguousarray(logits).view(np.uint16)]
-
-
-def reliability_curve(scores: NDArray[np.floating[Any]], states: NDArray[np.int8]) -> pd.DataFrame:
-    """Return what was claimed against what was so, a row for each of ten bins of scores with at least one known cell.
-
-    Scores and states are of one shape; unknown cells are left out.
-
-    Returns:
-        claimed (mean score), observed (share that is positive), lower and upper end of its exact interval, cells.
-    """
-    is_known = states != UNKNOWN
-    cells = pd.DataFrame({"claimed": scores[is_known].astype(np.float64), "observed": states[is_known] == POSITIVE})
-    bins = np.minimum((cells["claimed"] * NUM_BINS).astype(np.int64), NUM_BINS - 1)
-    curve = cells.groupby(bins).mean()
-    total = bins.value_counts().sort_index().to_numpy()
-    curve["lower"], curve["upper"] = clopper_pearson((curve["observed"] * total).round(), total)
-    return curve.assign(cells=total).reset_index(drop=True)
