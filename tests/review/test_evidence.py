@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import hypergeom
 
 from logicmix_studio.review.evidence import (
     Claims,
     Further,
     Proof,
     Sample,
+    _upper_tail,
     further_answers,
     group_claims,
     prove,
@@ -222,3 +224,14 @@ def test_prove__is_seldom_too_high_where_a_class_that_looks_worse_is_left_out() 
         claims, group = group_claims(np.ones(int(kept.sum()), dtype=bool), [sample])
         misled += flattered(prove(claims, 0.95, int(is_worse.sum())), claims, group, is_wrong[kept])
     assert misled / REPETITIONS <= 0.05 + NOISE
+
+
+def test_the_chance_of_too_many_wrong_answers_is_scipys() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        checked = rng.integers(0, 300, 12)
+        wrong = rng.binomial(checked, 0.1)
+        expected = hypergeom.sf(wrong - 1, checked.sum(), wrong.sum(), checked)
+        np.testing.assert_allclose(
+            _upper_tail(wrong, checked.sum(), wrong.sum(), checked), expected, rtol=1e-8, atol=1e-12
+        )
