@@ -32,7 +32,7 @@ from logicmix_studio.store import locate_workspace
 from logicmix_studio.trials import TrialMaker, read_complete
 from logicmix_studio.words import counted
 
-RUNS_FILE = "runs.csv"
+RUNS_FILE, EPOCHS_FILE = "runs.csv", "epochs.csv"
 
 
 def run_simulation(
@@ -105,6 +105,7 @@ def run_benchmark(
         is_whole = store.run(cells, partial(benchmarks.benchmark, open_trial=maker.open), progress)
     done = finished(store, cells)
     write_rows(out / RUNS_FILE, done, benchmarks.COLUMNS)
+    write_rows(out / EPOCHS_FILE, done, benchmarks.COLUMNS, "epochs")
     return {"is_whole": is_whole, "runs": len(done), "table": str(out / RUNS_FILE), "out": str(out)}
 
 

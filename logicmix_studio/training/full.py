@@ -43,7 +43,7 @@ from logicmix_studio.training.precision import Precision, choose_precision
 from logicmix_studio.training.pseudo_labels import count_pseudo, pseudo_states
 from logicmix_studio.training.quick import embed_snapshot, prepare_net, train_on_features
 from logicmix_studio.training.run_context import RunContext
-from logicmix_studio.training.run_folder import Snapshot
+from logicmix_studio.training.run_folder import Snapshot, save_array
 from logicmix_studio.training.schedule import make_plan
 from logicmix_studio.training.scoring import Scored, score_images
 from logicmix_studio.training.selection import is_over, judge_epoch
@@ -284,12 +284,12 @@ class FullRun:
             ece=metrics.calibration_error,
         )
         if has_pseudo:
-            self._renew_pseudo(logits)
+            self._renew_pseudo(logits, epoch)
         self._remember(epoch, measure(scores, data.choosing[checked]), logits[checked])
         self.position = dataclasses.replace(self.position, epoch=epoch, step=0)
         self._save_now_and_then()
 
-    def _renew_pseudo(self, logits: NDArray[np.float32]) -> None:
+    def _renew_pseudo(self, logits: NDArray[np.float32], epoch: int) -> None:
         settings, before = self.settings.pseudo, self.pseudo
         mine, bounds = logits[self.data.rows], (settings.positive_logit, settings.negative_logit)
         if settings.rule == "calibrated":
@@ -297,6 +297,10 @@ class FullRun:
             bounds = (float(logit(settings.confidence)), -float(logit(settings.confidence)))
         self.pseudo = pseudo_states(mine, self.data.known, *bounds)
         self.context.reporter.event("pseudo", **count_pseudo(self.pseudo, before, self.config.class_names))
+        if settings.should_keep_each and self.processes.is_first:
+            everywhere = np.zeros_like(self.data.snapshot.states)
+            everywhere[self.data.rows] = self.pseudo
+            save_array(self.context.folder.pseudo_file(epoch), everywhere)
 
     def _remember(self, epoch: int, metrics: Metrics, logits: NDArray[np.float32]) -> None:
         selection, settled = self.settings.selection, self.plan.settled_epoch

@@ -243,6 +243,8 @@ class PseudoSettings(Group):
     """A logit above this makes an unknown cell positive; 4 is a probability of 0.982."""
     negative_logit: float = setting(-4.0, low=-100.0, high=0.0, source="released")
     """A logit below this makes an unknown cell negative."""
+    should_keep_each: bool = setting(False)
+    """Keep the pseudo-labels of every epoch in the run's folder, to judge them where the truth is known."""
 
 
 @dataclass(frozen=True)

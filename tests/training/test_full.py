@@ -56,7 +56,7 @@ def test_a_run_writes_every_file_of_the_contract(make_run, run_context, snapshot
 
 
 def test_pseudo_labels_begin_with_epoch_e_and_only_where_nobody_knows(make_run, run_context, snapshot):
-    folder = make_run("2wayaug-pl", overrides={"pseudo.start_share": 0.67})
+    folder = make_run("2wayaug-pl", overrides={"pseudo.start_share": 0.67, "pseudo.should_keep_each": True})
     run(folder, run_context)
     pseudo = load_checkpoint(folder.checkpoint_file).groups["pseudo"]["states"].numpy()
     rows = np.flatnonzero(snapshot.splits != "test")
@@ -69,6 +69,11 @@ def test_pseudo_labels_begin_with_epoch_e_and_only_where_nobody_knows(make_run, 
     counts = events_of(folder, "pseudo")[-1]
     assert counts["positive"] == (pseudo > 0).sum()
     assert counts["negative"] == (pseudo < 0).sum()
+    kept = np.load(folder.pseudo_file(3), allow_pickle=False)
+    np.testing.assert_array_equal(kept[rows], pseudo)
+    assert kept.shape == snapshot.states.shape
+    assert not kept[snapshot.splits == "test"].any()
+    assert [file.name for file in sorted(folder.pseudo_file(3).parent.iterdir())] == ["0002.npy", "0003.npy"]
 
 
 def test_resume_ends_with_the_same_bits_as_a_run_without_a_break(make_run, run_context, monkeypatch):
