@@ -93,7 +93,7 @@ def benchmark_run(
     columns: Columns = None,
     separator: Separator = None,
     exhaustive: Exhaustive = None,
-    methods: Annotated[str | None, optional("Methods: a,b,c; a few plain ones and LogicMix unless given.")] = None,
+    methods: Annotated[str | None, optional("Methods: a,b+cft,c; a few plain ones and LogicMix unless given.")] = None,
     proportions: Annotated[str, Option(help="Shares of the labels that are known: a,b,c.")] = "0.1",
     seeds: Annotated[str, Option(help="Which labels are known and how training goes: a,b,c.")] = "1,2,3",
     changes: Annotated[

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.evaluation.cells import Result, Settings, table_hash
-from logicmix_studio.evaluation.methods import METHODS
+from logicmix_studio.evaluation.methods import find_method
 from logicmix_studio.evaluation.person import Services
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, LabelTable
 from logicmix_studio.training.config import RunConfig
@@ -47,8 +47,8 @@ class BenchmarkPlan:
 
     def __post_init__(self) -> None:
         """Refuse a method that does not exist, proportions outside (0, 1] and no seed."""
-        if unknown := [name for name in self.methods if name not in METHODS]:
-            raise StudioError(f"there is no method {unknown[0]!r}", f"choose among {', '.join(METHODS)}")
+        for name in self.methods:
+            find_method(name)
         if wrong := [share for share in self.proportions if not 0.0 < share <= 1.0]:
             raise StudioError(f"the known proportion is {wrong[0]}", "give numbers above 0, up to 1")
         if not self.methods or not self.proportions or not self.seeds or min(self.seeds) < 0:
@@ -67,7 +67,7 @@ class BenchmarkPlan:
 
 def _run_settings(name: str, shared: Mapping[str, Any]) -> dict[str, Any]:
     """Return recipe and overrides of a method; a shared setting that its recipe lacks is left out."""
-    method = METHODS[name]
+    method = find_method(name)
     settings = RunConfig.create(method.recipe).settings
     shared = {"pseudo.should_keep_each": True, **shared}
     kept = {key: value for key, value in shared.items() if hasattr(settings, key.partition(".")[0])}

@@ -19,7 +19,7 @@ from logicmix_studio.evaluation.benchmark import (
     epoch_rows,
     proposal_quality,
 )
-from logicmix_studio.evaluation.methods import METHODS
+from logicmix_studio.evaluation.methods import METHODS, find_method
 from logicmix_studio.evaluation.report import percent, scenario_means, write_report
 from logicmix_studio.evaluation.statistics import Estimate
 from logicmix_studio.importing import ImportOptions
@@ -97,10 +97,12 @@ def test_a_report_without_runs_is_refused(tmp_path: Path) -> None:
         run_report(tmp_path)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [*METHODS, *(f"{name}+cft" for name in METHODS if name != "quick")])
 def test_every_method_is_a_recipe_with_settings_that_it_has(name: str) -> None:
-    config = RunConfig.create(METHODS[name].recipe, overrides=METHODS[name].overrides)
-    assert set(config.overrides()) <= set(METHODS[name].overrides)
+    method = find_method(name)
+    config = RunConfig.create(method.recipe, overrides=method.overrides)
+    assert set(config.overrides()) <= set(method.overrides)
+    assert config.overrides().get("finetune.is_enabled", False) == name.endswith("+cft")
 
 
 def test_methods_differ_only_in_what_they_name() -> None:
@@ -124,9 +126,11 @@ def test_a_setting_that_a_recipe_lacks_is_left_out() -> None:
     assert json.dumps(cell)
 
 
-@pytest.mark.parametrize("changes", [{"methods": ("magic",)}, {"proportions": (0.0,)}, {"seeds": ()}])
+@pytest.mark.parametrize(
+    "changes", [{"methods": ("magic",)}, {"methods": ("quick+cft",)}, {"proportions": (0.0,)}, {"seeds": ()}]
+)
 def test_a_plan_that_cannot_be_is_refused(changes: dict[str, tuple[object, ...]]) -> None:
-    with pytest.raises(StudioError, match=r"method|proportion|nothing to compare"):
+    with pytest.raises(StudioError, match=r"method|nothing but the last layer|proportion|nothing to compare"):
         BenchmarkPlan(**changes)  # type: ignore[arg-type]  # wrong on purpose
 
 
