@@ -24,20 +24,14 @@ def read_complete(workspace: Workspace, options: ImportOptions, progress: Progre
     Without options, those of the last import are used. Nothing is written.
 
     Raises:
-        StudioError: If something can't be read, or cells are unknown even there.
+        StudioError: If something can't be read.
     """
     info = workspace.info_if_any() if workspace.exists else None
     if info is not None and workspace.complete_file.exists():
         return load_labels(workspace.complete_file, info)
     if info is not None and options == ImportOptions():
         options = ImportOptions.recall(workspace)
-    table = read_dataset(workspace.root, **options.reading, ignored=exports_of(workspace), progress=progress).table
-    if num_unknown := int(np.count_nonzero(table.states == UNKNOWN)):
-        told = f"{num_unknown:,} of {table.states.size:,} cells are unknown in {workspace.root}"
-        raise StudioError(
-            told, "a trial needs complete labels; where absent is meant by saying nothing, add --exhaustive"
-        )
-    return table
+    return read_dataset(workspace.root, **options.reading, ignored=exports_of(workspace), progress=progress).table
 
 
 class TrialMaker:
@@ -47,9 +41,16 @@ class TrialMaker:
         root: The folder of the images.
         complete: All their labels.
         folder: Where the workspaces and the pixels and features that they share lie; made if need be.
+
+    Raises:
+        StudioError: If cells are unknown even there.
     """
 
     def __init__(self, root: Path, complete: LabelTable, folder: Path) -> None:
+        if num_unknown := int(np.count_nonzero(complete.states == UNKNOWN)):
+            told = f"{num_unknown:,} of {complete.states.size:,} cells are unknown in {root}"
+            hint = "a trial needs complete labels; where absent is meant by saying nothing, add --exhaustive"
+            raise StudioError(told, hint)
         self._root, self._complete, self._folder = root, complete, folder
         self._cache = folder / "cache"
         with writing(folder):

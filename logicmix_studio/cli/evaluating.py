@@ -18,6 +18,7 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.evaluation import benchmark as benchmarks
 from logicmix_studio.evaluation.cells import CellStore, finished, write_rows
 from logicmix_studio.evaluation.costs import own_costs
+from logicmix_studio.evaluation.published import fetch_published, find_published, read_published
 from logicmix_studio.evaluation.simulation import (
     COLUMNS,
     Headline,
@@ -33,7 +34,7 @@ from logicmix_studio.store import locate_workspace, read_journal
 from logicmix_studio.trials import TrialMaker, read_complete
 from logicmix_studio.words import counted
 
-RUNS_FILE = "runs.csv"
+RUNS_FILE, EPOCHS_FILE = "runs.csv", "epochs.csv"
 
 
 def costs_of_journal(dataset: Path, workspace: Path | None) -> dict[str, float]:
@@ -106,15 +107,25 @@ def describe_simulation(told: dict[str, Any]) -> str:
 
 
 def run_benchmark(
-    dataset: Path, workspace: Path | None, options: ImportOptions, plan: benchmarks.BenchmarkPlan, out: Path
+    dataset: Path,
+    workspace: Path | None,
+    options: ImportOptions,
+    plan: benchmarks.BenchmarkPlan,
+    out: Path,
+    published: str | None = None,
 ) -> dict[str, Any]:
-    """Make the runs of a plan that are missing, and write the table; Ctrl-C leaves what is finished."""
-    complete, maker = _prepare(dataset, workspace, options, out)
-    cells, store = plan.cells(complete, dataset.resolve().name), CellStore(out / "cells")
+    """Make the runs of a plan that are missing, and write the table; Ctrl-C leaves what is finished.
+
+    With ``published`` the folder is read as the published data set of that name.
+    """
+    data_name = find_published(published).title if published else dataset.resolve().name
+    complete, maker = _prepare(dataset, workspace, options, out, published)
+    cells, store = plan.cells(complete, data_name), CellStore(out / "cells")
     with progress_bar() as progress:
         is_whole = store.run(cells, partial(benchmarks.benchmark, open_trial=maker.open), progress)
     done = finished(store, cells)
     write_rows(out / RUNS_FILE, done, benchmarks.COLUMNS)
+    write_rows(out / EPOCHS_FILE, done, benchmarks.COLUMNS, "epochs")
     return {"is_whole": is_whole, "runs": len(done), "table": str(out / RUNS_FILE), "out": str(out)}
 
 
@@ -151,12 +162,24 @@ def interval_words(estimate: Estimate, digits: int) -> str:
     return mean if math.isnan(estimate.low) else f"{mean} ({low} to {high})"
 
 
-def _prepare(dataset: Path, workspace: Path | None, options: ImportOptions, out: Path) -> tuple[LabelTable, TrialMaker]:
+def run_fetch(name: str, folder: Path) -> str:
+    """Fetch a published data set and return what to do next, in words."""
+    with progress_bar() as progress:
+        by_hand = fetch_published(name, folder, progress)
+    line = f"{name} is in {folder}; now: logicmix-studio benchmark run {shlex.quote(str(folder))} --published {name}"
+    return f"{line}\nfirst put there by hand: {by_hand}" if by_hand else line
+
+
+def _prepare(
+    dataset: Path, workspace: Path | None, options: ImportOptions, out: Path, published: str | None = None
+) -> tuple[LabelTable, TrialMaker]:
     prepare_environment()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends trainer and trial as Ctrl-C does
     place = locate_workspace(dataset, workspace)
     with progress_bar() as progress:
-        complete = read_complete(place, options, progress)
+        complete = (
+            read_published(published, place.root, progress) if published else read_complete(place, options, progress)
+        )
     if out.resolve().is_relative_to(place.root):
         note(f"{out} lies among the images of {place.root}")
     return complete, TrialMaker(place.root, complete, out)

@@ -15,6 +15,7 @@ from logicmix_studio.cli.options import (
     AppPort,
     AsJson,
     Browser,
+    Changes,
     Classes,
     Columns,
     Dataset,
@@ -178,10 +179,7 @@ def train(
     recipe: Annotated[
         str, Option(help='fast (quick), thorough (2wayaug-pl) or "as published" (2wayaug-pl-released).')
     ] = "quick",
-    changes: Annotated[
-        list[str] | None,
-        Option("--set", metavar="NAME=VALUE", help="A hyper-parameter; --recipe-help lists them.", show_default=False),
-    ] = None,
+    changes: Changes = None,
     init_from: Annotated[int | None, optional("A run to start warm from.")] = None,
     resume: Annotated[int | None, optional("Go on with a run that was stopped.")] = None,
     seed: Annotated[int, Option(help="Everything random follows from it.", min=0)] = 526,

@@ -51,6 +51,16 @@ KnownProportion = Annotated[
     float | None, optional("Trial: hide labels of a completely labelled set and keep this share.", min=0.0, max=1.0)
 ]
 Seed = Annotated[int, Option(help="Which labels a trial hides.", min=0)]
+Changes = Annotated[
+    list[str] | None,
+    Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A hyper-parameter of what is trained; train --recipe-help lists them.",
+        show_default=False,
+    ),
+]
+Seeds = Annotated[str, Option(help="Which labels are known, who answers and how training goes: a,b,c.")]
 AsJson = Annotated[bool, Option("--json", help="Print JSON for a script.")]
 Host = Annotated[str, Option(help="Where to listen; anything but 127.0.0.1 needs users: see user add.")]
 Port = Annotated[int, Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)]

@@ -10,11 +10,13 @@ from typer import Argument, Option
 
 from logicmix_studio.cli.options import (
     AsJson,
+    Changes,
     Classes,
     Columns,
     Dataset,
     Exhaustive,
     Labels,
+    Seeds,
     Separator,
     WorkspaceOption,
     assignments,
@@ -35,7 +37,7 @@ def simulate(
     known_proportion: Annotated[
         float, Option(help="Share of the labels that is known at first.", min=0.0, max=1.0)
     ] = 0.1,
-    seeds: Annotated[str, Option(help="Which labels are known, who answers and how training goes: a,b,c.")] = "1,2,3",
+    seeds: Seeds = "1,2,3",
     strategies: Annotated[str | None, optional("Ways to label: a,b,c; all unless given.")] = None,
     error_rate: Annotated[float, Option(help="Share of wrong answers.", min=0.0, max=1.0)] = 0.005,
     costs: Annotated[
@@ -48,10 +50,7 @@ def simulate(
     goal_right: Annotated[float, Option(help="Share of the cells to be right.", min=0.0, max=1.0)] = 0.99,
     goal_found: Annotated[float, Option(help="Share of the positives to be found.", min=0.0, max=1.0)] = 0.95,
     recipe: Annotated[str, Option(help="What is trained between rounds.")] = "quick",
-    changes: Annotated[
-        list[str] | None,
-        Option("--set", metavar="NAME=VALUE", help="A hyper-parameter of the recipe.", show_default=False),
-    ] = None,
+    changes: Changes = None,
     out: Annotated[Path, Option(help="Folder of the results; finished trials in it are not made again.")] = Path(
         "simulation"
     ),
@@ -97,13 +96,13 @@ def benchmark_run(
     columns: Columns = None,
     separator: Separator = None,
     exhaustive: Exhaustive = None,
-    methods: Annotated[str | None, optional("Methods: a,b,c; a few plain ones and LogicMix unless given.")] = None,
-    proportions: Annotated[str, Option(help="Shares of the labels that are known: a,b,c.")] = "0.1",
-    seeds: Annotated[str, Option(help="Which labels are known and how training goes: a,b,c.")] = "1,2,3",
-    changes: Annotated[
-        list[str] | None,
-        Option("--set", metavar="NAME=VALUE", help="A hyper-parameter of every method.", show_default=False),
+    published: Annotated[
+        str | None, optional("DIR holds a published data set as its archives unpack: voc2007, coco2014 or vg200.")
     ] = None,
+    methods: Annotated[str | None, optional("Methods: a,b+cft,c; a few plain ones and LogicMix unless given.")] = None,
+    proportions: Annotated[str, Option(help="Shares of the labels that are known: a,b,c.")] = "0.1",
+    seeds: Seeds = "1,2,3",
+    changes: Changes = None,
     full: Annotated[
         bool, Option("--full", help="The recipes' own sizes and lengths, not the small ones for a CPU.")
     ] = False,
@@ -129,8 +128,22 @@ def benchmark_run(
     )
     options = ImportOptions(labels, classes, exhaustive, columns=columns, separator=separator)
     print_result(
-        evaluating.run_benchmark(dataset, workspace, options, plan, out), as_json, evaluating.describe_benchmark
+        evaluating.run_benchmark(dataset, workspace, options, plan, out, published),
+        as_json,
+        evaluating.describe_benchmark,
     )
+
+
+@benchmark.command("fetch", epilog="Example: logicmix-studio benchmark fetch voc2007 ./voc")
+def benchmark_fetch(
+    name: Annotated[str, Argument(help="voc2007, coco2014 or vg200.", show_default=False)],
+    folder: Annotated[Path, Argument(metavar="DIR", help="Where its files are unpacked.", show_default=False)],
+) -> None:
+    """Fetch a published data set for benchmark run --published; what was cut off goes on where it stopped."""
+    from logicmix_studio.cli import evaluating
+    from logicmix_studio.cli.terminal import say
+
+    say(evaluating.run_fetch(name, folder))
 
 
 @benchmark.command("report", epilog="Example: logicmix-studio benchmark report ./benchmark")

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.evaluation.cells import Result, Settings, table_hash
-from logicmix_studio.evaluation.methods import METHODS
+from logicmix_studio.evaluation.methods import find_method
 from logicmix_studio.evaluation.person import Services
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, LabelTable
 from logicmix_studio.training.config import RunConfig
+from logicmix_studio.training.heldout import training_rows
 from logicmix_studio.training.outcome import measure_calibrated
-from logicmix_studio.training.run_folder import RunFolder
+from logicmix_studio.training.run_folder import RunFolder, read_events
 
 SMALL: Final = {
     "backbone.image_size": 64,
@@ -26,6 +27,8 @@ SMALL: Final = {
     "optimizer.batch_size": 64,
 }
 """Settings with which the default grid ends within minutes on a CPU; for a real comparison give your own."""
+VERSION: Final = 2
+"""Raise it when a run's result changes: those of the former one are then made anew."""
 COLUMNS: Final = ("data_name", "method", "known_proportion", "seed")
 """Settings that stand first in each row of the table."""
 
@@ -44,8 +47,8 @@ class BenchmarkPlan:
 
     def __post_init__(self) -> None:
         """Refuse a method that does not exist, proportions outside (0, 1] and no seed."""
-        if unknown := [name for name in self.methods if name not in METHODS]:
-            raise StudioError(f"there is no method {unknown[0]!r}", f"choose among {', '.join(METHODS)}")
+        for name in self.methods:
+            find_method(name)
         if wrong := [share for share in self.proportions if not 0.0 < share <= 1.0]:
             raise StudioError(f"the known proportion is {wrong[0]}", "give numbers above 0, up to 1")
         if not self.methods or not self.proportions or not self.seeds or min(self.seeds) < 0:
@@ -53,7 +56,7 @@ class BenchmarkPlan:
 
     def cells(self, complete: LabelTable, data_name: str) -> list[Settings]:
         """Return the settings of every run, seed by seed."""
-        shared = {"what": "benchmark", "data": table_hash(complete), "data_name": data_name}
+        shared = {"what": f"benchmark {VERSION}", "data": table_hash(complete), "data_name": data_name}
         return [
             {**shared, "method": name, "known_proportion": share, "seed": seed, **_run_settings(name, self.overrides)}
             for seed in self.seeds
@@ -64,14 +67,18 @@ class BenchmarkPlan:
 
 def _run_settings(name: str, shared: Mapping[str, Any]) -> dict[str, Any]:
     """Return recipe and overrides of a method; a shared setting that its recipe lacks is left out."""
-    method = METHODS[name]
+    method = find_method(name)
     settings = RunConfig.create(method.recipe).settings
+    shared = {"pseudo.should_keep_each": True, **shared}
     kept = {key: value for key, value in shared.items() if hasattr(settings, key.partition(".")[0])}
     return {"recipe": method.recipe, "overrides": {**kept, **method.overrides}}
 
 
 def benchmark(settings: Settings, open_trial: OpenTrial) -> Result:
     """Train one method on one trial and measure it.
+
+    Returns:
+        ``rows``, the one of the run, and ``epochs``, one for each epoch.
 
     Raises:
         StudioError: If the run fails.
@@ -99,7 +106,28 @@ def benchmark(settings: Settings, open_trial: OpenTrial) -> Result:
             "seconds": seconds,
             "images_per_second": epochs * int((~is_test).sum()) / max(seconds, 1e-9),
         }
-    return {"rows": [row]}
+        return {"rows": [row], "epochs": epoch_rows(folder, hidden)}
+
+
+def epoch_rows(folder: RunFolder, hidden: NDArray[np.int8]) -> list[dict[str, Any]]:
+    """Return how a run went, epoch by epoch: losses, held-out mAP and how right its pseudo-labels were.
+
+    Args:
+        folder: The run, with the pseudo-labels of each epoch if it made any.
+        hidden: (N, C) the truth of hidden cells; 0 elsewhere. Those of images that are trained on count.
+    """
+    trained = np.zeros_like(hidden)
+    rows = training_rows(folder.snapshot())
+    trained[rows] = hidden[rows]
+    told = []
+    for event in read_events(folder.events_file)[0]:
+        if event["event"] == "epoch":
+            row = {name: event[name] for name in ("epoch", "loss_original", "loss_mixed")}
+            file, quality = folder.pseudo_file(event["epoch"]), dict[str, float]()
+            if file.is_file():
+                quality = proposal_quality(np.load(file, allow_pickle=False), trained)
+            told.append({**row, "heldout_map": event["map"], **quality})
+    return told
 
 
 def proposal_quality(proposals: NDArray[np.int8], hidden: NDArray[np.int8]) -> dict[str, float]:

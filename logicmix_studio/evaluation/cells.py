@@ -18,7 +18,7 @@ from logicmix_studio.labels import LabelTable
 Settings = Mapping[str, Any]
 """All that a cell's result depends on, as JSON can hold it."""
 Result = Mapping[str, Any]
-"""What came of a cell, as JSON can hold it; its ``rows`` go into the table."""
+"""What came of a cell, as JSON can hold it; its lists of rows go into tables."""
 
 
 def settings_hash(settings: Settings) -> str:
@@ -85,10 +85,8 @@ def finished(store: CellStore, cells: Sequence[Settings]) -> list[tuple[Settings
     return [(settings, result) for settings, result in found if result is not None]
 
 
-def write_rows(path: Path, done: Sequence[tuple[Settings, Result]], columns: Sequence[str]) -> None:
-    """Write one tidy CSV: a line for each row of each result, the named settings of its cell first."""
-    rows = [
-        {**{name: settings[name] for name in columns}, **row} for settings, result in done for row in result["rows"]
-    ]
+def write_rows(path: Path, done: Sequence[tuple[Settings, Result]], columns: Sequence[str], kind: str = "rows") -> None:
+    """Write one tidy CSV: a line for each row of that kind in each result, the named settings of its cell first."""
+    rows = [{**{name: settings[name] for name in columns}, **row} for settings, result in done for row in result[kind]]
     with writing(path), replacing(path) as file:
         file.write(pd.DataFrame(rows).to_csv(index=False).encode())

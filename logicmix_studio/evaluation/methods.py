@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from logicmix_studio.errors import StudioError
 from logicmix_studio.losses import ORIGINAL_SETTINGS, AsymmetricSettings
+from logicmix_studio.training.config import FullSettings, recipe_settings
 
 _NAMES: Final = ("gamma_positive", "gamma_negative", "shift")
 
@@ -53,6 +55,31 @@ METHODS: Final = {
     "quick": Method("a linear head on frozen features", "quick"),
 }
 """By name; the first is what the others are compared with."""
+TUNED: Final = "+cft"
+"""After a method's name: the same with Category-wise Fine-Tuning of the last layer at the end."""
+
+
+def find_method(name: str) -> Method:
+    """Return a method by its name, with ``+cft`` after it or without.
+
+    Example:
+        >>> find_method("partial-asl+cft").words
+        'asymmetric loss on known cells; its last layer then tuned class by class'
+
+    Raises:
+        StudioError: If there is none of that name.
+    """
+    base = name.removesuffix(TUNED)
+    if base not in METHODS:
+        raise StudioError(f"there is no method {name!r}", f"choose among {', '.join(METHODS)}; most may have {TUNED}")
+    method = METHODS[base]
+    if base == name:
+        return method
+    if not isinstance(recipe_settings(method.recipe), FullSettings):
+        raise StudioError(f"{base} trains nothing but the last layer: there is no {name}", f"name {base} alone")
+    words = f"{method.words}; its last layer then tuned class by class"
+    return Method(words, method.recipe, {**method.overrides, "finetune.is_enabled": True})
+
 
 PUBLISHED: Final = (
     ("2WayAug-PL", {"COCO 2014": 84.3, "VG-200": 50.1, "VOC 2007": 93.8}),

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from logicmix_studio.errors import StudioError, writing
-from logicmix_studio.evaluation.methods import METHODS, PUBLISHED
+from logicmix_studio.evaluation.methods import PUBLISHED, find_method
 from logicmix_studio.evaluation.statistics import Estimate, RankTest, mean_interval, paired_tests, rank_test
 from logicmix_studio.files import replacing
 
@@ -106,7 +106,7 @@ def _table_of(rows: pd.DataFrame) -> list[str]:
     for name, runs in rows.groupby("method", sort=False):
         shares = [percent(mean_interval(runs[column])) for column in MEASURES]
         times = [f"{runs[column].mean():,.0f}" for column in ("seconds", "images_per_second")]
-        lines.append("| " + " | ".join([f"{name}: {METHODS[str(name)].words}", *shares, *times]) + " |")
+        lines.append("| " + " | ".join([f"{name}: {find_method(str(name)).words}", *shares, *times]) + " |")
     return lines
 
 

@@ -15,6 +15,7 @@ from logicmix_studio.training.settings import (
     BackboneSettings,
     ComputeSettings,
     EmaSettings,
+    FinetuneSettings,
     Group,
     HeadSettings,
     LossSettings,
@@ -54,6 +55,7 @@ class FullSettings:
     schedule: ScheduleSettings = dataclasses.field(default_factory=ScheduleSettings)
     ema: EmaSettings = dataclasses.field(default_factory=EmaSettings)
     pseudo: PseudoSettings = dataclasses.field(default_factory=PseudoSettings)
+    finetune: FinetuneSettings = dataclasses.field(default_factory=FinetuneSettings)
     selection: SelectionSettings = dataclasses.field(default_factory=SelectionSettings)
     compute: ComputeSettings = dataclasses.field(default_factory=ComputeSettings)
 

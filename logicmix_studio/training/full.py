@@ -35,6 +35,8 @@ from logicmix_studio.training.device import micro_batch, scoring_batch
 from logicmix_studio.training.distributed import ProcessGroup
 from logicmix_studio.training.ema import WeightAverage
 from logicmix_studio.training.feed import DevicePixels
+from logicmix_studio.training.head import tune_head
+from logicmix_studio.training.heldout import trained_states
 from logicmix_studio.training.loop import Engine, LossMeter, memory_mb
 from logicmix_studio.training.metrics import Metrics, difference, measure
 from logicmix_studio.training.optimizer import backbone_share, make_optimizer
@@ -43,7 +45,7 @@ from logicmix_studio.training.precision import Precision, choose_precision
 from logicmix_studio.training.pseudo_labels import count_pseudo, pseudo_states
 from logicmix_studio.training.quick import embed_snapshot, prepare_net, train_on_features
 from logicmix_studio.training.run_context import RunContext
-from logicmix_studio.training.run_folder import Snapshot
+from logicmix_studio.training.run_folder import Snapshot, save_array
 from logicmix_studio.training.schedule import make_plan
 from logicmix_studio.training.scoring import Scored, score_images
 from logicmix_studio.training.selection import is_over, judge_epoch
@@ -179,8 +181,6 @@ class FullRun:
         is_earlier = self._keeps_earlier()
         if is_earlier:
             self.engine.average.load(self.best)
-        # Cells that chose the epoch would praise it.
-        checked = data.checked - data.choosing if is_earlier else data.checked
         everything = np.flatnonzero(data.is_readable)
         scored = self._score(everything, has_features=True)
         num_images, num_classes = data.snapshot.states.shape
@@ -200,9 +200,42 @@ class FullRun:
         }
         if not self.processes.is_first:
             return {}
+        if self.settings.finetune.is_enabled:
+            facts["tuned_classes"] = self._tune_head(features, logits)
+        # Cells that chose the epoch, or a class's weights, would praise them.
+        checked = data.checked - data.choosing if is_earlier or facts.get("tuned_classes") else data.checked
         save_net(context.folder.model_file, self.engine.average.state, self.settings.backbone, self.config.class_names)
         outcome = Outcome(logits, features, data.heldout, checked, fit_calibration(logits, checked), facts)
         return write_outcome(context.folder, data.snapshot, outcome)
+
+    def _tune_head(self, features: NDArray[np.float16], logits: NDArray[np.float32]) -> list[str]:
+        """Tune the averaged weights of the last layer class by class; return the classes that have other logits now."""
+        data, finetune, context = self.data, self.settings.finetune, self.context
+        context.reporter.stage("tuning the last layer class by class", _TRAINED, 1.0)
+        head = [self.engine.average.state[f"head.{name}"] for name in ("weight", "bias")]
+        states = np.zeros_like(data.snapshot.states)
+        states[data.rows] = trained_states(data.snapshot.states[data.rows], data.heldout[data.rows])
+
+        def on_check(epoch: int, epochs: int) -> None:
+            context.control.check()
+            context.reporter.progress(epoch, epochs)
+
+        weight, bias, is_tuned = tune_head(
+            features,
+            states,
+            data.choosing,
+            (head[0].float().cpu(), head[1].float().cpu()),
+            dataclasses.replace(
+                self.settings.head, epochs=finetune.epochs, learning_rate=finetune.learning_rate, weight_decay=0.0
+            ),
+            self.config.seed,
+            on_check,
+        )
+        for own, tuned in zip(head, (weight, bias), strict=True):
+            own[is_tuned] = tuned[is_tuned].to(own)
+        found = torch.nn.functional.linear(torch.from_numpy(features).float(), weight, bias).numpy()
+        logits[:, is_tuned] = np.where(data.is_readable[:, None], found, np.nan)[:, is_tuned]
+        return [name for name, is_other in zip(self.config.class_names, is_tuned, strict=True) if is_other]
 
     def _is_trained(self) -> bool:
         """Return whether the backbone has been trained before this run."""
@@ -284,12 +317,12 @@ class FullRun:
             ece=metrics.calibration_error,
         )
         if has_pseudo:
-            self._renew_pseudo(logits)
+            self._renew_pseudo(logits, epoch)
         self._remember(epoch, measure(scores, data.choosing[checked]), logits[checked])
         self.position = dataclasses.replace(self.position, epoch=epoch, step=0)
         self._save_now_and_then()
 
-    def _renew_pseudo(self, logits: NDArray[np.float32]) -> None:
+    def _renew_pseudo(self, logits: NDArray[np.float32], epoch: int) -> None:
         settings, before = self.settings.pseudo, self.pseudo
         mine, bounds = logits[self.data.rows], (settings.positive_logit, settings.negative_logit)
         if settings.rule == "calibrated":
@@ -297,6 +330,10 @@ class FullRun:
             bounds = (float(logit(settings.confidence)), -float(logit(settings.confidence)))
         self.pseudo = pseudo_states(mine, self.data.known, *bounds)
         self.context.reporter.event("pseudo", **count_pseudo(self.pseudo, before, self.config.class_names))
+        if settings.should_keep_each and self.processes.is_first:
+            everywhere = np.zeros_like(self.data.snapshot.states)
+            everywhere[self.data.rows] = self.pseudo
+            save_array(self.context.folder.pseudo_file(epoch), everywhere)
 
     def _remember(self, epoch: int, metrics: Metrics, logits: NDArray[np.float32]) -> None:
         selection, settled = self.settings.selection, self.plan.settled_epoch

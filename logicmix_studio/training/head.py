@@ -7,7 +7,7 @@ it. The cells of the first part choose the number of epochs, the others calibrat
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,13 +70,81 @@ class HeadFit:
 def fit_head(data: HeadData, settings: HeadSettings, seed: int, on_check: OnCheck | None = None) -> HeadFit:
     """Train the heads and choose the best of their checks."""
     features, mean, deviation = _standardize(data.features)
-    rows = np.flatnonzero((data.states != 0).any(axis=1))
     groups = _group_states(data)
-    epochs, steps = _length(len(rows), settings)
     # Drawn on the CPU and moved, so that a seed gives the same head on every device.
-    shape = (groups.shape[1] * groups.shape[2], features.shape[1])
-    weight = torch.zeros(shape, requires_grad=True)
-    bias = torch.zeros(shape[0], requires_grad=True)
+    weight = torch.zeros(groups.shape[1] * groups.shape[2], features.shape[1], requires_grad=True)
+    bias = torch.zeros(len(weight), requires_grad=True)
+    best: tuple[float, int, Tensor, Tensor] | None = None
+    for epoch, epochs, loss in _train(features, groups, weight, bias, settings, seed):
+        fair = _fair_logits(features, weight, bias, data)
+        metrics = measure(expit(fair), data.choosing)
+        value = -metrics.loss if np.isnan(metrics.map) else metrics.map
+        if best is None or not value < best[0]:
+            best = (value, epoch, weight.detach().clone(), bias.detach().clone())
+        if on_check is not None:
+            on_check(epoch, epochs, loss, measure(expit(fair), data.heldout))
+    assert best is not None
+    _, best_epoch, weight, bias = best
+    fair = _fair_logits(features, weight, bias, data)
+    num_classes = data.states.shape[1]
+    folded = weight[:num_classes] / deviation
+    return HeadFit(folded, bias[:num_classes] - folded @ mean, fair, best_epoch, epochs)
+
+
+def tune_head(
+    features: NDArray[np.float16],
+    states: NDArray[np.int8],
+    choosing: NDArray[np.int8],
+    start: tuple[Tensor, Tensor],
+    settings: HeadSettings,
+    seed: int,
+    on_check: Callable[[int, int], None] | None = None,
+) -> tuple[Tensor, Tensor, NDArray[np.bool_]]:
+    """Go on training each class's logistic regression on the features z of a trained network and its known cells alone.
+
+    "Category-wise Fine-Tuning: Resisting Incorrect Pseudo-Labels in Multi-Label Image Classification with Partial Labels",
+    https://arxiv.org/abs/2401.16991: for each class c, ``min over w, b of the sum over known (n, c) of
+    loss(sigmoid(w · z_n + b), y_nc)``, with the asymmetric loss. Unlike there, no genetic algorithm searches on, all classes
+    share their steps, and weights are kept by average precision on held-out cells, not on a validation set.
+
+    Args:
+        features: (N, D).
+        states: (N, C) cells to learn from; 0 elsewhere.
+        choosing: (N, C) cells whose average precision decides, class by class, which weights are kept; 0 elsewhere.
+        start: Weight (C, D) and bias (C,) to begin with, float32.
+        settings: Length, rate and loss.
+        seed: Of the order of images.
+        on_check: Called with epoch and epochs; may raise to stop.
+
+    Returns:
+        Weight (C, D), bias (C,), and which classes (C,) have other weights than at the start.
+    """
+    standard, mean, deviation = _standardize(features)
+    kept = torch.cat([start[0] * deviation, (start[1] + start[0] @ mean)[:, None]], 1)
+    weight, bias = kept[:, :-1].clone().requires_grad_(), kept[:, -1].clone().requires_grad_()
+
+    def precisions() -> NDArray[np.float64]:
+        logits = torch.nn.functional.linear(standard, weight, bias).detach().numpy()
+        return measure(expit(logits), choosing).average_precision
+
+    best, is_tuned = precisions(), np.zeros(len(bias), dtype=bool)
+    for epoch, epochs, _ in _train(standard, torch.from_numpy(states)[:, None], weight, bias, settings, seed):
+        found = precisions()
+        is_better = found > best
+        kept[is_better] = torch.cat([weight, bias[:, None]], 1).detach()[is_better]
+        best, is_tuned = np.where(is_better, found, best), is_tuned | is_better
+        if on_check is not None:
+            on_check(epoch, epochs)
+    folded = kept[:, :-1] / deviation
+    return folded, kept[:, -1] - folded @ mean, is_tuned
+
+
+def _train(
+    features: Tensor, groups: Tensor, weight: Tensor, bias: Tensor, settings: HeadSettings, seed: int
+) -> Iterator[tuple[int, int, float]]:
+    """Train heads in place; yield epoch, epochs and the epoch's mean loss whenever they are to be measured."""
+    rows = np.flatnonzero((groups[:, 0] != 0).any(1))
+    epochs, steps = _length(len(rows), settings)
     optimizer = torch.optim.AdamW(
         [
             {"params": [weight], "weight_decay": settings.weight_decay},
@@ -86,7 +154,6 @@ def fit_head(data: HeadData, settings: HeadSettings, seed: int, on_check: OnChec
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(1, epochs * steps))
     generator = torch.Generator().manual_seed(seed)
-    best: tuple[float, int, Tensor, Tensor] | None = None
     for epoch in range(1, epochs + 1):
         losses = []
         order = torch.from_numpy(rows)[torch.randperm(len(rows), generator=generator)]
@@ -105,22 +172,8 @@ def fit_head(data: HeadData, settings: HeadSettings, seed: int, on_check: OnChec
             optimizer.step()
             schedule.step()
             losses.append(loss.detach())
-        if epoch % max(1, epochs // NUM_CHECKS) and epoch != epochs:
-            continue
-        fair = _fair_logits(features, weight, bias, data)
-        metrics = measure(expit(fair), data.choosing)
-        value = -metrics.loss if np.isnan(metrics.map) else metrics.map
-        if best is None or not value < best[0]:
-            best = (value, epoch, weight.detach().clone(), bias.detach().clone())
-        if on_check is not None:
-            loss_now = float(torch.stack(losses).mean()) if losses else float("nan")
-            on_check(epoch, epochs, loss_now, measure(expit(fair), data.heldout))
-    assert best is not None
-    _, best_epoch, weight, bias = best
-    fair = _fair_logits(features, weight, bias, data)
-    num_classes = data.states.shape[1]
-    folded = weight[:num_classes] / deviation
-    return HeadFit(folded, bias[:num_classes] - folded @ mean, fair, best_epoch, epochs)
+        if epoch == epochs or not epoch % max(1, epochs // NUM_CHECKS):
+            yield epoch, epochs, float(torch.stack(losses).mean()) if losses else float("nan")
 
 
 def _standardize(values: NDArray[np.float16]) -> tuple[Tensor, Tensor, Tensor]:

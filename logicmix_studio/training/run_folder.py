@@ -261,6 +261,10 @@ class RunFolder:
             found = np.clip(logit(np.clip(found.astype(np.float64), 0, 1)), -LOGIT_LIMIT, LOGIT_LIMIT)
         return cast("NDArray[np.float16]", found.astype(np.float16))
 
+    def pseudo_file(self, epoch: int) -> Path:
+        """Return the file of the pseudo-labels that were made after an epoch: int8 (N, C), 0 where there is none."""
+        return self.path / "pseudo" / f"{epoch:04d}.npy"
+
     def result(self) -> dict[str, Any] | None:
         """Return the metrics, once there are any."""
         return read_json(self.result_file)

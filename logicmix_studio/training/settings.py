@@ -22,6 +22,7 @@ GROUP_TITLES = {
     "schedule": "Schedule",
     "ema": "Moving average",
     "pseudo": "Pseudo-labels in training",
+    "finetune": "Last layer, class by class at the end",
     "selection": "Selection",
     "compute": "Computing",
 }
@@ -243,6 +244,21 @@ class PseudoSettings(Group):
     """A logit above this makes an unknown cell positive; 4 is a probability of 0.982."""
     negative_logit: float = setting(-4.0, low=-100.0, high=0.0, source="released")
     """A logit below this makes an unknown cell negative."""
+    should_keep_each: bool = setting(False)
+    """Keep the pseudo-labels of every epoch in the run's folder, to judge them where the truth is known."""
+
+
+@dataclass(frozen=True)
+class FinetuneSettings(Group):
+    """Category-wise Fine-Tuning: after training, each class's part of the last layer learns from known cells alone."""
+
+    is_enabled: bool = setting(False)
+    """Tune the last layer class by class on frozen features; a class whose held-out average precision gets no better stays
+    as it was. The loss is that of the group "Last layer"."""
+    epochs: int = setting(30, low=1, high=10_000)
+    """Passes over the features; a small set gets more, a large one fewer."""
+    learning_rate: float = setting(1e-4, low=1e-8, high=1.0)
+    """Peak learning rate of Adam; it falls to zero along a cosine."""
 
 
 @dataclass(frozen=True)

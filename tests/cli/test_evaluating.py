@@ -11,6 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from logicmix_studio.cli.main import app
+from tests.evaluation.test_published import make_coco
+from tests.tiny_runs import TINY
 from tests.workspaces import make_workspace
 
 NO_MODEL = ["--strategies", "images,cells", "--seeds", "1,2", "--error-rate", "0", "--known-proportion", "0.3"]
@@ -59,3 +61,19 @@ def test_finished_trials_are_not_made_again_and_the_workspace_stays(photos: Path
 def test_what_cannot_be_read_is_wrong_usage(photos: Path, wrong: list[str]) -> None:
     result = CliRunner().invoke(app, ["simulate", str(photos), *wrong])
     assert result.exit_code == 2
+
+
+def test_a_published_set_is_compared_as_its_archives_unpack(tmp_path: Path) -> None:
+    make_coco(tmp_path / "coco")
+    tiny = [f"--set={name}={value}" for name, value in TINY.items()]
+    asked = ["benchmark", "run", str(tmp_path / "coco"), "--published", "coco2014", "--proportions", "0.9", *tiny]
+    result = CliRunner().invoke(app, [*asked, "--methods", "quick", "--seeds", "1", "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(tmp_path / "out" / "runs.csv")
+    assert table[["data_name", "method"]].to_numpy().tolist() == [["COCO 2014", "quick"]]
+
+
+def test_fetching_what_nobody_published_is_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["benchmark", "fetch", "imagenet", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "choose among voc2007, coco2014, vg200" in " ".join(str(result.exception).split())

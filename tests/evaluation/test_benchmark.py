@@ -12,12 +12,19 @@ from sklearn.metrics import precision_recall_curve
 
 from logicmix_studio.cli.evaluating import run_benchmark, run_report
 from logicmix_studio.errors import StudioError
-from logicmix_studio.evaluation.benchmark import BenchmarkPlan, eleven_point, eleven_point_map, proposal_quality
-from logicmix_studio.evaluation.methods import METHODS
+from logicmix_studio.evaluation.benchmark import (
+    BenchmarkPlan,
+    eleven_point,
+    eleven_point_map,
+    epoch_rows,
+    proposal_quality,
+)
+from logicmix_studio.evaluation.methods import METHODS, find_method
 from logicmix_studio.evaluation.report import percent, scenario_means, write_report
 from logicmix_studio.evaluation.statistics import Estimate
 from logicmix_studio.importing import ImportOptions
 from logicmix_studio.training.config import RunConfig
+from logicmix_studio.training.run_folder import EventWriter, RunFolder, Snapshot, save_array
 from tests.tiny_runs import TINY, TINY_FULL
 from tests.workspaces import make_workspace
 
@@ -26,8 +33,8 @@ from tests.workspaces import make_workspace
 def test_two_methods_run_resume_and_make_a_report(tmp_path: Path) -> None:
     root, out = tmp_path / "photos", tmp_path / "out"
     make_workspace(root, num_images=48, trial=True, runs=0)
-    shared = {**TINY_FULL, "schedule.epochs": 1}
-    plan = BenchmarkPlan(("partial-bce", "quick"), (0.5,), (1, 2), shared)
+    shared = {**TINY_FULL, "schedule.epochs": 3, "pseudo.positive_logit": 0.0, "pseudo.negative_logit": 0.0}
+    plan = BenchmarkPlan(("pseudo-labels", "quick"), (0.5,), (1, 2), shared)
     told = run_benchmark(root, None, ImportOptions(), plan, out)
     assert told["is_whole"]
     kept = {file: file.stat().st_mtime_ns for file in (out / "cells").iterdir()}
@@ -36,14 +43,20 @@ def test_two_methods_run_resume_and_make_a_report(tmp_path: Path) -> None:
 
     table = pd.read_csv(out / "runs.csv")
     assert table[["method", "seed"]].to_numpy().tolist() == [
-        ["partial-bce", 1],
+        ["pseudo-labels", 1],
         ["quick", 1],
-        ["partial-bce", 2],
+        ["pseudo-labels", 2],
         ["quick", 2],
     ]
     assert table["realised_proportion"].between(0.35, 0.65).all()
     assert table["map"].between(0.0, 1.0).all()
     assert (table["images_per_second"] > 0).all()
+    epochs = pd.read_csv(out / "epochs.csv").groupby(["method", "seed"])
+    assert epochs["epoch"].apply(list)["pseudo-labels", 2] == [1, 2, 3]
+    made = epochs.get_group(("pseudo-labels", 1))
+    assert made["loss_original"].notna().all()
+    assert made[["pseudo_positive_recall", "pseudo_negative_recall"]].notna().all(axis=None)
+    assert epochs.get_group(("quick", 1)).filter(like="pseudo_").isna().all(axis=None)
     report = run_report(out)
     assert {Path(file).name for file in report} == {"report.md", "methods.svg", "methods.png"}
     text = (out / "report.md").read_text()
@@ -84,10 +97,12 @@ def test_a_report_without_runs_is_refused(tmp_path: Path) -> None:
         run_report(tmp_path)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [*METHODS, *(f"{name}+cft" for name in METHODS if name != "quick")])
 def test_every_method_is_a_recipe_with_settings_that_it_has(name: str) -> None:
-    config = RunConfig.create(METHODS[name].recipe, overrides=METHODS[name].overrides)
-    assert set(config.overrides()) <= set(METHODS[name].overrides)
+    method = find_method(name)
+    config = RunConfig.create(method.recipe, overrides=method.overrides)
+    assert set(config.overrides()) <= set(method.overrides)
+    assert config.overrides().get("finetune.is_enabled", False) == name.endswith("+cft")
 
 
 def test_methods_differ_only_in_what_they_name() -> None:
@@ -111,9 +126,11 @@ def test_a_setting_that_a_recipe_lacks_is_left_out() -> None:
     assert json.dumps(cell)
 
 
-@pytest.mark.parametrize("changes", [{"methods": ("magic",)}, {"proportions": (0.0,)}, {"seeds": ()}])
+@pytest.mark.parametrize(
+    "changes", [{"methods": ("magic",)}, {"methods": ("quick+cft",)}, {"proportions": (0.0,)}, {"seeds": ()}]
+)
 def test_a_plan_that_cannot_be_is_refused(changes: dict[str, tuple[object, ...]]) -> None:
-    with pytest.raises(StudioError, match=r"method|proportion|nothing to compare"):
+    with pytest.raises(StudioError, match=r"method|nothing but the last layer|proportion|nothing to compare"):
         BenchmarkPlan(**changes)  # type: ignore[arg-type]  # wrong on purpose
 
 
@@ -147,6 +164,22 @@ def test_pseudo_labels_are_judged_on_hidden_cells_by_hand() -> None:
     assert found["pseudo_positive_recall"] == pytest.approx(2 / 4)
     assert found["pseudo_negative_precision"] == pytest.approx(2 / 3)
     assert found["pseudo_negative_recall"] == pytest.approx(2 / 3)
+
+
+def test_pseudo_labels_of_each_epoch_are_judged_where_they_trained(tmp_path: Path) -> None:
+    folder, states = RunFolder(tmp_path), np.zeros((3, 2), dtype=np.int8)
+    names = (["a", "b", "c"], ["a.png", "b.png", "c.png"], ["x", "y"], ["train", "train", "test"])
+    Snapshot(states, *(np.array(each) for each in names)).save(folder.snapshot_file)
+    events = EventWriter(folder.events_file)
+    for epoch in (1, 2):
+        events.write("epoch", epoch=epoch, epochs=2, loss_original=1 / epoch, loss_mixed=None, map=0.5)
+    events.close()
+    save_array(folder.pseudo_file(2), np.array([[1, -1], [1, 0], [0, 0]], dtype=np.int8))
+    first, second = epoch_rows(folder, np.array([[1, 1], [-1, 0], [1, -1]], dtype=np.int8))
+    assert first == {"epoch": 1, "loss_original": 1.0, "loss_mixed": None, "heldout_map": 0.5}
+    assert (second["loss_original"], second["pseudo_positive_precision"]) == (0.5, 0.5)
+    assert second["pseudo_positive_recall"] == 0.5, "the test image's positive is nobody's to find"
+    assert (second["pseudo_negative_precision"], second["pseudo_negative_recall"]) == (0.0, 0.0)
 
 
 def test_shares_are_shown_with_their_interval() -> None:

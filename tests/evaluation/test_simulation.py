@@ -140,8 +140,9 @@ def test_a_plan_that_cannot_be_is_refused(changes: dict[str, Any]) -> None:
 def test_labels_with_unknown_cells_are_refused(tmp_path: Path) -> None:
     make_workspace(tmp_path / "photos", runs=0)
     (tmp_path / "photos" / "labels.csv").write_text("image,class,value\npart0/image-00000.jpg,circle,1\n")
+    table = read_complete(Workspace(tmp_path / "photos", tmp_path / "none"), ImportOptions())
     with pytest.raises(StudioError, match="cells are unknown"):
-        read_complete(Workspace(tmp_path / "photos", tmp_path / "none"), ImportOptions())
+        TrialMaker(tmp_path / "photos", table, tmp_path / "out")
 
 
 def test_costs_of_a_plan_are_part_of_its_cells(complete: tuple[LabelTable, TrialMaker]) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from scipy.special import expit
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -56,7 +57,7 @@ def test_a_run_writes_every_file_of_the_contract(make_run, run_context, snapshot
 
 
 def test_pseudo_labels_begin_with_epoch_e_and_only_where_nobody_knows(make_run, run_context, snapshot):
-    folder = make_run("2wayaug-pl", overrides={"pseudo.start_share": 0.67})
+    folder = make_run("2wayaug-pl", overrides={"pseudo.start_share": 0.67, "pseudo.should_keep_each": True})
     run(folder, run_context)
     pseudo = load_checkpoint(folder.checkpoint_file).groups["pseudo"]["states"].numpy()
     rows = np.flatnonzero(snapshot.splits != "test")
@@ -69,6 +70,11 @@ def test_pseudo_labels_begin_with_epoch_e_and_only_where_nobody_knows(make_run, 
     counts = events_of(folder, "pseudo")[-1]
     assert counts["positive"] == (pseudo > 0).sum()
     assert counts["negative"] == (pseudo < 0).sum()
+    kept = np.load(folder.pseudo_file(3), allow_pickle=False)
+    np.testing.assert_array_equal(kept[rows], pseudo)
+    assert kept.shape == snapshot.states.shape
+    assert not kept[snapshot.splits == "test"].any()
+    assert [file.name for file in sorted(folder.pseudo_file(3).parent.iterdir())] == ["0002.npy", "0003.npy"]
 
 
 def test_resume_ends_with_the_same_bits_as_a_run_without_a_break(make_run, run_context, monkeypatch):
@@ -230,3 +236,43 @@ def test_unknown_may_be_taken_as_negative_but_for_held_out_cells(make_run, run_c
     assert (data.known[data.heldout[data.rows]] == 0).all()
     assert (data.known[~data.heldout[data.rows]] != 0).all()
     assert (data.known[known != 0] == known[known != 0]).all()
+
+
+def test_tuning_mends_a_spoilt_last_layer_class_by_class_and_is_not_praised_by_what_chose(make_run, run_context):
+    # Nothing is learned before: the last layer is random, on features of a random network.
+    still = {"warm.should_train_head_first": False, "optimizer.learning_rate": 1e-8, "schedule.epochs": 1}
+    still["selection.heldout_share"] = 0.5
+    plain = make_run("2wayaug-pl", overrides=still)
+    before = run(plain, run_context)
+    tuned = make_run(
+        "2wayaug-pl",
+        number=2,
+        overrides={**still, "finetune.is_enabled": True, "finetune.learning_rate": 1e-2},
+    )
+    result = run(tuned, run_context)
+
+    assert result["tuned_classes"]
+    assert set(result["tuned_classes"]) <= {"red", "green", "blue"}
+    maps = [measure(expit(of.logits().astype(float)), of.snapshot().states).map for of in (plain, tuned)]
+    assert maps[1] > maps[0]
+    assert result["num_cells"] < before["num_cells"]
+    is_tuned = np.isin(tuned.snapshot().class_names, result["tuned_classes"])
+    np.testing.assert_array_equal(tuned.logits()[:, ~is_tuned], plain.logits()[:, ~is_tuned])
+    weights = load_file(tuned.model_file)
+    features = torch.from_numpy(np.load(tuned.features_file)).float()
+    logits = (features @ weights["head.weight"].T + weights["head.bias"]).numpy()
+    np.testing.assert_allclose(logits, tuned.logits(), atol=2e-2)
+
+
+def test_tuning_that_is_stopped_goes_on(make_run, run_context, monkeypatch):
+    folder = make_run("2wayaug-pl", overrides={"schedule.epochs": 1, "finetune.is_enabled": True})
+    context = run_context(folder)
+    said = context.reporter.stage
+    monkeypatch.setattr(
+        context.reporter, "stage", lambda text, *rest: (said(text, *rest), "tuning" in text and folder.ask("pause"))
+    )
+    with pytest.raises(Stopped):
+        run_full(folder.config(), folder.snapshot(), context, ProcessGroup())
+    folder.ask(None)
+
+    assert "tuned_classes" in run(folder, run_context)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from logicmix_studio.training.head import HeadData, fit_head
+from logicmix_studio.training.head import HeadData, fit_head, tune_head
 from logicmix_studio.training.metrics import measure
 from logicmix_studio.training.settings import HeadSettings
 
@@ -81,3 +81,26 @@ def test_checks_are_told_as_the_result_will_be_measured():
 
     assert told[fit.best_epoch].num_cells == result.num_cells == np.count_nonzero(data.heldout)
     assert told[fit.best_epoch].map == pytest.approx(result.map, abs=1e-4)
+
+
+def test_a_class_that_wrong_labels_spoilt_is_tuned_and_the_others_stay():
+    data, truth = learnable(num_folds=0)
+    features = torch.from_numpy(data.features).float()
+    settings = HeadSettings(epochs=30, learning_rate=0.05, weight_decay=0.0)
+    # Class 0 looks at the wrong feature; class 1 is perfect already; of class 2 nothing tells whether it got better.
+    start = torch.zeros(3, 12)
+    start[0, 9], start[1, 1], start[2, 9] = 1.0, 1.0, 1.0
+    bias = torch.full((3,), -3.5)
+    choosing = np.where(data.heldout != 0, truth, 0).astype(np.int8)
+    choosing[:, 2] = 0
+    weight, tuned_bias, is_tuned = tune_head(data.features, data.states, choosing, (start, bias), settings, seed=0)
+
+    def precisions(weight, bias):
+        scores = torch.sigmoid(torch.nn.functional.linear(features, weight, bias)).numpy()
+        return measure(scores, truth).average_precision
+
+    assert is_tuned.tolist() == [True, False, False]
+    assert precisions(start, bias)[0] < 0.8
+    assert precisions(weight, tuned_bias)[0] > 0.95
+    torch.testing.assert_close(weight[1:], start[1:])
+    torch.testing.assert_close(tuned_bias[1:], bias[1:], atol=1e-4, rtol=1e-4)
