@@ -90,6 +90,7 @@ def add_api(studio: Studio) -> None:
         action_id: str | None = None,
         origin: str = "program",
         keep_known: bool = False,
+        expected: int | None = None,
     ) -> Receipt:
         """Write answers to cells as one action: one journal line, one undo.
 
@@ -101,6 +102,7 @@ def add_api(studio: Studio) -> None:
             action_id: The same id twice is one action.
             origin: Where the answer comes from.
             keep_known: Whether cells that are known already are left alone.
+            expected: How many cells the caller means to write; refused where it is another number by now.
         """
         decisions = [_decision(studio, cell) for cell in cells]
         return studio.ledger.decide(
@@ -111,6 +113,7 @@ def add_api(studio: Studio) -> None:
             run=studio.proposed.choice()[0] if run is None else run,
             note=note,
             keep_known=keep_known,
+            expected=expected,
         )
 
     def undo(caller: str, line: int | None = None, action_id: str | None = None) -> Receipt:

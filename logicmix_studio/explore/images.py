@@ -268,9 +268,11 @@ class ImageService:
             images = (*plan.unknown, *plan.known, *plan.same, *plan.changed)
             now = self.plan_set(images, plan.class_name, plan.state, plan.seen)
             chosen = (*now.unknown, *(now.known if overwrite else ()))
-            _check_number(len(chosen), expected)
+            if expected is None and len(chosen) > MOST_UNASKED:
+                told = f"{len(chosen):,} cells would be written, more than {MOST_UNASKED}"
+                raise StudioError(told, f"name their number to confirm: expected={len(chosen)}")
             decisions = [Decision(image_id, plan.class_name, plan.state) for image_id in chosen]
-            return now, ledger.decide(decisions, who=who, origin="browse", action_id=action_id)
+            return now, ledger.decide(decisions, who=who, origin="browse", action_id=action_id, expected=expected)
 
     def _tiles(self, rows: Iterable[int], class_name: str, run: int | None) -> list[ImageView]:
         """Return images with the class that was asked for, their positives and their surest proposed positives."""
@@ -328,16 +330,6 @@ def _words(line: Line, cell: CellChange) -> str:
         return f"{'took back' if line.kind == 'undo' else 'brought back'} line {line.of}: {name}"
     said = {"accept": f"accepted: {name}", "reject": f"rejected: {name}", "unsure": "was unsure", "skip": "skipped"}
     return said.get(cell.answer, f"set to {name}")
-
-
-def _check_number(num_cells: int, expected: int | None) -> None:
-    """Refuse a change of another number of cells than a person was told, or of many that nobody named."""
-    if expected is None and num_cells > MOST_UNASKED:
-        told = f"{num_cells:,} cells would be written, more than {MOST_UNASKED}"
-        raise StudioError(told, f"name their number to confirm: expected={num_cells}")
-    if expected is not None and num_cells != expected:
-        told = f"{num_cells:,} cells would be written, {expected:,} were named"
-        raise StudioError(told, "look at the new number and confirm again")
 
 
 def _size(path: Path) -> tuple[int, int] | None:

@@ -121,7 +121,7 @@ class BulkService:
             if action_id is not None and (line := ledger.find(action_id)) is not None:
                 return Receipt(line=line, repeated=True)
             plan = self.plan(scope, without_audit=bool(reason))
-            self._check(plan, expected, reason)
+            self._check(plan, reason)
             known = plan.known
             return ledger.decide(
                 [
@@ -144,9 +144,10 @@ class BulkService:
                     "reason": reason,
                 },
                 keep_known=True,
+                expected=expected,
             )
 
-    def _check(self, plan: BulkPlan, expected: int, reason: str) -> None:
+    def _check(self, plan: BulkPlan, reason: str) -> None:
         known, total = plan.known, len(plan.cells)
         if not (plan.is_audited or reason):
             more = "review them one by one" if known.needed is None else f"check {known.needed} more photographs"
@@ -158,7 +159,3 @@ class BulkService:
             raise StudioError("there is nothing to accept", "lower the threshold or choose other classes")
         if total > MOST_AT_ONCE:
             raise StudioError(f"{total:,} cells are too many for one action", f"accept up to {MOST_AT_ONCE:,} at once")
-        if total != expected:
-            raise StudioError(
-                f"{total:,} cells would be written, {expected:,} were named", "look at the new number and confirm again"
-            )

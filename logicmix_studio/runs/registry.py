@@ -60,7 +60,6 @@ class RunRegistry:
             config = {} if info.is_imported else read_json(info.folder / "config.json") or {}
             figure, scores = info.figure, info.result.get("ap") or {}
             told[info.run] = {
-                "run": info.run,
                 "recipe": info.recipe_title,
                 "seed": config.get("seed"),
                 "settings": config.get("settings", {}),

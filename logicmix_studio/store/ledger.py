@@ -206,6 +206,7 @@ class Ledger:
         extra: Mapping[str, Any] | None = None,
         keep_known: bool = False,
         always: bool = False,
+        expected: int | None = None,
     ) -> Receipt:
         """Write one action of one or many answers: the only way in which a person changes cells, whoever calls.
 
@@ -221,9 +222,11 @@ class Ledger:
             extra: Facts beside the cells.
             keep_known: Whether every cell that is known already is left out and reported, whatever the answer.
             always: Whether a line is written even where no cell changes, because the answer itself counts.
+            expected: How many cells the person was told; of another number none is written.
 
         Raises:
-            StudioError: If an image or class is unknown, a state or answer is none, or the disk refuses.
+            StudioError: If an image or class is unknown, a state or answer is none, the number of cells is another than
+                expected, or the disk refuses.
         """
         with self.lock:
             if repeated := self._repeated(action_id):
@@ -236,6 +239,9 @@ class Ledger:
                     skipped.append(decision)
                 else:
                     changes.append(change)
+            if expected is not None and len(changes) != expected:
+                told = f"{len(changes):,} cells would be written, {expected:,} were named"
+                raise StudioError(told, "look at the new number and confirm again")
             if not changes and not always:
                 return Receipt(None, skipped=tuple(skipped))
             facts = {"run": run, "note": note, "extra": dict(extra or {})}

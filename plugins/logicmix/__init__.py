@@ -87,6 +87,7 @@ class _Deciding(_Operator):
         decisions = self.decisions(ctx)[0]
         if decisions:
             inputs.view("words", types.Notice(label=sentence(decisions)))
+            inputs.int("expected", default=len(decisions), view=types.HiddenView())
         else:
             _refuse(inputs, sentence(decisions))
 
@@ -94,12 +95,12 @@ class _Deciding(_Operator):
         """Put what else is asked into the form."""
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Forward what the form says."""
+        """Forward what the form says, unless it is another number of cells by now than the form said."""
         decisions, run = self.decisions(ctx)
         if not decisions:
             return {"message": sentence(decisions), "cells": 0, "skipped": 0}
         with connect(workspace_of(ctx.dataset)) as client:
-            cells, skipped = client.decide(decisions, run)
+            cells, skipped = client.decide(decisions, run, ctx.params.get("expected"))
         settled = f" {skipped} had been settled meanwhile." if skipped else ""
         message = f"{sentence(decisions, 'Wrote')}{settled}"
         _show_change(ctx, message)

@@ -23,8 +23,11 @@ REQUEST_SECONDS: Final = 30.0
 class StudioClient(Protocol):
     """What the plugin asks of the studio; a `StudioError` says why it refuses, or that it does not answer."""
 
-    def decide(self, decisions: Sequence[Decision], run: int | None) -> tuple[int, int]:
-        """Write answers to a run's pseudo-labels as one action; return how many count, and how many were settled."""
+    def decide(self, decisions: Sequence[Decision], run: int | None, expected: int | None = None) -> tuple[int, int]:
+        """Write answers to a run's pseudo-labels as one action; return how many count, and how many were settled.
+
+        ``expected`` is how many cells the person was told: of another number none is written.
+        """
 
     def undo(self) -> int:
         """Undo this person's last action; return how many cells changed."""
@@ -55,10 +58,11 @@ class ServerClient:
         self.server = server
         self.seconds = seconds
 
-    def decide(self, decisions: Sequence[Decision], run: int | None) -> tuple[int, int]:
+    def decide(self, decisions: Sequence[Decision], run: int | None, expected: int | None = None) -> tuple[int, int]:
         """Write answers as one action."""
         cells = [[one.image_id, one.class_name, one.state, one.answer, one.score] for one in decisions]
-        told = self._ask("/decide", cells=cells, run=run, action_id=new_action_id(), origin=ORIGIN)
+        facts: dict[str, Any] = {"run": run, "action_id": new_action_id(), "origin": ORIGIN, "expected": expected}
+        told = self._ask("/decide", cells=cells, **facts)
         return int(told["cells"]), len(told["skipped"])
 
     def undo(self) -> int:
@@ -93,10 +97,11 @@ class LocalClient:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
 
-    def decide(self, decisions: Sequence[Decision], run: int | None) -> tuple[int, int]:
+    def decide(self, decisions: Sequence[Decision], run: int | None, expected: int | None = None) -> tuple[int, int]:
         """Write answers as one action."""
         self.studio.follow()
-        receipt = self.studio.ledger.decide(decisions, who=self.studio.who, origin=ORIGIN, run=run)
+        facts: dict[str, Any] = {"who": self.studio.who, "origin": ORIGIN, "run": run, "expected": expected}
+        receipt = self.studio.ledger.decide(decisions, **facts)
         return 0 if receipt.line is None else len(receipt.line.cells), len(receipt.skipped)
 
     def undo(self) -> int:

@@ -15,6 +15,7 @@ from logicmix_studio.runs import Jobs, RunInfo
 from logicmix_studio.store.fiftyone.documents import CONFLICTS, KNOWN, PSEUDO
 from logicmix_studio.store.fiftyone.sync_state import VIEW_PREFIX
 from logicmix_studio.studio import Studio
+from logicmix_studio.training.run_folder import RunFolder, read_events
 
 from .targets import belongs, classes_of, last_change, stored_of, workspace_of
 
@@ -23,6 +24,8 @@ LOOK_MS: Final = 5000
 FOLLOW_MS: Final = 2000
 """Between two looks while a run is in progress. There is one timer: each answer starts all timers of a panel anew."""
 MOST_ROUNDS: Final = 10
+LAST_BYTES: Final = 1_000_000
+"""Of the events of a run in progress: its last epoch stands there."""
 COLUMNS: Final = (*KNOWN.values(), *PSEUDO.values(), CONFLICTS)
 FOREIGN: Final = "This data set does not belong to LogicMix Studio."
 
@@ -45,11 +48,12 @@ class LogicMixPanel(foo.Panel):
         """Look at the run in progress; count, and work out the rounds, where something has changed since."""
         stored = stored_of(ctx.dataset)
         if stored is None:
-            ctx.panel.set_state({"states": FOREIGN, "rounds": "", "running": ""})
+            ctx.panel.set_state({"states": FOREIGN, "rounds": "", "running": "", "training": ""})
             return
         infos = Jobs(workspace_of(ctx.dataset).runs).list()
         active = next((info for info in infos if info.is_active), None)
         ctx.panel.state.running = f"{active.title}: {active.standing}" if active else ""
+        ctx.panel.state.training = _training(active) if active else ""
         if active:
             ctx.panel.set_data("progress", active.fraction)
         seen = [stored["applied_seq"], last_change(ctx.dataset), [[info.run, info.status] for info in infos]]
@@ -74,6 +78,7 @@ class LogicMixPanel(foo.Panel):
         panel, running = types.Object(), ctx.panel.get_state("running", "")
         if running:
             panel.float("progress", view=types.ProgressView(label=running))
+            panel.md(ctx.panel.get_state("training", ""), name="training_text")
         for name in ("states", "rounds", "blend"):
             panel.md(ctx.panel.get_state(name, "…"), name=f"{name}_text")
         panel.btn("to_review", label="Show what is to review", on_click=self.to_review)
@@ -94,6 +99,27 @@ def _states(dataset: Any) -> str:
     ]
     for name, row in zip(names, rows, strict=True):
         lines.append(f"| {name} | {images - row[0] - row[1]:,} | " + " | ".join(f"{n:,}" for n in row) + " |")
+    return "\n".join(lines)
+
+
+def _training(info: RunInfo) -> str:
+    """Return what a run in progress has measured of each class, as of the end of its last epoch."""
+    events = RunFolder(info.folder).events_file
+    begin = max(0, events.stat().st_size - LAST_BYTES) if events.exists() else 0
+    last = {str(event.get("event")): event for event in read_events(events, begin)[0]}
+    epoch, claimed = last.get("epoch"), last.get("pseudo", {}).get("per_class", {})
+    if epoch is None:
+        return "Figures of each class follow with the first epoch."
+    lines = [
+        f"**{info.title} after epoch {epoch['epoch']} of {epoch['epochs']}**",
+        "",
+        "| class | average precision on held-out cells | pseudo-labels in training: present | absent |",
+        "|---|---|---|---|",
+    ]
+    for name, value in epoch["ap"].items():
+        figure = "–" if value is None else f"{value:.3f}"
+        present, absent = (f"{count:,}" for count in claimed.get(name, (0, 0)))
+        lines.append(f"| {name} | {figure} | {present} | {absent} |")
     return "\n".join(lines)
 
 

@@ -41,6 +41,10 @@ def test_the_app_shows_what_a_button_writes_and_a_run_in_progress(browser: Brows
             expect(proposed).to_have_count(count)
             assert known.count() < count
             expect(page.get_by_text("Required property")).to_have_count(0)
+            page.get_by_role("radio", name="negative").click()
+            expect(page.get_by_text(told)).to_have_count(0)
+            page.get_by_role("radio", name="positive").click()  # the number that is expected goes with the sentence
+            expect(page.get_by_text(told)).to_be_visible()
             keep_picture(page, "fiftyone-form")
             page.get_by_role("button", name="Execute").click()
             expect(page.get_by_text(told.replace("Writes", "Wrote")).first).to_be_visible()

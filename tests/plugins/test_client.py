@@ -50,9 +50,10 @@ def server():
         action_id: str | None = None,
         origin: str = "program",
         keep_known: bool = False,
+        expected: int | None = None,
         request: gr.Request | None = None,
     ) -> dict:
-        asked.append((cells, run, action_id, origin, dict(request.headers)))
+        asked.append((cells, run, action_id, origin, expected, dict(request.headers)))
         if run == 9:
             raise gr.Error("there is no run 9: choose a finished run", print_exception=False)
         return {"line": 1, "cells": len(cells) - 1, "skipped": [["0" * 24, "dog"]]}
@@ -105,10 +106,10 @@ def test_answers_and_runs_go_through_the_server(client, server, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # a proxy for the outside world
     found = client.ServerClient(info)
     decisions = [Decision("0" * 24, "dog", 1, "accept", 0.98), Decision("1" * 24, "dog", -1, "reject", 0.9)]
-    assert found.decide(decisions, 3) == (1, 1)
-    ((cells, run, action_id, origin, headers),) = asked
+    assert found.decide(decisions, 3, 2) == (1, 1)
+    ((cells, run, action_id, origin, expected, headers),) = asked
     assert cells == [["0" * 24, "dog", 1, "accept", 0.98], ["1" * 24, "dog", -1, "reject", 0.9]]
-    assert (run, origin, len(action_id)) == (3, "fiftyone", 32)
+    assert (run, origin, expected, len(action_id)) == (3, "fiftyone", 2, 32)
     assert headers["x-logicmix-token"] == "secret"
     assert headers["x-logicmix-person"] == current_user()
     assert found.undo() == 3

@@ -13,7 +13,11 @@ from logicmix_studio.runs import Jobs
 from logicmix_studio.store import Workspace, load_table, read_journal, save_table
 from logicmix_studio.store.fiftyone.create import set_up
 from logicmix_studio.studio import Studio
-from logicmix_studio.training.config import RECIPES
+from logicmix_studio.training.config import RECIPES, RunConfig
+from logicmix_studio.training.pseudo_labels import count_pseudo
+from logicmix_studio.training.reporter import Reporter
+from logicmix_studio.training.run_folder import RunFolder
+from tests.launched import wait_until
 from tests.review_server import ServerProcess
 from tests.workspaces import add_run, make_workspace
 
@@ -180,6 +184,19 @@ def test_reject_says_what_it_makes_of_a_proposed_negative(plugin):
     assert plugin.last() == [("dog", "reject", -1), ("cat", "reject", -1)]
 
 
+def test_another_number_of_cells_than_the_form_said_is_refused(plugin):
+    params = {"class_name": "all classes", "sign": "positive", "view_target": "DATASET"}
+    properties, said = plugin.form("accept_pseudo_labels", **params)
+    assert "Writes 3 cells" in said
+    told = properties["expected"]["default"]
+    plugin.call("set_state", [plugin.ids[0]], class_name="dog", state="positive", view_target="SELECTED_SAMPLES")
+    with pytest.raises(Exception, match="2 cells would be written, 3 were named"):
+        plugin.call("accept_pseudo_labels", **params, expected=told)
+    assert len(list(plugin.lines())) == 1
+    told = plugin.form("accept_pseudo_labels", **params)[0]["expected"]["default"]
+    assert plugin.call("accept_pseudo_labels", **params, expected=told).result["cells"] == 2
+
+
 def test_a_form_that_means_nothing_cannot_be_sent(plugin):
     properties, said = plugin.form("accept_pseudo_labels", class_name="dog", min_confidence=0.99, view_target="DATASET")
     assert "There is nothing to write" in said
@@ -265,6 +282,34 @@ def test_a_run_becomes_runs_of_the_brain(plugin):
     assert plugin.dataset.values("metadata.width") == [64] * 4
 
 
+def test_brain_runs_go_with_their_run_and_those_of_others_stay(plugin, fiftyone):
+    add_run(plugin.workspace, plugin.table, np.where(STATES == 0, 1, STATES), run=1)
+    similar, visible = plugin.call("index_run", run="1").result["keys"]
+    dataset = plugin.dataset
+    dataset.reload()
+    copy = dataset.clone()
+    dataset.rename_brain_run(similar, "similar photographs")
+    fiftyone.brain.compute_similarity(dataset, embeddings=np.eye(4), brain_key=similar)
+    with pytest.raises(Exception, match=f"{similar}' is not the studio's"):
+        plugin.call("index_run", run="1")
+    with Studio(plugin.workspace) as studio:
+        sync = studio.follow()
+        assert sync.wait_until_written(60)
+        database = sync._worker._database
+        wait_until(lambda: database["runs"].find_one({"key": "logicmix_run_1"}), 60, "the run is not listed")
+        results = database["fs.files"].count_documents({})
+        studio.runs.delete(1)
+        gone = {"_dataset_id": dataset._doc.id, "key": {"$in": ["logicmix_run_1", visible]}}
+        wait_until(lambda: not database["runs"].find_one(gone), 60, "the run is still listed")
+        assert database["fs.files"].count_documents({}) == results - 1
+    dataset.reload()
+    assert dataset.list_brain_runs() == [similar, "similar photographs"]
+    assert dataset.load_brain_results(similar).total_index_size == 4
+    assert dataset.list_runs() == []
+    assert copy.list_brain_runs() == [similar, visible]
+    assert copy.load_brain_results(visible).points.shape == (4, 2)
+
+
 def test_the_panel_counts_and_follows_the_selection(plugin):
     loaded, _ = plugin.panel("on_load")
     assert "2 of 8 cells known" in loaded
@@ -284,12 +329,35 @@ def test_the_panel_shows_rounds_and_looks_again_only_where_something_has_changed
     loaded, kept = plugin.panel("on_load")
     assert "3 of 8 cells known" in loaded
     assert f"| 1 ◐ | {info.recipe_title} | finished | 25.0% | {info.map:.3f}, {info.figure.short} | 1 |" in loaded
-    assert plugin.panel("look", state=kept)[1] == {"running": ""}
+    assert plugin.panel("look", state=kept)[1] == {"running": "", "training": ""}
     sample = plugin.dataset[plugin.ids[3]]
     sample.negative_labels.classifications.append(fiftyone.Classification(label="cat"))
     sample.save()
-    assert plugin.panel("look", state=kept)[1] == {"running": ""}  # it counts no more often than every five seconds
+    assert plugin.panel("look", state=kept)[1] == {
+        "running": "",
+        "training": "",
+    }  # it counts no more often than every five seconds
     assert "4 of 8 cells known" in plugin.panel("look", state=kept | {"due": 0})[1]["states"]
+
+
+def test_the_panel_shows_what_a_run_in_progress_has_measured_of_each_class(plugin):
+    jobs = Jobs(plugin.workspace.runs)
+    config = RunConfig.create("thorough")
+    run = jobs.create(config, root=plugin.workspace.root, table=plugin.table, states=plugin.table.states)
+    reporter = Reporter(RunFolder(jobs.folder(run)))
+    reporter.stage("training", 0.1, 0.9)
+    assert "follow with the first epoch" in plugin.panel("on_load")[1]["training"]
+    for epoch, value in enumerate((0.25, 0.5), start=1):
+        ap = {"dog": value, "cat": float("nan")}
+        reporter.event("epoch", epoch=epoch, epochs=9, loss_original=1.0, loss_mixed=None, map=value, ap=ap)
+        now = np.array([[1, 0], [-1, 0]], dtype=np.int8)
+        reporter.event("pseudo", **count_pseudo(now, now, plugin.table.class_names))
+    shown = plugin.panel("look")[1]
+    assert shown["running"].startswith("run 1: training")
+    assert "after epoch 2 of 9" in shown["training"]
+    assert "| dog | 0.500 | 1 | 1 |\n| cat | – | 0 | 0 |" in shown["training"]
+    reporter.end("cancelled", "on request")
+    assert plugin.panel("look")[1]["training"] == ""
 
 
 # with a server ---------------------------------------------------------------
@@ -302,6 +370,8 @@ def test_a_running_server_is_asked_instead(plugin):
     with ServerProcess(plugin.workspace.root):
         assert plugin.call("set_state", class_name="cat", state="positive", view_target="DATASET").result["cells"] == 4
         assert plugin.call("undo").result["cells"] == 4
+        with pytest.raises(Exception, match="4 cells would be written, 3 were named"):
+            plugin.call("set_state", class_name="cat", state="positive", view_target="DATASET", expected=3)
         two = plugin.ids[:2]
         assert f"?tab=browse&images={','.join(two)}" in plugin.call("open_in_studio", two).result["url"]
         assert plugin.form("open_in_studio", two * 201)[0]["refusal"]["invalid"]

@@ -64,6 +64,16 @@ def test_accept_never_changes_a_known_cell(ledger):
     assert ledger.states[2, 0] == 1
 
 
+def test_another_number_of_cells_than_expected_writes_nothing(ledger, tmp_path):
+    answers = [Decision(A, "dog", -1, "reject"), Decision(C, "dog", 1, "accept")]
+    with pytest.raises(StudioError, match="1 cells would be written, 2 were named"):
+        ledger.decide(answers, who="ann", origin="grid", expected=2)
+    assert not (tmp_path / "journal.jsonl").read_bytes()
+    once = {"who": "ann", "origin": "grid", "expected": 1, "action_id": "x"}
+    assert len(ledger.decide(answers, **once).line.cells) == 1
+    assert ledger.decide(answers, **once).repeated
+
+
 def test_nothing_left_to_write_writes_nothing(ledger):
     receipt = ledger.decide([Decision(A, "dog", -1, "reject")], who="ann", origin="grid")
     assert receipt.line is None

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from bson import ObjectId
+from gridfs import GridFS
 from pymongo import WriteConcern
 from pymongo.database import Database
 
@@ -120,8 +121,8 @@ def save_selection(database: Database[Entry], dataset_id: ObjectId, image_ids: S
 def save_runs(database: Database[Entry], dataset_id: ObjectId, workspace_id: str, runs: Mapping[int, Entry]) -> None:
     """Let FiftyOne list the runs of a workspace, as ``register_run`` would, and forget those that are gone.
 
-    Written as FiftyOne reads it, while FiftyOne runs elsewhere. What somebody else registered stays, also under a key that a
-    run of ours would have.
+    With a run go the brain runs that were made of it. Written as FiftyOne reads it, while FiftyOne runs elsewhere. What
+    somebody else registered stays, also under a key that a run of ours would have.
 
     Args:
         database: FiftyOne's database.
@@ -132,13 +133,17 @@ def save_runs(database: Database[Entry], dataset_id: ObjectId, workspace_id: str
     datasets, documents = database["datasets"], database["runs"]
     stored = datasets.find_one({"_id": dataset_id}, {"runs": 1, "version": 1}) or {}
     listed = stored.get("runs") or {}
-    ours = {one["key"]: one for one in documents.find({"_dataset_id": dataset_id, "config.logicmix": workspace_id})}
-    wanted = {f"{RUN_KEY}{run}": facts for run, facts in runs.items()}
-    for key in ours.keys() - wanted.keys():
-        datasets.update_one({"_id": dataset_id, f"runs.{key}": ours[key]["_id"]}, {"$unset": {f"runs.{key}": ""}})
-        documents.delete_one({"_id": ours[key]["_id"]})
-    for key, facts in wanted.items():
-        if key not in ours and key in listed:
+    wanted = {"_dataset_id": dataset_id, "config.logicmix": workspace_id, "key": {"$regex": f"^{RUN_KEY}"}}
+    ours = list(documents.find(wanted))
+    for one in (one for one in ours if one["config"].get("run") not in runs):
+        for place in (f"runs.{one['key']}", f"brain_methods.{one['key']}"):
+            datasets.update_one({"_id": dataset_id, place: one["_id"]}, {"$unset": {place: ""}})
+        if results := one.get("results"):
+            GridFS(database).delete(results)
+        documents.delete_one({"_id": one["_id"]})
+    for run, facts in runs.items():
+        key = f"{RUN_KEY}{run}"
+        if key in listed and listed[key] not in [one["_id"] for one in ours]:
             continue
         known = {name: value for name, value in facts.items() if name != "created"}
         config = {
@@ -146,6 +151,7 @@ def save_runs(database: Database[Entry], dataset_id: ObjectId, workspace_id: str
             "type": "run",
             "method": None,
             "logicmix": workspace_id,
+            "run": run,
             **known,
         }
         made = {"version": stored["version"], "timestamp": datetime.fromtimestamp(facts["created"], UTC)}
