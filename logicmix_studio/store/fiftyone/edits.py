@@ -48,8 +48,10 @@ def take_edits(
     state = states.load()
     if state is None:
         return began
-    is_theirs = {"$expr": {"$gt": ["$last_modified_at", "$synced_at"]}}
-    saved = {"last_modified_at": {"$gt": (since or state.watched_until) - OVERLAP}, **is_theirs}
+    since = since or state.watched_until
+    saved: Entry = {"$expr": {"$ne": ["$last_modified_at", "$synced_at"]}}  # we write both at once
+    if since <= began:  # else the clock was set back, and times say nothing of what was saved
+        saved["last_modified_at"] = {"$gt": since - OVERLAP}
     labels = {f"{name}.classifications.{part}": 1 for part in ("_id", "label") for name in KNOWN.values()}
     documents = list(database[state.samples].find(saved, labels))
     if documents:

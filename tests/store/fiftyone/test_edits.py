@@ -1,6 +1,7 @@
 """Labels changed in FiftyOne come back as decisions of "fiftyone"."""
 
 import threading
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import numpy as np
@@ -183,3 +184,18 @@ def test_an_open_studio_sees_an_edit_within_two_seconds(tmp_path, fiftyone, mong
         assert studio.states[row, column] == 1
         assert at_look[0] <= before + 1
         assert (studio.ledger.lines[-1].who, len(at_look)) == ("fiftyone", 1)
+
+
+def test_an_edit_is_noticed_after_the_clock_was_set_back(opened, fiftyone):
+    later = datetime.now(UTC) + timedelta(hours=1)
+    samples = opened.dataset._sample_collection
+    samples.update_many({}, {"$set": {"last_modified_at": later, "synced_at": later}})
+    opened.worker._watched_until = later
+    opened.dataset.reload()
+    sample = opened.dataset[opened.ids[1]]
+    sample.positive_labels.classifications.append(fiftyone.Classification(label="cat"))
+    sample.save()
+    assert samples.find_one({"_id": sample._id})["last_modified_at"].replace(tzinfo=UTC) < later
+
+    assert opened.take() == [(opened.ids[1], "cat", 1)]
+    assert opened.take() == []
