@@ -116,7 +116,7 @@ def labels_at(ledger: Ledger, time: str) -> PastLabels:
     moment = parse_time(time)
     with ledger.lock:
         then, now = ledger.states_at(moment), ledger.states.copy()
-        number = max((line.seq for line in ledger.lines if line.time <= moment), default=0)
+        number = max((line.seq for line in ledger.lines_until(moment)), default=0)
     rows, columns = np.nonzero(then != now)
     table = ledger.table
     changes = pd.DataFrame(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import logging
 import threading
 from collections import defaultdict
@@ -164,7 +165,11 @@ class Ledger:
     def states_at(self, time: str) -> npt.NDArray[np.int8]:
         """Return the (N, C) int8 states as they were at a time (UTC, ISO 8601)."""
         with self.lock:
-            return Ledger(self.table, (line for line in self.lines if line.time <= time)).states
+            return Ledger(self.table, self.lines_until(time)).states
+
+    def lines_until(self, time: str) -> list[Line]:
+        """Return the lines before the first one later than a time: where the clock was set back, labels that once were."""
+        return list(itertools.takewhile(lambda line: line.time <= time, self.lines))
 
     def can_undo(self, who: str) -> int | None:
         """Return the line that :meth:`undo` would undo for a person."""

@@ -173,6 +173,21 @@ def test_states_as_of_a_time(ledger):
     assert ledger.states_at(first.time)[2].tolist() == [1, 0]
 
 
+def test_a_clock_that_is_set_back_changes_nothing_but_the_times(ledger, table, tmp_path, monkeypatch):
+    times = [f"2026-11-27T{hour}:00:00.000000+00:00" for hour in ("10", "11", "09", "08", "12")]
+    monkeypatch.setattr("logicmix_studio.store.ledger.utc_now", iter(times).__next__)
+    ledger.decide([Decision(C, "dog", 1)], who="ann", origin="stream")
+    ledger.decide([Decision(C, "cat", 1)], who="ann", origin="stream")
+    ledger.decide([Decision(C, "cat", -1)], who="ann", origin="stream")
+    assert ledger.undo("ann").line.of == 3
+    assert ledger.redo("ann").line.of == 3
+    assert ledger.states[2].tolist() == [1, -1]
+    assert_same(ledger, replayed(ledger, tmp_path))
+    assert [line.time for line in ledger.lines] == times
+    assert ledger.states_at(times[0])[2].tolist() == [1, 0]
+    assert ledger.states_at(times[1])[2].tolist() == [1, 1]  # the redo is later
+
+
 def test_lines_of_a_class_that_is_gone_are_passed_over(ledger, table):
     ledger.decide([Decision(C, "dog", 1), Decision(C, "cat", 1)], who="ann", origin="grid")
     fewer = LabelTable(
