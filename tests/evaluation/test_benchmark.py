@@ -14,6 +14,7 @@ from logicmix_studio.cli.evaluating import run_benchmark, run_report
 from logicmix_studio.errors import StudioError
 from logicmix_studio.evaluation.benchmark import (
     BenchmarkPlan,
+    classes_with_enough,
     eleven_point,
     eleven_point_map,
     epoch_rows,
@@ -49,7 +50,7 @@ def test_two_methods_run_resume_and_make_a_report(tmp_path: Path) -> None:
         ["quick", 2],
     ]
     assert table["realised_proportion"].between(0.35, 0.65).all()
-    assert table["map"].between(0.0, 1.0).all()
+    assert table[["map", "map_enough"]].stack().between(0.0, 1.0).all()
     assert (table["images_per_second"] > 0).all()
     epochs = pd.read_csv(out / "epochs.csv").groupby(["method", "seed"])
     assert epochs["epoch"].apply(list)["pseudo-labels", 2] == [1, 2, 3]
@@ -74,8 +75,10 @@ def test_a_table_of_many_scenarios_is_tested(tmp_path: Path) -> None:
             "known_proportion": share / 10,
             "seed": seed,
             "realised_proportion": share / 10,
-            "map": 0.5 + 0.03 * place + 0.001 * generator.random(),
-            **dict.fromkeys(["map_11_point", "of1", "cf1", "calibration_error", "seconds", "images_per_second"], 0.5),
+            "map_enough": 0.5 + 0.03 * place + 0.001 * generator.random(),
+            **dict.fromkeys(
+                ["map", "map_11_point", "of1", "cf1", "calibration_error", "seconds", "images_per_second"], 0.5
+            ),
             **{f"pseudo_{sign}_{what}": 0.5 for sign in ("positive", "negative") for what in ("precision", "recall")},
         }
         for share in range(1, 10)
@@ -132,6 +135,15 @@ def test_a_setting_that_a_recipe_lacks_is_left_out() -> None:
 def test_a_plan_that_cannot_be_is_refused(changes: dict[str, tuple[object, ...]]) -> None:
     with pytest.raises(StudioError, match=r"method|nothing but the last layer|proportion|nothing to compare"):
         BenchmarkPlan(**changes)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_classes_count_that_have_enough_positives_on_both_sides() -> None:
+    states, is_test = np.full((40, 4), -1, dtype=np.int8), np.arange(40) < 20
+    states[:, 0] = 1
+    states[:10, 1] = states[20:30, 1] = 1
+    states[:10, 2] = states[20:29, 2] = 1
+    assert classes_with_enough(states, is_test).tolist() == [True, True, False, False]
+    assert classes_with_enough(states[:, 2:], is_test).all()
 
 
 def test_eleven_points_by_hand() -> None:
