@@ -16,21 +16,15 @@ from logicmix_studio.cli.terminal import note, progress_bar, show_table
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
 from logicmix_studio.evaluation import benchmark as benchmarks
-from logicmix_studio.evaluation.cells import CellStore, finished, write_rows
+from logicmix_studio.evaluation.cells import CellStore, Slots, finished, write_rows
 from logicmix_studio.evaluation.costs import own_costs
 from logicmix_studio.evaluation.published import fetch_published, find_published, read_published
-from logicmix_studio.evaluation.simulation import (
-    COLUMNS,
-    Headline,
-    SimulationPlan,
-    headlines,
-    simulate,
-    thin_classes,
-)
+from logicmix_studio.evaluation.simulation import COLUMNS, Headline, SimulationPlan, headlines, simulate, thin_classes
 from logicmix_studio.evaluation.statistics import Estimate
+from logicmix_studio.files import write_json
 from logicmix_studio.importing import ImportOptions
 from logicmix_studio.labels import LabelTable
-from logicmix_studio.store import locate_workspace, read_journal
+from logicmix_studio.store import locate_workspace, read_journal, utc_now
 from logicmix_studio.trials import TrialMaker, read_complete
 from logicmix_studio.words import counted
 
@@ -75,8 +69,8 @@ def describe_simulation(told: dict[str, Any]) -> str:
             [
                 one.strategy,
                 f"{one.reached} of {one.seeds}",
-                interval_words(one.seconds, 0),
-                interval_words(one.share, 2),
+                one.seconds.words(0),
+                one.share.words(2),
                 "–" if math.isnan(one.keys) else f"{one.keys:,.0f}",
                 f"{one.right:.1%}",
                 f"{one.found:.1%}",
@@ -86,18 +80,8 @@ def describe_simulation(told: dict[str, Any]) -> str:
         )
     goal = f"{plan['goal']['right']:.0%} of the cells right, {plan['goal']['found']:.0%} of the positives found"
     title = f"Seconds of a person's time until {goal}; {plan['known_proportion']:.0%} known at first"
-    head = [
-        "way",
-        "reached",
-        "seconds",
-        "of best without model",
-        "keys",
-        "right",
-        "found",
-        "wrong accepted",
-        "training s",
-    ]
-    show_table(title, head, rows)
+    names = ["way", "reached", "seconds", "of best without model", "keys", "right", "found", "wrong accepted"]
+    show_table(title, [*names, "training s"], rows)
     lines = [f"curves: {told['curves']}"]
     if told["thin"]:
         lines.append(f"classes with few positives, of which little can be said: {', '.join(told['thin'])}")
@@ -113,19 +97,27 @@ def run_benchmark(
     plan: benchmarks.BenchmarkPlan,
     out: Path,
     published: str | None = None,
+    slots: Slots | None = None,
+    *,
+    with_parquet: bool = False,
 ) -> dict[str, Any]:
-    """Make the runs of a plan that are missing, and write the table; Ctrl-C leaves what is finished.
+    """Make the runs of a plan that are missing, and write the tables; Ctrl-C leaves what is finished.
 
-    With ``published`` the folder is read as the published data set of that name.
+    With ``published`` the folder is read as the published data set of that name; ``slots`` are where the runs go.
     """
+    slots = slots or Slots([""], 1)
     data_name = find_published(published).title if published else dataset.resolve().name
     complete, maker = _prepare(dataset, workspace, options, out, published)
     cells, store = plan.cells(complete, data_name), CellStore(out / "cells")
     with progress_bar() as progress:
-        is_whole = store.run(cells, partial(benchmarks.benchmark, open_trial=maker.open), progress)
+        is_whole = store.run(cells, partial(benchmarks.benchmark, open_trial=maker.open, slots=slots), progress, slots)
     done = finished(store, cells)
-    write_rows(out / RUNS_FILE, done, benchmarks.COLUMNS)
-    write_rows(out / EPOCHS_FILE, done, benchmarks.COLUMNS, "epochs")
+    for file, kind in ((RUNS_FILE, "rows"), (EPOCHS_FILE, "epochs")):
+        for name in (file, file.replace(".csv", ".parquet"))[: 1 + with_parquet]:
+            write_rows(out / name, done, benchmarks.COLUMNS, kind)
+    place = locate_workspace(dataset, workspace)
+    if is_whole and place.exists and (rows := benchmarks.summarize(pd.read_csv(out / RUNS_FILE))):
+        write_json(place.benchmark_file, {"made": utc_now(), "settings": plan.overrides, "rows": rows})
     return {"is_whole": is_whole, "runs": len(done), "table": str(out / RUNS_FILE), "out": str(out)}
 
 
@@ -149,19 +141,6 @@ def run_report(out: Path) -> list[str]:
     return [str(file) for file in write_report(pd.read_csv(out / RUNS_FILE), out)]
 
 
-def interval_words(estimate: Estimate, digits: int) -> str:
-    """Return a mean with its 95 % interval.
-
-    Example:
-        >>> interval_words(Estimate(0.5, 0.25, 0.75, 3), 2), interval_words(Estimate(2.0, math.nan, math.nan, 1), 0)
-        ('0.50 (0.25 to 0.75)', '2')
-    """
-    if math.isnan(estimate.mean):
-        return "–"
-    mean, low, high = (f"{value:,.{digits}f}" for value in (estimate.mean, estimate.low, estimate.high))
-    return mean if math.isnan(estimate.low) else f"{mean} ({low} to {high})"
-
-
 def run_fetch(name: str, folder: Path) -> str:
     """Fetch a published data set and return what to do next, in words."""
     with progress_bar() as progress:
@@ -176,10 +155,9 @@ def _prepare(
     prepare_environment()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends trainer and trial as Ctrl-C does
     place = locate_workspace(dataset, workspace)
+    read = partial(read_published, published, place.root) if published else partial(read_complete, place, options)
     with progress_bar() as progress:
-        complete = (
-            read_published(published, place.root, progress) if published else read_complete(place, options, progress)
-        )
+        complete = read(progress)
     if out.resolve().is_relative_to(place.root):
         note(f"{out} lies among the images of {place.root}")
     return complete, TrialMaker(place.root, complete, out)

@@ -61,6 +61,7 @@ Changes = Annotated[
     ),
 ]
 Seeds = Annotated[str, Option(help="Which labels are known, who answers and how training goes: a,b,c.")]
+Out = Annotated[Path, Option(help="Folder of the results; what is finished in it is not made again.")]
 AsJson = Annotated[bool, Option("--json", help="Print JSON for a script.")]
 Host = Annotated[str, Option(help="Where to listen; anything but 127.0.0.1 needs users: see user add.")]
 Port = Annotated[int, Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)]

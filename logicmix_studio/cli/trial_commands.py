@@ -16,6 +16,7 @@ from logicmix_studio.cli.options import (
     Dataset,
     Exhaustive,
     Labels,
+    Out,
     Seeds,
     Separator,
     WorkspaceOption,
@@ -51,9 +52,7 @@ def simulate(
     goal_found: Annotated[float, Option(help="Share of the positives to be found.", min=0.0, max=1.0)] = 0.95,
     recipe: Annotated[str, Option(help="What is trained between rounds.")] = "quick",
     changes: Changes = None,
-    out: Annotated[Path, Option(help="Folder of the results; finished trials in it are not made again.")] = Path(
-        "simulation"
-    ),
+    out: Out = Path("simulation"),
     as_json: AsJson = False,
 ) -> None:
     """Measure how long labelling takes a simulated person, in several ways.
@@ -106,9 +105,10 @@ def benchmark_run(
     full: Annotated[
         bool, Option("--full", help="The recipes' own sizes and lengths, not the small ones for a CPU.")
     ] = False,
-    out: Annotated[Path, Option(help="Folder of the results; finished runs in it are not made again.")] = Path(
-        "benchmark"
-    ),
+    devices: Annotated[str | None, optional("Devices to share the runs out to, such as cuda:0,cuda:1.")] = None,
+    jobs: Annotated[int, Option(help="Runs at once on each device, where its memory holds them.", min=1)] = 1,
+    parquet: Annotated[bool, Option("--parquet", help="Write the tables as Parquet, too.")] = False,
+    out: Out = Path("benchmark"),
     as_json: AsJson = False,
 ) -> None:
     """Train every method on the same labels and measure it on split test.
@@ -117,6 +117,7 @@ def benchmark_run(
     """
     from logicmix_studio.cli import evaluating
     from logicmix_studio.evaluation.benchmark import SMALL, BenchmarkPlan
+    from logicmix_studio.evaluation.cells import Slots
     from logicmix_studio.importing import ImportOptions
 
     chosen = {} if methods is None else {"methods": tuple(methods.split(","))}
@@ -127,11 +128,9 @@ def benchmark_run(
         **chosen,
     )
     options = ImportOptions(labels, classes, exhaustive, columns=columns, separator=separator)
-    print_result(
-        evaluating.run_benchmark(dataset, workspace, options, plan, out, published),
-        as_json,
-        evaluating.describe_benchmark,
-    )
+    slots = Slots(devices.split(",") if devices else [""], jobs)
+    told = evaluating.run_benchmark(dataset, workspace, options, plan, out, published, slots, with_parquet=parquet)
+    print_result(told, as_json, evaluating.describe_benchmark)
 
 
 @benchmark.command("fetch", epilog="Example: logicmix-studio benchmark fetch voc2007 ./voc")

@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.evaluation.cells import Result, Settings, table_hash
+from logicmix_studio.evaluation.cells import Result, Settings, Slots, table_hash
 from logicmix_studio.evaluation.methods import find_method
-from logicmix_studio.evaluation.person import Services
+from logicmix_studio.evaluation.person import OpenTrial
 from logicmix_studio.evaluation.simulation import THIN
+from logicmix_studio.evaluation.statistics import mean_interval
 from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN, LabelTable
 from logicmix_studio.training.config import RunConfig
 from logicmix_studio.training.heldout import training_rows
 from logicmix_studio.training.outcome import measure_calibrated
 from logicmix_studio.training.run_folder import RunFolder, read_events
 
-SMALL: Final = {
-    "backbone.image_size": 64,
-    "schedule.epochs": 4,
-    "schedule.min_steps": 0,
-    "optimizer.batch_size": 64,
-}
+SMALL: Final = {"backbone.image_size": 64, "schedule.epochs": 4, "schedule.min_steps": 0, "optimizer.batch_size": 64}
 """Settings with which the default grid ends within minutes on a CPU; for a real comparison give your own."""
 VERSION: Final = 3
 """Raise it when a run's result changes: those of the former one are then made anew."""
 COLUMNS: Final = ("data_name", "method", "known_proportion", "seed")
 """Settings that stand first in each row of the table."""
-
-OpenTrial = Callable[[float, int], AbstractContextManager[Services]]
+HEADLINE: Final = "map_enough"
+"""What methods are compared by: mAP of the classes that have at least 10 positives in split test and 10 outside it."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +71,8 @@ def _run_settings(name: str, shared: Mapping[str, Any]) -> dict[str, Any]:
     return {"recipe": method.recipe, "overrides": {**kept, **method.overrides}}
 
 
-def benchmark(settings: Settings, open_trial: OpenTrial) -> Result:
-    """Train one method on one trial and measure it.
+def benchmark(settings: Settings, open_trial: OpenTrial, slots: Slots) -> Result:
+    """Train one method on one trial and measure it, on the device of a free slot where there are any.
 
     Returns:
         ``rows``, the one of the run, and ``epochs``, one for each epoch.
@@ -84,11 +80,15 @@ def benchmark(settings: Settings, open_trial: OpenTrial) -> Result:
     Raises:
         StudioError: If the run fails.
     """
-    with open_trial(settings["known_proportion"], settings["seed"]) as services:
+    share, seed = settings["known_proportion"], settings["seed"]
+    with slots.take() as (job, device), open_trial(share, seed) as services:
         dataset = services.dataset
         assert dataset.complete is not None
-        run = services.runs.start(settings["recipe"], settings["overrides"], seed=settings["seed"])
-        info = services.runs.wait(run)
+        place = {"compute.device": device} if device else {}
+        if job:  # one run at a time has a device's lock: those beside it take another
+            services.jobs.locks_dir = dataset.workspace.folder.parent / f"locks-{job}"
+        run = services.runs.start(settings["recipe"], {**settings["overrides"], **place}, seed=seed)
+        info = services.runs.wait(run, slots.check)
         is_test, folder = dataset.table.is_test, RunFolder(info.folder)
         logits, current = folder.logits().astype(np.float32), services.proposed.scores_of(run)
         tested = np.where(is_test[:, None], dataset.complete, UNKNOWN).astype(np.int8)
@@ -98,7 +98,9 @@ def benchmark(settings: Settings, open_trial: OpenTrial) -> Result:
         epochs, seconds = int(info.result.get("epochs", 0)), float(info.result["seconds"])
         row = {
             "realised_proportion": float((dataset.states[~is_test] != UNKNOWN).mean()),
-            "map_enough": float(np.nanmean(metrics.average_precision[is_enough])),
+            HEADLINE: float(
+                pd.Series(metrics.average_precision[is_enough]).mean()
+            ),  # classes without a figure left out
             "map": metrics.map,
             "map_11_point": eleven_point_map(logits, tested),
             "of1": metrics.overall_f1,
@@ -142,6 +144,28 @@ def classes_with_enough(states: NDArray[np.int8], is_test: NDArray[np.bool_]) ->
     """
     least = np.minimum(*((states[rows] == POSITIVE).sum(axis=0) for rows in (is_test, ~is_test)))
     return np.asarray((least >= THIN) | (least.max() < THIN))
+
+
+def summarize(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the methods by known proportion, the best first, as Train shows them; those without an mAP are left out.
+
+    Args:
+        table: One row a run: ``method, known_proportion, seed`` and the headline among them.
+
+    Returns:
+        The fields of :class:`runs.benchmark.Measured`.
+    """
+    rows = []
+    for share, runs in table.groupby("known_proportion"):
+        by_seed = runs.pivot(index="seed", columns="method", values=HEADLINE).dropna(axis="columns")
+        means = by_seed.mean().sort_values(ascending=False, kind="stable")
+        for name in means.index:
+            found, gap = mean_interval(by_seed[name]), mean_interval(by_seed[means.index[0]] - by_seed[name])
+            method = find_method(name)
+            row = {"method": name, "words": method.words, "recipe": method.recipe, "known_proportion": share}
+            row |= {"seeds": found.count, "map": found.mean, "low": found.low, "high": found.high}
+            rows.append({**row, "behind": gap.mean, "behind_low": gap.low})
+    return rows
 
 
 def proposal_quality(proposals: NDArray[np.int8], hidden: NDArray[np.int8]) -> dict[str, float]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +44,41 @@ def table_hash(table: LabelTable) -> str:
     return digest.hexdigest()
 
 
+class Slots:
+    """Places for runs: so many on each device, where it has the memory for them.
+
+    Args:
+        devices: As `compute.device` has them.
+        jobs: How many at once on each.
+    """
+
+    def __init__(self, devices: Sequence[str], jobs: int) -> None:
+        self.count = len(devices) * jobs
+        self.is_over = threading.Event()
+        """Set when a run failed or Ctrl-C came: those under way are cancelled, and no more begin."""
+        self._free: queue.Queue[tuple[int, str]] = queue.Queue()
+        for place in ((job, device) for job in range(jobs) for device in devices):
+            self._free.put(place)
+
+    @contextmanager
+    def take(self) -> Iterator[tuple[int, str]]:
+        """Yield a free place, waiting for one: which of its device's jobs it is, from 0, and the device."""
+        place = self._free.get()
+        try:
+            self.check()
+            yield place
+        except BaseException:
+            self.is_over.set()
+            raise
+        finally:
+            self._free.put(place)
+
+    def check(self, *_: object) -> None:
+        """Leave as after Ctrl-C where everything is to end."""
+        if self.is_over.is_set():
+            raise KeyboardInterrupt
+
+
 class CellStore:
     """Results of cells in a folder; a cell that is there is not computed again."""
 
@@ -56,23 +95,32 @@ class CellStore:
         cells: Sequence[Settings],
         compute: Callable[[Settings], Result],
         progress: Callable[[int, int, str], None] | None = None,
+        slots: Slots | None = None,
     ) -> bool:
         """Compute what is missing, in the order given; what is finished stays when a key press ends it.
+
+        With ``slots`` so many are computed at once, in threads.
 
         Returns:
             Whether all are there; False after Ctrl-C.
         """
-        for done, settings in enumerate(cells):
-            if progress is not None:
-                progress(done, len(cells), "trials")
+
+        def one(settings: Settings) -> None:
             if self.find(settings) is None:
-                try:
-                    result = compute(settings)
-                except KeyboardInterrupt:
-                    return False
-                write_json(self._file(settings), {"settings": settings, "result": result})
-        if progress is not None:
-            progress(len(cells), len(cells), "trials")
+                write_json(self._file(settings), {"settings": settings, "result": compute(settings)})
+
+        told = progress or (lambda *_: None)
+        told(0, len(cells), "trials")
+        with ThreadPoolExecutor(slots.count if slots else 1) as pool:
+            run_all = pool.map if slots and slots.count > 1 else map  # Ctrl-C comes to the main thread only
+            try:
+                for done, _ in enumerate(run_all(one, cells), start=1):
+                    told(done, len(cells), "trials")
+            except KeyboardInterrupt:
+                return False
+            finally:
+                if slots:
+                    slots.is_over.set()
         return True
 
     def _file(self, settings: Settings) -> Path:
@@ -86,7 +134,8 @@ def finished(store: CellStore, cells: Sequence[Settings]) -> list[tuple[Settings
 
 
 def write_rows(path: Path, done: Sequence[tuple[Settings, Result]], columns: Sequence[str], kind: str = "rows") -> None:
-    """Write one tidy CSV: a line for each row of that kind in each result, the named settings of its cell first."""
+    """Write a tidy CSV or Parquet, by its name: a line for each row of a kind, the named settings of its cell first."""
     rows = [{**{name: settings[name] for name in columns}, **row} for settings, result in done for row in result[kind]]
+    table = pd.DataFrame(rows).replace({None: np.nan}).infer_objects()  # JSON knows no nan
     with writing(path), replacing(path) as file:
-        file.write(pd.DataFrame(rows).to_csv(index=False).encode())
+        file.write(table.to_parquet(index=False) if path.suffix == ".parquet" else table.to_csv(index=False).encode())

@@ -40,7 +40,8 @@ def _mixed(words: str, method: str) -> Method:
 METHODS: Final = {
     "partial-bce": Method("binary cross-entropy on known cells", overrides={**_PLAIN, **_BCE}),
     "assume-negative": Method(
-        "the same, unknown cells taken as negative", overrides={**_PLAIN, **_BCE, "loss.unknown_as": "negative"}
+        "cross-entropy, unknown taken as negative",
+        overrides={**_PLAIN, **_BCE, "loss.unknown_as": "negative"},
     ),
     "partial-asl": Method("asymmetric loss on known cells", overrides={**_PLAIN, **_ASL}),
     "mixup": _mixed("partial ASL with Mixup, unknown as the constant 0 in blends", "mixup"),
@@ -51,7 +52,7 @@ METHODS: Final = {
     "logicmix-dp-asl": Method("LogicMix with DP-ASL", overrides={"pseudo.is_enabled": False}),
     "pseudo-labels": Method("partial ASL with pseudo-labels, no blends", overrides={**_ASL, "mixing.method": "none"}),
     "2wayaug-pl": Method("LogicMix, DP-ASL and pseudo-labels"),
-    "2wayaug-pl-released": Method("the same as released, slips included", "2wayaug-pl-released"),
+    "2wayaug-pl-released": Method("2WayAug-PL as released, slips included", "2wayaug-pl-released"),
     "quick": Method("a linear head on frozen features", "quick"),
 }
 """By name; the first is what the others are compared with."""

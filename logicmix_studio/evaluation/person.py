@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -59,6 +60,10 @@ class Services(Protocol):
     @property
     def runs(self) -> RunService:
         """Starting runs."""
+
+
+OpenTrial = Callable[[float, int], AbstractContextManager[Services]]
+"""Opens a studio on a trial by known proportion and seed."""
 
 
 @dataclass(frozen=True)

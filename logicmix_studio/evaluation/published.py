@@ -18,28 +18,18 @@ from logicmix_studio.formats import read_dataset
 from logicmix_studio.labels import TEST_SPLIT, LabelTable
 from logicmix_studio.words import Progress
 
-CHUNK: Final = 1 << 20
-"""Bytes that are fetched at a time."""
-_RESUMED, _COMPLETE = 206, 416
-"""What a server answers where the rest of a file is sent, and where there is none."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """Images and labels that are read together; names are below the data set's folder."""
-
-    images: str
-    labels: str
-    split: str = ""
-    """Of all its images; where it is empty the labels name splits: all but ``test`` train, and images of none are left out."""
+CHUNK: Final = 1 << 20  # bytes that are fetched at a time
+_RESUMED, _COMPLETE = 206, 416  # what a server answers where the rest of a file is sent, and where there is none
 
 
 @dataclass(frozen=True)
 class PublishedSet:
-    """One published data set."""
+    """One published data set; names of files are below its folder."""
 
     title: str
-    parts: tuple[Part, ...]
+    parts: tuple[tuple[str, str, str], ...]
+    """Images, their labels, and the split of them all. Where that is empty the labels name splits: all but ``test`` train,
+    and images of none are left out. Parts share one list of classes."""
     archives: tuple[tuple[str, str], ...]
     """Address of each archive, and a file or folder that is there once it is unpacked."""
     by_hand: str = ""
@@ -49,32 +39,31 @@ class PublishedSet:
 _VOC: Final = "VOCdevkit/VOC2007"
 _VOC_ARCHIVE: Final = "http://host.robots.ox.ac.uk/pascal/VOC/voc2007/VOC{}_06-Nov-2007.tar"
 _COCO: Final = "http://images.cocodataset.org"
+_COCO_LABELS: Final = "annotations/instances_{}.json"
 _VG: Final = "https://cs.stanford.edu/people/rak248/VG_100K_2"
+_VG_LISTS: Final = ("vg_category_200_labels_index.json", "train_list_500.txt", "test_list_500.txt")
 
 PUBLISHED_SETS: Final = {
     "voc2007": PublishedSet(
         "VOC 2007",
-        (Part(f"{_VOC}/JPEGImages", f"{_VOC}/ImageSets/Main"),),
+        ((f"{_VOC}/JPEGImages", f"{_VOC}/ImageSets/Main", ""),),
         tuple((_VOC_ARCHIVE.format(part), f"{_VOC}/ImageSets/Main/{part}.txt") for part in ("trainval", "test")),
     ),
     "coco2014": PublishedSet(
         "COCO 2014",
-        (
-            Part("train2014", "annotations/instances_train2014.json", "train"),
-            Part("val2014", "annotations/instances_val2014.json", TEST_SPLIT),
+        tuple(
+            (part, _COCO_LABELS.format(part), split) for part, split in (("train2014", "train"), ("val2014", "test"))
         ),
         (
-            (f"{_COCO}/annotations/annotations_trainval2014.zip", "annotations/instances_val2014.json"),
-            (f"{_COCO}/zips/val2014.zip", "val2014"),
-            (f"{_COCO}/zips/train2014.zip", "train2014"),
+            (f"{_COCO}/annotations/annotations_trainval2014.zip", _COCO_LABELS.format("val2014")),
+            *((f"{_COCO}/zips/{part}.zip", part) for part in ("val2014", "train2014")),
         ),
     ),
     "vg200": PublishedSet(
         "VG-200",
-        (Part(".", "vg_category_200_labels_index.json"),),
+        ((".", _VG_LISTS[0], ""),),
         ((f"{_VG}/images.zip", "VG_100K"), (f"{_VG}/images2.zip", "VG_100K_2")),
-        "vg_category_200_labels_index.json, train_list_500.txt and test_list_500.txt have no address of their own: papers on "
-        "partial labels share them, see https://github.com/HCPLab-SYSU/HCP-MLR-PL",
+        f"{', '.join(_VG_LISTS)}: papers on partial labels share them, see https://github.com/HCPLab-SYSU/HCP-MLR-PL",
     ),
 }
 """By the name that the command line takes."""
@@ -103,30 +92,24 @@ def read_published(name: str, folder: Path, progress: Progress | None = None) ->
         StudioError: If there is no such set, or a file is missing or can't be read.
     """
     paths, splits, states = list[str](), list[str](), []
-    for part in find_published(name).parts:
-        if missing := [place for place in (part.images, part.labels) if not (folder / place).exists()]:
+    for images, labels, whole in find_published(name).parts:
+        if missing := [place for place in (images, labels) if not (folder / place).exists()]:
             hint = f"fetch it: logicmix-studio benchmark fetch {name} {folder}"
             raise StudioError(f"{folder / missing[0]} is missing", hint)
-        labels = folder / part.labels
-        table = read_dataset(folder / part.images, labels=labels, exhaustive=True, check=False, progress=progress).table
-        paths += [f"{part.images}/{path}" for path in table.paths]
-        splits += [part.split or (split if split in ("", TEST_SPLIT) else "train") for split in table.splits]
+        at, named = folder / images, folder / labels
+        table = read_dataset(at, labels=named, exhaustive=True, check=False, progress=progress).table
+        paths += [f"{images}/{path}" for path in table.paths]
+        splits += [whole or (split if split in ("", TEST_SPLIT) else "train") for split in table.splits]
         states.append(table.states)
     kept = [row for row, split in enumerate(splits) if split]
-    every = np.concatenate(states)[kept]  # parts share one list of classes
+    every = np.concatenate(states)[kept]
     return LabelTable.build([paths[row] for row in kept], table.class_names, every, [splits[row] for row in kept])
 
 
 def fetch_published(name: str, folder: Path, progress: Progress | None = None) -> str:
-    """Fetch and unpack what is not there yet; a transfer that was cut off goes on where it stopped.
+    """Fetch and unpack what is not there yet, and return what is to be got by hand beside it; empty for nothing.
 
-    Args:
-        name: One of `PUBLISHED_SETS`.
-        folder: Where; made if need be.
-        progress: Told of the bytes of each archive.
-
-    Returns:
-        What is to be fetched by hand beside it; empty for nothing.
+    A transfer that was cut off goes on where it stopped.
 
     Raises:
         StudioError: If there is no such set, no network, an archive is damaged, or the disk refuses.

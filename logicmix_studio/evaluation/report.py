@@ -14,12 +14,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from logicmix_studio.errors import StudioError, writing
+from logicmix_studio.evaluation.benchmark import HEADLINE
 from logicmix_studio.evaluation.methods import PUBLISHED, find_method
-from logicmix_studio.evaluation.statistics import Estimate, RankTest, mean_interval, paired_tests, rank_test
+from logicmix_studio.evaluation.statistics import RankTest, mean_interval, paired_tests, rank_test
 from logicmix_studio.files import replacing
 
-HEADLINE: Final = "map_enough"
-"""What methods are compared by: mAP of the classes that have at least 10 positives in split test and 10 outside it."""
 MEASURES: Final = {
     HEADLINE: "mAP",
     "map": "mAP (all classes)",
@@ -77,20 +76,6 @@ def scenario_means(table: pd.DataFrame) -> tuple[list[str], NDArray[np.float64]]
     return means.columns.tolist(), means.to_numpy(dtype=np.float64)
 
 
-def percent(estimate: Estimate) -> str:
-    """Return a share with its interval in percent.
-
-    Example:
-        >>> percent(Estimate(0.5, 0.45, 0.55, 3)), percent(mean_interval([0.5])), percent(mean_interval([]))
-        ('50.0 (45.0 to 55.0)', '50.0 (one seed)', '–')
-    """
-    if not estimate.count:
-        return "–"
-    if estimate.count == 1:
-        return f"{100 * estimate.mean:.1f} (one seed)"
-    return f"{100 * estimate.mean:.1f} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
-
-
 def _about(table: pd.DataFrame) -> str:
     seeds = ", ".join(map(str, sorted(table["seed"].unique())))
     realised = ", ".join(
@@ -108,7 +93,7 @@ def _table_of(rows: pd.DataFrame) -> list[str]:
     head = ["method", *MEASURES.values(), "time (s)", "images/s"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for name, runs in rows.groupby("method", sort=False):
-        shares = [percent(mean_interval(runs[column])) for column in MEASURES]
+        shares = [mean_interval(runs[column]).words(1, 100) for column in MEASURES]
         times = [f"{runs[column].mean():,.0f}" for column in ("seconds", "images_per_second")]
         lines.append("| " + " | ".join([f"{name}: {find_method(str(name)).words}", *shares, *times]) + " |")
     return lines
@@ -120,7 +105,9 @@ def _differences(table: pd.DataFrame) -> list[str]:
     first, *others = paired.columns
     lines = [f"mAP less that of {first} with the same labels and seed, in points:", ""]
     for share, rows in paired.groupby(level="known_proportion"):
-        lines += [f"- {share:.0%} known, {name}: {percent(mean_interval(rows[name] - rows[first]))}" for name in others]
+        lines += [
+            f"- {share:.0%} known, {name}: {mean_interval(rows[name] - rows[first]).words(1, 100)}" for name in others
+        ]
     return lines
 
 

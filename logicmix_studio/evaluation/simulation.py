@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.evaluation.annotator import DEFAULT_ERROR_RATE
 from logicmix_studio.evaluation.cells import Result, Settings, table_hash
 from logicmix_studio.evaluation.costs import CostModel
-from logicmix_studio.evaluation.person import Services
+from logicmix_studio.evaluation.person import OpenTrial
 from logicmix_studio.evaluation.statistics import Estimate, mean_interval
 from logicmix_studio.evaluation.strategies import STRATEGIES
 from logicmix_studio.evaluation.trial import Goal, OverError, Trial
@@ -28,9 +28,6 @@ VERSION: Final = 3
 """Raise it when a way of labelling changes: results of the former one are then made anew."""
 COLUMNS: Final = ("strategy", "known_proportion", "seed", "error_rate", "recipe")
 """Settings that stand beside each row of the curves."""
-
-OpenTrial = Callable[[float, int], AbstractContextManager[Services]]
-"""Opens a studio on a trial by known proportion and seed."""
 
 
 @dataclass(frozen=True)

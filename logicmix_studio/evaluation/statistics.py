@@ -25,6 +25,18 @@ class Estimate:
     high: float
     count: int
 
+    def words(self, digits: int, scale: float = 1.0) -> str:
+        """Return the mean with its interval, both times a scale.
+
+        Example:
+            >>> Estimate(0.5, 0.45, 0.55, 3).words(1, 100), mean_interval([2]).words(0), mean_interval([]).words(0)
+            ('50.0 (45.0 to 55.0)', '2 (one seed)', '–')
+        """
+        if not self.count:
+            return "–"
+        mean, low, high = (f"{scale * value:,.{digits}f}" for value in (self.mean, self.low, self.high))
+        return f"{mean} (one seed)" if self.count == 1 else f"{mean} ({low} to {high})"
+
 
 def mean_interval(values: ArrayLike, level: float = 0.95) -> Estimate:
     """Return the mean of independent values with the interval of Student's t.

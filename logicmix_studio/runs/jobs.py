@@ -54,7 +54,7 @@ class Jobs:
     ) -> None:
         self.runs_dir = Path(runs_dir)
         self._grace_s = grace_s
-        self._locks_dir = locks_dir
+        self.locks_dir = locks_dir
         self._python = python
         self._guard = threading.RLock()
         self._children: dict[int, subprocess.Popen[bytes]] = {}
@@ -356,7 +356,7 @@ class Jobs:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env=child_environment(**({} if self._locks_dir is None else {LOCKS_VARIABLE: str(self._locks_dir)})),
+                env=child_environment(**({} if self.locks_dir is None else {LOCKS_VARIABLE: str(self.locks_dir)})),
             )
 
     def _owner(self, folder: RunFolder) -> tuple[int, float] | None:

@@ -16,6 +16,7 @@ from logicmix_studio.errors import StudioError
 from logicmix_studio.files import is_number
 from logicmix_studio.labels import NEGATIVE, POSITIVE
 from logicmix_studio.review.proposal_set import ProposalSet
+from logicmix_studio.runs.benchmark import Benchmark, read_benchmark
 from logicmix_studio.runs.compare import Comparison, RunChange, RunComparison
 from logicmix_studio.runs.curves import CHARTS, CurveReader, Points, RunCurves
 from logicmix_studio.runs.estimate import Forecast, PastRun, SpeedTrial, estimate, num_epochs
@@ -185,6 +186,10 @@ class RunService:
     def preview(self) -> TrainingPreview:
         """Return what the next run would learn from, and what changed since the last one."""
         return preview(self._dataset, self._proposed, self._jobs)
+
+    def benchmark(self) -> Benchmark | None:
+        """Return what the last finished benchmark of this data set found; None before the first one."""
+        return read_benchmark(self._dataset.workspace.benchmark_file)
 
     # watching ----------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from logicmix_studio.labels import NEGATIVE, POSITIVE, UNKNOWN
 from logicmix_studio.review.proposal_set import ProposalSet
 from logicmix_studio.review.proposals import changes
 from logicmix_studio.review.usefulness import BlendDifference, blend_difference
+from logicmix_studio.runs.benchmark import read_benchmark
 from logicmix_studio.runs.jobs import Jobs
 from logicmix_studio.runs.registry import snapshot_states
 from logicmix_studio.store import Dataset, Source
@@ -40,6 +41,8 @@ class Readiness:
     """Classes with known cells of both signs."""
     since_last: int | None
     """Cells answered since the last run began; None before the first run."""
+    measured: tuple[str | None, str] = (None, "")
+    """The recipe that a benchmark of this data set speaks for, and what it found, in words; nothing without one."""
 
     @property
     def is_ready(self) -> bool:
@@ -49,7 +52,7 @@ class Readiness:
     @property
     def recommended(self) -> str:
         """The recipe to take, by its title."""
-        return "thorough" if self.positive >= ENOUGH_FOR_THOROUGH else "fast"
+        return self.measured[0] or ("thorough" if self.positive >= ENOUGH_FOR_THOROUGH else "fast")
 
     @property
     def words(self) -> str:
@@ -71,12 +74,14 @@ class Readiness:
         if self.since_last is not None:
             new = counted(self.since_last, "answer") if self.since_last else "Nothing new"
             lines.append(f"{new} since the last run.")
-        if self.recommended == "fast":
+        if self.measured[1]:
+            lines += [self.measured[1], f"Take the recipe {self.measured[0]}." if self.measured[0] else ""]
+        elif self.recommended == "fast":
             lines.append(
                 f"Take the recipe fast: with fewer than {ENOUGH_FOR_THOROUGH:,} known positives, thorough was no better "
                 "where it was measured."
             )
-        return " ".join(lines)
+        return " ".join(filter(None, lines))
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,10 @@ def readiness(dataset: Dataset, jobs: Jobs) -> Readiness:
         with suppress(StudioError):  # its snapshot may be gone
             since_last = int((dataset.ledger.states != snapshot_states(runs[-1].folder, dataset)).sum())
     positive, negative = states == POSITIVE, states == NEGATIVE
+    measured: tuple[str | None, str] = (None, "")
+    with suppress(StudioError):  # where it is shown, a broken one is told
+        if benchmark := read_benchmark(dataset.workspace.benchmark_file):
+            measured = benchmark.advice(float((states != UNKNOWN).mean()) if states.size else 0.0)
     return Readiness(
         images=len(states),
         test_images=int(dataset.table.is_test.sum()),
@@ -142,6 +151,7 @@ def readiness(dataset: Dataset, jobs: Jobs) -> Readiness:
         classes=dataset.table.num_classes,
         learnable=int((positive.any(axis=0) & negative.any(axis=0)).sum()),
         since_last=since_last,
+        measured=measured,
     )
 
 

@@ -55,6 +55,8 @@ class Workspace:
     """Exports that lie in the data set's folder, one path a line: they are no labels."""
     settings_file = _Below("settings.json")
     """What people chose on screen."""
+    benchmark_file = _Below("benchmark.json")
+    """What the last finished benchmark of the data set found."""
     users_file = _Below("users.json")
     """Who may come in from other machines."""
     server_file = _Below("server.json")

@@ -210,26 +210,15 @@ class FullRun:
 
     def _tune_head(self, features: NDArray[np.float16], logits: NDArray[np.float32]) -> list[str]:
         """Tune the averaged weights of the last layer class by class; return the classes that have other logits now."""
-        data, finetune, context = self.data, self.settings.finetune, self.context
+        data, context = self.data, self.context
         context.reporter.stage("tuning the last layer class by class", _TRAINED, 1.0)
         head = [self.engine.average.state[f"head.{name}"] for name in ("weight", "bias")]
         states = np.zeros_like(data.snapshot.states)
         states[data.rows] = trained_states(data.snapshot.states[data.rows], data.heldout[data.rows])
-
-        def on_check(epoch: int, epochs: int) -> None:
-            context.control.check()
-            context.reporter.progress(epoch, epochs)
-
+        rate, start = self.settings.finetune.learning_rate, (head[0].float().cpu(), head[1].float().cpu())
+        settings = dataclasses.replace(self.settings.head, learning_rate=rate, weight_decay=0.0)
         weight, bias, is_tuned = tune_head(
-            features,
-            states,
-            data.choosing,
-            (head[0].float().cpu(), head[1].float().cpu()),
-            dataclasses.replace(
-                self.settings.head, epochs=finetune.epochs, learning_rate=finetune.learning_rate, weight_decay=0.0
-            ),
-            self.config.seed,
-            on_check,
+            features, states, data.choosing, start, settings, self.config.seed, context.control.check
         )
         for own, tuned in zip(head, (weight, bias), strict=True):
             own[is_tuned] = tuned[is_tuned].to(own)
@@ -246,13 +235,7 @@ class FullRun:
         features = embed_snapshot(self.config, data.snapshot, self.net, context, until=_WARM * 0.9)
         context.reporter.stage("training the head first", _WARM * 0.9, _WARM)
         fit, _ = train_on_features(
-            data.snapshot,
-            features,
-            data.heldout,
-            self.settings.head,
-            self.config.seed,
-            context,
-            is_told=False,
+            data.snapshot, features, data.heldout, self.settings.head, self.config.seed, context, is_told=False
         )
         with torch.no_grad():
             self.net.head.weight.copy_(fit.weight)

@@ -98,7 +98,7 @@ def tune_head(
     start: tuple[Tensor, Tensor],
     settings: HeadSettings,
     seed: int,
-    on_check: Callable[[int, int], None] | None = None,
+    on_check: Callable[[], None] = lambda: None,
 ) -> tuple[Tensor, Tensor, NDArray[np.bool_]]:
     """Go on training each class's logistic regression on the features z of a trained network and its known cells alone.
 
@@ -114,7 +114,7 @@ def tune_head(
         start: Weight (C, D) and bias (C,) to begin with, float32.
         settings: Length, rate and loss.
         seed: Of the order of images.
-        on_check: Called with epoch and epochs; may raise to stop.
+        on_check: Called now and then; may raise to stop.
 
     Returns:
         Weight (C, D), bias (C,), and which classes (C,) have other weights than at the start.
@@ -128,13 +128,12 @@ def tune_head(
         return measure(expit(logits), choosing).average_precision
 
     best, is_tuned = precisions(), np.zeros(len(bias), dtype=bool)
-    for epoch, epochs, _ in _train(standard, torch.from_numpy(states)[:, None], weight, bias, settings, seed):
+    for _ in _train(standard, torch.from_numpy(states)[:, None], weight, bias, settings, seed):
         found = precisions()
         is_better = found > best
         kept[is_better] = torch.cat([weight, bias[:, None]], 1).detach()[is_better]
         best, is_tuned = np.where(is_better, found, best), is_tuned | is_better
-        if on_check is not None:
-            on_check(epoch, epochs)
+        on_check()
     folded = kept[:, :-1] / deviation
     return folded, kept[:, -1] - folded @ mean, is_tuned
 
@@ -146,10 +145,7 @@ def _train(
     rows = np.flatnonzero((groups[:, 0] != 0).any(1))
     epochs, steps = _length(len(rows), settings)
     optimizer = torch.optim.AdamW(
-        [
-            {"params": [weight], "weight_decay": settings.weight_decay},
-            {"params": [bias], "weight_decay": 0.0},
-        ],
+        [{"params": [weight], "weight_decay": settings.weight_decay}, {"params": [bias], "weight_decay": 0.0}],
         lr=settings.learning_rate,
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(1, epochs * steps))

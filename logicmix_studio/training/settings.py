@@ -254,9 +254,7 @@ class FinetuneSettings(Group):
 
     is_enabled: bool = setting(False)
     """Tune the last layer class by class on frozen features; a class whose held-out average precision gets no better stays
-    as it was. The loss is that of the group "Last layer"."""
-    epochs: int = setting(30, low=1, high=10_000)
-    """Passes over the features; a small set gets more, a large one fewer."""
+    as it was. Length and loss are those of the group "Last layer"."""
     learning_rate: float = setting(1e-4, low=1e-8, high=1.0)
     """Peak learning rate of Adam; it falls to zero along a cosine."""
 

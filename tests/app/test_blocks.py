@@ -20,7 +20,7 @@ ENDPOINTS = {
     "set_threshold", "accept_plan", "accept_above",
     "label_queue", "label_image", "describe_class",
     "recipes", "expected_time", "train", "runs", "run", "pause", "cancel", "resume", "choose_run", "rename_run",
-    "delete_run", "compare_runs", "readiness", "training_preview",
+    "delete_run", "compare_runs", "readiness", "training_preview", "benchmark",
 }  # fmt: skip
 """What a program can do; whatever a person can do is among it."""
 

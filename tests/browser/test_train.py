@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from logicmix_studio.files import write_json
 from logicmix_studio.training.run_folder import EventWriter, RunFolder, RunState
 from tests.browser.checks import assert_accessible, look_at, wait_until_quiet
 from tests.browser.conftest import Served
@@ -48,6 +49,26 @@ def test_runs_charts_comparison_and_preview(
     expect(page.get_by_role("button", name=re.compile("^Withdrawn: .*run 2 against run 1"))).to_be_visible()
     wait_until_quiet(page)
     look_at(page, "train-next")
+
+
+def test_a_finished_benchmark_is_shown_and_the_recommendation_cites_it(
+    open_page: Callable[..., Page], served: Served
+) -> None:
+    page = open_page(served.url, f"{TRAIN}&view=benchmark", size=(1400, 900))
+    expect(page.get_by_text("No benchmark of this data set is finished.")).to_contain_text("benchmark run")
+    shared = {"words": "<b>LogicMix</b> with DP-ASL", "known_proportion": 0.3, "seeds": 3, "low": 0.4, "high": 0.6}
+    rows = [
+        {**shared, "method": name, "recipe": recipe, "map": value, "behind": 0.52 - value, "behind_low": 0.0}
+        for name, recipe, value in (("logicmix", "2wayaug-pl", 0.52), ("quick", "quick", 0.5))
+    ]
+    found = {"made": "2026-11-27T20:00:00+00:00", "settings": {"backbone.image_size": 64}, "rows": rows}
+    write_json(served.studio.workspace.benchmark_file, found)
+    page.reload()
+    expect(page.get_by_text("made 2026-11-27, 3 seeds; Network: image size 64.")).to_be_visible()
+    expect(page.get_by_text("<b>LogicMix</b> with DP-ASL").first).to_be_visible()
+    expect(page.get_by_text("and can not be told from quick. Take the recipe fast.")).to_be_visible()
+    wait_until_quiet(page)
+    look_at(page, "train-benchmark")
 
 
 def test_settings_are_made_from_the_recipe_and_started_with(

@@ -19,11 +19,15 @@ from logicmix_studio.evaluation.benchmark import (
     eleven_point_map,
     epoch_rows,
     proposal_quality,
+    summarize,
 )
+from logicmix_studio.evaluation.cells import Slots
 from logicmix_studio.evaluation.methods import METHODS, find_method
-from logicmix_studio.evaluation.report import percent, scenario_means, write_report
-from logicmix_studio.evaluation.statistics import Estimate
+from logicmix_studio.evaluation.report import scenario_means, write_report
+from logicmix_studio.files import write_json
 from logicmix_studio.importing import ImportOptions
+from logicmix_studio.runs.benchmark import read_benchmark
+from logicmix_studio.studio import Studio
 from logicmix_studio.training.config import RunConfig
 from logicmix_studio.training.run_folder import EventWriter, RunFolder, Snapshot, save_array
 from tests.tiny_runs import TINY, TINY_FULL
@@ -36,13 +40,15 @@ def test_two_methods_run_resume_and_make_a_report(tmp_path: Path) -> None:
     make_workspace(root, num_images=48, trial=True, runs=0)
     shared = {**TINY_FULL, "schedule.epochs": 3, "pseudo.positive_logit": 0.0, "pseudo.negative_logit": 0.0}
     plan = BenchmarkPlan(("pseudo-labels", "quick"), (0.5,), (1, 2), shared)
-    told = run_benchmark(root, None, ImportOptions(), plan, out)
+    told = run_benchmark(root, None, ImportOptions(), plan, out, None, Slots(["cpu"], 2), with_parquet=True)
     assert told["is_whole"]
     kept = {file: file.stat().st_mtime_ns for file in (out / "cells").iterdir()}
     assert run_benchmark(root, None, ImportOptions(), plan, out)["runs"] == 4
     assert {file: file.stat().st_mtime_ns for file in (out / "cells").iterdir()} == kept
 
     table = pd.read_csv(out / "runs.csv")
+    for name in ("runs", "epochs"):
+        pd.testing.assert_frame_equal(pd.read_parquet(out / f"{name}.parquet"), pd.read_csv(out / f"{name}.csv"))
     assert table[["method", "seed"]].to_numpy().tolist() == [
         ["pseudo-labels", 1],
         ["quick", 1],
@@ -52,6 +58,11 @@ def test_two_methods_run_resume_and_make_a_report(tmp_path: Path) -> None:
     assert table["realised_proportion"].between(0.35, 0.65).all()
     assert table[["map", "map_enough"]].stack().between(0.0, 1.0).all()
     assert (table["images_per_second"] > 0).all()
+    with Studio.open(root) as studio:
+        summary = studio.runs.benchmark()
+        assert summary is not None
+        assert {row.method for row in summary.rows} == {"pseudo-labels", "quick"}
+        assert "In the benchmark of this data set at 50% known (2 seeds" in studio.runs.readiness().words
     epochs = pd.read_csv(out / "epochs.csv").groupby(["method", "seed"])
     assert epochs["epoch"].apply(list)["pseudo-labels", 2] == [1, 2, 3]
     made = epochs.get_group(("pseudo-labels", 1))
@@ -194,5 +205,30 @@ def test_pseudo_labels_of_each_epoch_are_judged_where_they_trained(tmp_path: Pat
     assert (second["pseudo_negative_precision"], second["pseudo_negative_recall"]) == (0.0, 0.0)
 
 
-def test_shares_are_shown_with_their_interval() -> None:
-    assert percent(Estimate(0.5, 0.4, 0.6, 3)) == "50.0 (40.0 to 60.0)"
+def test_a_summary_tells_what_can_be_told_from_the_best(tmp_path: Path) -> None:
+    maps = {"quick": [0.50, 0.52, 0.51], "logicmix": [0.40, 0.43, 0.41], "partial-asl": [0.40, 0.55, 0.52]}
+    rows = [
+        {"method": name, "known_proportion": share, "seed": seed, "map_enough": value + share - 0.1}
+        for share in (0.5, 0.1)
+        for name, values in maps.items()
+        for seed, value in enumerate(values)
+    ]
+    found = summarize(
+        pd.DataFrame([*rows, {"method": "cutmix", "known_proportion": 0.1, "seed": 0, "map_enough": np.nan}])
+    )
+    assert [(row["known_proportion"], row["method"]) for row in found[:3]] == [
+        (0.1, "quick"),
+        (0.1, "partial-asl"),
+        (0.1, "logicmix"),
+    ]
+    assert len(found) == 6
+    assert [row["behind_low"] > 0 for row in found[:3]] == [False, False, True]
+    assert found[2]["behind"] == pytest.approx(0.51 - 0.41333, abs=1e-4)
+    write_json(tmp_path / "benchmark.json", {"made": "2026-11-27", "settings": {"schedule.epochs": 4}, "rows": found})
+    read = read_benchmark(tmp_path / "benchmark.json")
+    assert read is not None
+    assert read.table["told from the best"].tolist()[:3] == ["no", "no", "yes"]
+    recipe, words = read.advice(0.2)
+    assert (recipe, "at 10% known" in words) == ("fast", True)
+    assert "quick was best with a mAP of 51.0 (48.5 to 53.5) %, and can not be told from partial-asl." in words
+    assert "3 seeds; Schedule: epochs 4" in words

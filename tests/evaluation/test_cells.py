@@ -1,12 +1,24 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from logicmix_studio.evaluation.cells import CellStore, finished, settings_hash, table_hash, write_rows
+from logicmix_studio.errors import StudioError
+from logicmix_studio.evaluation.cells import (
+    CellStore,
+    Result,
+    Settings,
+    Slots,
+    finished,
+    settings_hash,
+    table_hash,
+    write_rows,
+)
 from logicmix_studio.labels import LabelTable
 
 CELLS = [{"way": way, "seed": seed} for seed in (1, 2) for way in ("a", "b")]
@@ -53,3 +65,42 @@ def test_another_setting_or_label_has_another_hash() -> None:
     states = np.array([[1, -1]], dtype=np.int8)
     one, other = (LabelTable.build(["a.png"], ["x", "y"], each) for each in (states, -states))
     assert table_hash(one) == table_hash(LabelTable.build(["a.png"], ["x", "y"], states)) != table_hash(other)
+
+
+def test_cells_are_computed_side_by_side_each_in_a_slot_of_its_own(tmp_path: Path) -> None:
+    slots, together, seen = Slots(["cuda:0", "cuda:1"], 2), threading.Barrier(4, timeout=60), []
+
+    def compute(settings: Settings) -> Result:
+        with slots.take() as place:
+            together.wait()  # only four at once get by
+            seen.append(place)
+        return {"rows": [{"value": settings["seed"]}]}
+
+    store, cells = CellStore(tmp_path), [{"seed": seed} for seed in range(8)]
+    assert store.run(cells, compute, slots=slots)
+    assert sorted(set(seen)) == [(0, "cuda:0"), (0, "cuda:1"), (1, "cuda:0"), (1, "cuda:1")]
+    assert [result["rows"][0]["value"] for _, result in finished(store, cells)] == list(range(8))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, StudioError("the run failed")])
+def test_what_ends_one_ends_those_beside_it_and_begins_no_more(tmp_path: Path, error: BaseException) -> None:
+    slots, together, ended = Slots([""], 2), threading.Barrier(2, timeout=60), []
+
+    def compute(settings: Settings) -> Result:
+        with slots.take():
+            together.wait()
+            if settings["seed"] == 0:
+                raise error
+            assert slots.is_over.wait(60)
+            ended.append(settings["seed"])
+            slots.check()
+            raise AssertionError
+
+    store, cells = CellStore(tmp_path), [{"seed": seed} for seed in range(6)]
+    if error is KeyboardInterrupt:
+        assert not store.run(cells, compute, slots=slots)
+    else:
+        with pytest.raises(StudioError, match="the run failed"):
+            store.run(cells, compute, slots=slots)
+    assert ended == [1]
+    assert not finished(store, cells)

@@ -50,7 +50,7 @@ def test_kill_9_in_mid_epoch_then_resume_ends_with_the_same_weights(real_jobs, n
     checkpoint = load_checkpoint(RunFolder(died.folder).checkpoint_file)
     assert 0 < checkpoint.position.epoch < EPOCHS
 
-    server_after_restart = Jobs(real_jobs.runs_dir, locks_dir=real_jobs._locks_dir)
+    server_after_restart = Jobs(real_jobs.runs_dir, locks_dir=real_jobs.locks_dir)
     server_after_restart.resume(broken)
     assert server_after_restart.wait(broken, timeout_s=200).status == "finished"
 

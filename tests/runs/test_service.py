@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.files import write_json
 from logicmix_studio.runs import Jobs
 from logicmix_studio.studio import Studio
 from logicmix_studio.training.config import QuickSettings, RunConfig
@@ -114,6 +115,56 @@ def test_readiness(studio: Studio) -> None:
     row, column = np.argwhere(states == 0)[0]
     studio.decide(studio.image_ids[row], studio.class_names[column], 1)
     assert " 1 answer since the last run." in studio.runs.readiness().words
+
+
+BENCHMARK = {
+    "made": "2026-11-27T20:00:00+00:00",
+    "settings": {"backbone.image_size": 64},
+    "rows": [
+        {
+            **{"method": name, "words": f"what {name} is", "recipe": recipe, "known_proportion": share, "seeds": 3},
+            **{"map": value, "low": value - 0.02, "high": value + 0.02, "behind": 0.6 - value, "behind_low": low},
+        }
+        for share in (0.1, 0.9)
+        for name, recipe, value, low in (
+            ("logicmix", "2wayaug-pl", 0.6, 0.0),
+            ("quick", "quick", 0.5, 0.08 - share / 10),
+        )
+    ],
+}
+"""At 10 % known the fast recipe is worse beyond noise, at 90 % it can't be told."""
+
+
+@pytest.mark.parametrize(("known", "recipe", "said"), [(0.2, "thorough", "beyond noise"), (0.9, "fast", "from quick")])
+def test_a_benchmark_of_the_data_set_is_cited(
+    open_studio: Callable[..., Studio], known: float, recipe: str, said: str
+) -> None:
+    studio = open_studio(known_proportion=known)
+    assert studio.runs.benchmark() is None
+    write_json(studio.workspace.benchmark_file, BENCHMARK)
+    readiness = studio.runs.readiness()
+    assert readiness.recommended == recipe
+    assert readiness.words.endswith(f"Take the recipe {recipe}.")
+    assert "logicmix was best with a mAP of 60.0 (58.0 to 62.0) %" in readiness.words
+    assert said in readiness.words
+    found = studio.runs.benchmark()
+    assert found is not None
+    assert found.about == "3 seeds; Network: image size 64"
+
+
+def test_without_the_fast_recipe_a_benchmark_names_its_best_and_recommends_nothing_against_it(studio: Studio) -> None:
+    write_json(studio.workspace.benchmark_file, {**BENCHMARK, "rows": BENCHMARK["rows"][:1]})
+    readiness = studio.runs.readiness()
+    assert "logicmix was best" in readiness.words
+    assert "Take the recipe" not in readiness.words
+
+
+@pytest.mark.parametrize("wrong", [{"rows": []}, {"rows": [{"method": "quick"}]}, {"made": ""}])
+def test_a_broken_benchmark_is_told_and_stops_nothing(studio: Studio, wrong: dict[str, object]) -> None:
+    write_json(studio.workspace.benchmark_file, wrong)
+    assert studio.runs.readiness().recommended == "fast"
+    with pytest.raises(StudioError, match="is no benchmark"):
+        studio.runs.benchmark()
 
 
 def test_readiness__nothing_known(open_studio: Callable[..., Studio]) -> None:

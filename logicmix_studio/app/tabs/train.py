@@ -8,7 +8,7 @@ import gradio as gr
 
 from logicmix_studio.app.api import offer
 from logicmix_studio.app.page import ACTION, QUICK, Page, event, owners_only
-from logicmix_studio.app.tabs.train_compare import compare_view, preview_view
+from logicmix_studio.app.tabs.train_compare import benchmark_view, compare_view, preview_view
 from logicmix_studio.app.tabs.train_run import run_view
 from logicmix_studio.errors import StudioError
 from logicmix_studio.training.config import DEFAULT_SEED, RECIPES, describe
@@ -35,6 +35,7 @@ METHODS = {
     "compare_runs": "runs.compare",
     "readiness": "runs.readiness",
     "training_preview": "runs.preview",
+    "benchmark": "runs.benchmark",
 }
 """What a program can do here: name of the endpoint → the studio's service and its method."""
 OF_OWNERS = ("train", "pause", "cancel", "resume", "choose_run", "delete_run")
@@ -63,6 +64,8 @@ def train_tab(page: Page) -> None:
                     choices = compare_view(page, comparing, pair, known)
                 with gr.Tab("What the next run would learn from", id="preview") as ahead:
                     preview_view(page, ahead)
+                with gr.Tab("Benchmark", id="benchmark") as measured:
+                    benchmark_view(page, measured)
     offer(studio, methods=METHODS, of_owners=OF_OWNERS, concurrency_limit=None)
 
     def look() -> list[Any]:

@@ -1,4 +1,4 @@
-"""Train: two runs side by side, and what the next run would learn from."""
+"""Train: two runs side by side, what the next run would learn from, and the benchmark of the data set."""
 
 from __future__ import annotations
 
@@ -95,6 +95,24 @@ def preview_view(page: Page, tab: gr.Tab) -> None:
     tab.select(event(look), None, [words, *buttons.values(), table], **QUICK)
     for name, button in buttons.items():
         button.click(lambda name=name: page.go("review", scope=name), None, page.way, **QUICK)
+
+
+def benchmark_view(page: Page, tab: gr.Tab) -> None:
+    """Lay out the finished benchmark of the data set, then wire it."""
+    studio = page.studio
+    words = gr.HTML()
+    table = gr.Dataframe(show_label=False, interactive=False, wrap=True, max_height=520, visible=False)
+
+    def look() -> list[Any]:
+        found = studio.runs.benchmark()
+        if found is None:
+            command = studio.workspace.command("benchmark run")
+            said = f"No benchmark of this data set is finished. Where all labels are known, this compares methods: {command}"
+            return [safe(said), gr.update(visible=False)]
+        said = f"Methods trained on the same labels, measured on split test; made {found.made[:10]}, {found.about}."
+        return [safe(said), gr.update(value=found.table, visible=True)]
+
+    tab.select(event(look), None, [words, table], **QUICK)
 
 
 def _example(studio: Studio, cell: Disagreement) -> dict[str, str]:
