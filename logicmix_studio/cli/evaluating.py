@@ -17,14 +17,7 @@ from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
 from logicmix_studio.evaluation import benchmark as benchmarks
 from logicmix_studio.evaluation.cells import CellStore, finished, write_rows
-from logicmix_studio.evaluation.simulation import (
-    COLUMNS,
-    Headline,
-    SimulationPlan,
-    headlines,
-    simulate,
-    thin_classes,
-)
+from logicmix_studio.evaluation.simulation import COLUMNS, Headline, SimulationPlan, headlines, simulate, thin_classes
 from logicmix_studio.evaluation.statistics import Estimate
 from logicmix_studio.importing import ImportOptions
 from logicmix_studio.labels import LabelTable

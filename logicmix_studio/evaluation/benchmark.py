@@ -19,12 +19,7 @@ from logicmix_studio.training.config import RunConfig
 from logicmix_studio.training.outcome import measure_calibrated
 from logicmix_studio.training.run_folder import RunFolder
 
-SMALL: Final = {
-    "backbone.image_size": 64,
-    "schedule.epochs": 4,
-    "schedule.min_steps": 0,
-    "optimizer.batch_size": 64,
-}
+SMALL: Final = {"backbone.image_size": 64, "schedule.epochs": 4, "schedule.min_steps": 0, "optimizer.batch_size": 64}
 """Settings with which the default grid ends within minutes on a CPU; for a real comparison give your own."""
 COLUMNS: Final = ("data_name", "method", "known_proportion", "seed")
 """Settings that stand first in each row of the table."""

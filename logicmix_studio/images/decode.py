@@ -57,8 +57,7 @@ class UnreadableImage(StudioError):  # noqa: N818 (named like the other things a
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
-            f"cannot read the image {path}: {reason}",
-            "Replace or remove the file, or import the rest with --skip-bad.",
+            f"cannot read the image {path}: {reason}", "Replace or remove the file, or import the rest with --skip-bad."
         )
         self.path = path
         self.reason = reason

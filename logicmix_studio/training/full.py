@@ -213,13 +213,7 @@ class FullRun:
         features = embed_snapshot(self.config, data.snapshot, self.net, context, until=_WARM * 0.9)
         context.reporter.stage("training the head first", _WARM * 0.9, _WARM)
         fit, _ = train_on_features(
-            data.snapshot,
-            features,
-            data.heldout,
-            self.settings.head,
-            self.config.seed,
-            context,
-            is_told=False,
+            data.snapshot, features, data.heldout, self.settings.head, self.config.seed, context, is_told=False
         )
         with torch.no_grad():
             self.net.head.weight.copy_(fit.weight)
@@ -386,8 +380,7 @@ class FullRun:
     def _tell_halvings(self) -> None:
         for fewer in self.engine.halvings:
             self.context.reporter.message(
-                f"memory ran out: going on with {fewer} images at once, the batch stays as it is",
-                "warning",
+                f"memory ran out: going on with {fewer} images at once, the batch stays as it is", "warning"
             )
         self.engine.halvings.clear()
 
@@ -412,8 +405,7 @@ class FullRun:
             return None
         if checkpoint.position.fingerprint != self.data.fingerprint(self.settings):
             self.context.reporter.message(
-                "the images or the settings have changed since the checkpoint: training from the start",
-                "warning",
+                "the images or the settings have changed since the checkpoint: training from the start", "warning"
             )
             return None
         self.position = checkpoint.position

@@ -78,10 +78,7 @@ def fit_head(data: HeadData, settings: HeadSettings, seed: int, on_check: OnChec
     weight = torch.zeros(shape, requires_grad=True)
     bias = torch.zeros(shape[0], requires_grad=True)
     optimizer = torch.optim.AdamW(
-        [
-            {"params": [weight], "weight_decay": settings.weight_decay},
-            {"params": [bias], "weight_decay": 0.0},
-        ],
+        [{"params": [weight], "weight_decay": settings.weight_decay}, {"params": [bias], "weight_decay": 0.0}],
         lr=settings.learning_rate,
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(1, epochs * steps))
