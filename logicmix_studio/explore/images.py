@@ -29,7 +29,6 @@ TILE_CELLS: Final = 6
 VIEWS_KEPT: Final = 12
 """Found lists that are remembered, so that they don't shift under somebody who labels in them."""
 Claims = npt.NDArray[np.int8]
-"""The EXIF field, and its values from which on width and height are swapped."""
 
 
 @dataclass(frozen=True)

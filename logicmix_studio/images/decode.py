@@ -45,6 +45,7 @@ _ODD_KINDS: Final = (
 _DEEP_GREY: Final = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _CHECK_BLOCK: Final = 256
 _ORIENTATION, _FIRST_TURNED = 0x0112, 5
+"""The EXIF field, and its values from which on width and height are swapped."""
 _DECODER_ERRORS: Final = (
     *(OSError, ValueError, SyntaxError, TypeError, LookupError, OverflowError, MemoryError, EOFError),
     *(NotImplementedError, Image.DecompressionBombError, Image.DecompressionBombWarning),
