@@ -41,6 +41,5 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StudioError(
-            f"cannot write {path}: {error.strerror or error}",
-            "check the disk's free space and the permissions",
+            f"cannot write {path}: {error.strerror or error}", "check the disk's free space and the permissions"
         ) from error

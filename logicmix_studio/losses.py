@@ -224,10 +224,7 @@ def _without_shift(x: Tensor, sign: Tensor, settings: AsymmetricSettings) -> tup
     loss = functional.softplus(-margin).mul_(sign.abs())
     wrong = margin.neg_().sigmoid_()
     gradient = wrong * sign
-    for power, part in (
-        (settings.gamma_positive, sign.clamp(min=0)),
-        (settings.gamma_negative, (-sign).clamp_(min=0)),
-    ):
+    for power, part in ((settings.gamma_positive, sign.clamp(min=0)), (settings.gamma_negative, (-sign).clamp_(min=0))):
         weight = _power(wrong, power)
         if weight is not None:
             factor = weight.mul_(part).add_(1 - part)

@@ -45,12 +45,7 @@ _log = logging.getLogger(__name__)
 
 
 def build_app(
-    studio: Studio,
-    *,
-    host: str = DEFAULT_HOST,
-    has_login: bool = False,
-    token: str | None = None,
-    mcp: bool = False,
+    studio: Studio, *, host: str = DEFAULT_HOST, has_login: bool = False, token: str | None = None, mcp: bool = False
 ) -> FastAPI:
     """Return the application; nothing listens yet. Imports Gradio, which costs some seconds.
 

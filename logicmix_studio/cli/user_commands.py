@@ -7,13 +7,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from logicmix_studio.cli.options import (
-    AsJson,
-    Dataset,
-    WorkspaceOption,
-    optional,
-    print_result,
-)
+from logicmix_studio.cli.options import AsJson, Dataset, WorkspaceOption, optional, print_result
 
 user = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Say who may come in from other machines.")
 Name = Annotated[str, Argument(metavar="NAME", help="What the person is called.", show_default=False)]

@@ -5,18 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from PIL import Image
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_query import FoundImages, ImageQuery, JournalIndex, find_images
 from logicmix_studio.explore.similar import Similar
-from logicmix_studio.images.decode import open_file
+from logicmix_studio.images.decode import picture_size
 from logicmix_studio.labels import POSITIVE, STATE_NAMES, UNKNOWN
 from logicmix_studio.review.proposal_set import ProposalSet, RunScores
 from logicmix_studio.runs import Jobs
@@ -31,8 +29,6 @@ TILE_CELLS: Final = 6
 VIEWS_KEPT: Final = 12
 """Found lists that are remembered, so that they don't shift under somebody who labels in them."""
 Claims = npt.NDArray[np.int8]
-_ORIENTATION, _FIRST_TURNED = 0x0112, 5
-"""The EXIF field, and its values from which on width and height are swapped."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +151,7 @@ class ImageService:
         row = self._dataset.row_of(image_id)
         scores, claims = self._proposed.current, self._proposed.array()[row]
         cells = self._cells(row, range(len(claims)), scores, claims)
-        size = _size(self._dataset.image_path(image_id))
+        size = picture_size(self._dataset.image_path(image_id))
         return self._view(row, sorted(cells, key=_looked_at), scores, claims, 0, size)
 
     def explain(self, image_id: str, class_name: str) -> str:
@@ -330,14 +326,3 @@ def _words(line: Line, cell: CellChange) -> str:
         return f"{'took back' if line.kind == 'undo' else 'brought back'} line {line.of}: {name}"
     said = {"accept": f"accepted: {name}", "reject": f"rejected: {name}", "unsure": "was unsure", "skip": "skipped"}
     return said.get(cell.answer, f"set to {name}")
-
-
-def _size(path: Path) -> tuple[int, int] | None:
-    """Return width and height from a picture's header; None where the file can't be read."""
-    try:
-        with open_file(path) as file, Image.open(file) as image:
-            width, height = image.size
-            is_turned = image.getexif().get(_ORIENTATION, 1) >= _FIRST_TURNED
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
-    return (height, width) if is_turned else (width, height)

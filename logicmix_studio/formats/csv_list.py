@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from logicmix_studio.errors import StudioError
@@ -21,6 +22,7 @@ _FIFTYONE_ENDING = ".label"
 _PANDAS_EMPTY = "nan"
 _JOIN = "|"
 _SEPARATORS = (_JOIN, ";", ",", "#")
+_STRING = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 _SPECIAL = frozenset((*_SEPARATORS, " ", "[", "(", "{"))
 
 
@@ -91,8 +93,10 @@ def _divider(request: ReadRequest, texts: Sequence[str]) -> Callable[[str], Sequ
 
 
 def _literal(text: str) -> Sequence[str] | None:
-    """Return the names in a list as JSON or Python write it, or None."""
+    """Return the names in a list as JSON, Python or numpy (without commas) write it, or None."""
     try:
+        if text[:1] == "[" and not _STRING.sub("", text).strip("[] \n"):
+            return [ast.literal_eval(one) for one in _STRING.findall(text)]
         names = ast.literal_eval(text) if text[:1] in ("[", "(", "{") else None
     except (ValueError, SyntaxError):
         return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -116,8 +117,8 @@ def _read_file(request: ReadRequest, file: LabelFile, builder: TableBuilder, col
 
 
 def wide_rows(
-    cells: Cells, format_name: str, title: str, words: Mapping[int, str] = TEXT_OF_STATE
-) -> Iterator[Sequence[str]]:
+    cells: Cells, format_name: str, title: str, words: Mapping[int, Any] = TEXT_OF_STATE
+) -> Iterator[Sequence[Any]]:
     """Yield the header, in which the image's column has a title, and a row an image, with a word for each state.
 
     Raises:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
+
+import numpy as np
 
 from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.label_format import Cells, LabelFormat
 from logicmix_studio.formats.request import ReadRequest, Statement, read_statements
-from logicmix_studio.formats.texts import CLASSES_FILE, read_text, split_of_name
+from logicmix_studio.formats.texts import CLASSES_FILE, read_text, split_of_name, stems
 from logicmix_studio.images.decode import IMAGE_SUFFIXES
-from logicmix_studio.labels import TableBuilder
+from logicmix_studio.labels import POSITIVE, TableBuilder
 
 
 def is_json_lists(file: LabelFile) -> bool:
@@ -45,16 +48,18 @@ def _lists(file: LabelFile) -> tuple[dict[str, list[str | int]], list[str] | Non
 
 def read_json_lists(request: ReadRequest) -> TableBuilder:
     """Read lists; a number is the place of a class among those that the file, or else the request, names, from 0."""
-    statements: list[Statement] = []
+    statements, named = list[Statement](), dict[str, None]()
     for file in request.files:
         splits = _splits(request, file)
         lists, classes = _lists(file)
         names = request.class_names if classes is None else classes
+        named |= dict.fromkeys(classes or ())
         for number, (name, listed) in enumerate(lists.items()):
             path = request.find_image(name, file)
             found = dict.fromkeys(_class_name(one, names, request, file, number) for one in listed)
             present = tuple(one for one in found if one)
             statements.append(Statement(path, present, file, split=splits.get(path or "", "")))
+    request.class_names = request.class_names or (tuple(named) if named else None)
     return read_statements(request, statements)
 
 
@@ -91,6 +96,18 @@ def write_json_lists(cells: Cells) -> Iterator[str]:
     yield "\n}\n"
 
 
+def write_fiftyone_lists(cells: Cells) -> Iterator[str]:
+    """Write what FiftyOne calls a `FiftyOneImageClassificationDataset`: numbers of classes, null where nothing is known."""
+    table = cells.table
+    names = stems(table.paths, "fiftyone-lists")
+    yield f'{{"classes": {json.dumps(table.class_names, ensure_ascii=False)}, "labels": {{'
+    for row, _ in cells.rows():
+        states = table.states[row]
+        numbers = np.flatnonzero(states == POSITIVE).tolist() if states.any() else None
+        yield f"{',' if row else ''}\n{json.dumps(names[row], ensure_ascii=False)}: {json.dumps(numbers)}"
+    yield "\n}}\n"
+
+
 JSON_LISTS = LabelFormat(
     "json-lists",
     "one object of images and their lists of classes",
@@ -99,4 +116,12 @@ JSON_LISTS = LabelFormat(
     write_json_lists,
     suffixes=(".json",),
     names_only_positives=True,
+)
+FIFTYONE_LISTS = replace(
+    JSON_LISTS,
+    name="fiftyone-lists",
+    sign="classes, and labels with the numbers of those present",
+    fits=lambda file: _is_fiftyone(file) and is_json_lists(file),
+    write=write_fiftyone_lists,
+    holds={"classes"},
 )

@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 from xml.etree import ElementTree
 
@@ -32,6 +32,11 @@ class LabelFile:
     """The split of the images in it; empty where it does not follow from the file's place."""
     columns: tuple[str, ...] | None = None
     """In a table: the only columns that hold labels; None where the format finds them."""
+
+    def beside(self, *names: str) -> Path | None:
+        """Return the first file of one of these names in this folder, or else in the next above it in the data set."""
+        places = list(self.path.parents)[: len(PurePosixPath(self.name).parts)]
+        return next((path for place in places for name in names if (path := place / name).is_file()), None)
 
     @cached_property
     def table(self) -> Table:

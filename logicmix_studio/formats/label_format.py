@@ -12,12 +12,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.request import ReadRequest
 from logicmix_studio.formats.table import SPLIT_COLUMN
-from logicmix_studio.images.decode import open_file
+from logicmix_studio.images.decode import picture_size
 from logicmix_studio.labels import POSITIVE, UNKNOWN, LabelTable, TableBuilder
 from logicmix_studio.words import Progress
 
@@ -84,14 +83,8 @@ class Cells:
         return [self.table.class_names[column] for column in np.flatnonzero(self.table.states[row] == state).tolist()]
 
     def size(self, path: str) -> tuple[int, int] | None:
-        """Return width and height of an image as they stand in its file; None where they can't be told."""
-        if self.root is None:
-            return None
-        try:
-            with open_file(self.root / path) as file, Image.open(file) as image:
-                return image.size
-        except (OSError, Image.DecompressionBombError):
-            return None
+        """Return width and height of an image as it is shown; None where they can't be told."""
+        return None if self.root is None else picture_size(self.root / path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +98,8 @@ class LabelFormat:
     fits: Callable[[LabelFile], bool]
     """Whether a file is of this format; files of other formats that were asked before are not."""
     read: Callable[[ReadRequest], TableBuilder]
-    write: Callable[[Cells], Iterator[str]] | None = None
-    """Yields the text of a file in parts; None for a format of a folder."""
+    write: Callable[[Cells], Iterator[str | bytes]] | None = None
+    """Yields a file in parts; None for a format of a folder."""
     holds: Collection[Kind] = ()
     """What besides positives it can hold."""
     write_folder: Callable[[Cells], Contents] | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -54,19 +53,12 @@ def read_nus_wide(request: ReadRequest) -> TableBuilder:
 def _images(request: ReadRequest, file: LabelFile, split: str) -> list[str | None]:
     """Return the images that the labels of a split belong to, in their order."""
     name = f"{split}Imagelist.txt"
-    for place in list(file.path.parents)[: len(PurePosixPath(file.name).parts)]:
-        for path in (place / name, place / "ImageList" / name):
-            if path.is_file():
-                lines = read_text(path).splitlines()
-                listed = LabelFile(path, name)
-                return [
-                    request.find_image(line, listed, number)
-                    for number, line in enumerate(lines, start=1)
-                    if line.strip()
-                ]
-    raise StudioError(
-        f"{name} is missing: it says which images {file.name} speaks of", "Lay it beside, or in ImageList."
-    )
+    path = file.beside(name, f"ImageList/{name}")
+    if path is None:
+        told = f"{name} is missing: it says which images {file.name} speaks of"
+        raise StudioError(told, "Lay it beside, or in ImageList.")
+    lines, listed = enumerate(read_text(path).splitlines(), start=1), LabelFile(path, name)
+    return [request.find_image(line, listed, number) for number, line in lines if line.strip()]
 
 
 def write_nus_wide(cells: Cells) -> Contents:

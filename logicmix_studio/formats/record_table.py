@@ -77,16 +77,22 @@ def opened_parquet(path: Path) -> Iterator[Any]:
     Raises:
         StudioError: If pyarrow is missing, or the file can't be read.
     """
-    try:
-        from pyarrow import ArrowException, parquet  # noqa: PLC0415 (an extra)
-    except ImportError as error:
-        told = f"{path} can't be read: pyarrow is not installed"
-        raise StudioError(told, "pip install 'logicmix-studio[parquet]'") from error
+    arrow, parquet = import_parquet(f"{path} can't be read")
     try:
         with parquet.ParquetFile(path) as file:
             yield file
-    except (ArrowException, OSError) as error:
+    except (arrow.ArrowException, OSError) as error:
         raise StudioError(f"{path}: not readable as Parquet: {error}", "Get the file again.") from error
+
+
+def import_parquet(what: str) -> tuple[Any, Any]:
+    """Return pyarrow and its part for Parquet; a StudioError that says what can't be done where it is missing."""
+    try:
+        import pyarrow  # noqa: PLC0415 (an extra)
+        from pyarrow import parquet  # noqa: PLC0415
+    except ImportError as error:
+        raise StudioError(f"{what}: pyarrow is not installed", "pip install 'logicmix-studio[parquet]'") from error
+    return pyarrow, parquet
 
 
 def picture_columns(path: Path) -> list[str]:

@@ -15,12 +15,13 @@ from logicmix_studio.formats.csv_long import CSV_LONG
 from logicmix_studio.formats.csv_wide import CHEXPERT, CSV_WIDE
 from logicmix_studio.formats.cvat_xml import CVAT_XML
 from logicmix_studio.formats.fiftyone_samples import FIFTYONE_SAMPLES
-from logicmix_studio.formats.json_lists import JSON_LISTS
+from logicmix_studio.formats.json_lists import FIFTYONE_LISTS, JSON_LISTS
 from logicmix_studio.formats.label_file import LabelFile
 from logicmix_studio.formats.label_format import LabelFormat
 from logicmix_studio.formats.label_studio import LABEL_STUDIO
 from logicmix_studio.formats.nus_wide import NUS_WIDE
 from logicmix_studio.formats.open_images import OPEN_IMAGES
+from logicmix_studio.formats.parquet import PARQUET
 from logicmix_studio.formats.roboflow import ROBOFLOW
 from logicmix_studio.formats.texts import part_of, shown, split_of_name
 from logicmix_studio.formats.voc_lists import VOC_LISTS
@@ -29,8 +30,8 @@ from logicmix_studio.formats.yolo import YOLO
 from logicmix_studio.images.decode import scan_images
 
 FORMATS: Final = (
-    *(OPEN_IMAGES, ROBOFLOW, CSV_LONG, CSV_LIST, CHEXPERT, CSV_WIDE),
-    *(COCO_JSON, LABEL_STUDIO, FIFTYONE_SAMPLES, JSON_LISTS),
+    *(OPEN_IMAGES, ROBOFLOW, CSV_LONG, CSV_LIST, CHEXPERT, PARQUET, CSV_WIDE),
+    *(COCO_JSON, LABEL_STUDIO, FIFTYONE_SAMPLES, FIFTYONE_LISTS, JSON_LISTS),
     *(VOC_XML, CVAT_XML),
     *(VOC_LISTS, NUS_WIDE, YOLO),
 )

@@ -81,7 +81,8 @@ def write_cells(
     cells = Cells.of(cells) if isinstance(cells, LabelTable) else cells
     table, label_format = cells.table, _WRITERS.get(format_name)
     if label_format is None:
-        raise StudioError(f"unknown format {format_name!r}", f"use one of: {', '.join(WRITE_FORMATS)}")
+        hint = f"use one of: {', '.join(WRITE_FORMATS)}; folders called after classes would hold one class an image"
+        raise StudioError(f"unknown format {format_name!r}", hint)
     if wrong := [name for name in table.class_names if name != name.strip()]:
         raise StudioError(
             f"a file cannot hold a class called {wrong[0]!r}: blanks at its ends get lost", "Rename the class."
@@ -104,7 +105,8 @@ def write_cells(
         _write_folder(target, label_format.write_folder(cells))
     elif label_format.write is not None:
         with replacing(target) as file:
-            file.writelines(part.encode(errors="surrogateescape") for part in label_format.write(cells))
+            for part in label_format.write(cells):
+                file.write(part if isinstance(part, bytes) else part.encode(errors="surrogateescape"))
     return report
 
 

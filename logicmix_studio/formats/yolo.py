@@ -57,11 +57,8 @@ def _statements(request: ReadRequest, names: tuple[str, ...]) -> Iterator[Statem
 
 def _class_names(request: ReadRequest) -> tuple[str, ...]:
     file = request.files[0]
-    depth = len(PurePosixPath(file.name).parts)
-    for place in list(file.path.parents)[:depth]:
-        for path in (place / name for name in _CLASS_FILES):
-            if path.is_file():
-                return read_classes(path) if path.suffix not in (".yaml", ".yml") else _names_of_yaml(path)
+    if path := file.beside(*_CLASS_FILES):
+        return read_classes(path) if path.suffix not in (".yaml", ".yml") else _names_of_yaml(path)
     if request.class_names is None:
         told = f"{file.name} numbers its classes, and no file names them"
         raise StudioError(told, f"Lay {' or '.join(_CLASS_FILES[:1] + _CLASS_FILES[3:])} beside it, or give --classes.")

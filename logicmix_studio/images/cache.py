@@ -239,10 +239,7 @@ class _Builder:
         return None
 
     def _note(
-        self,
-        block: NDArray[np.int64],
-        stats: NDArray[np.int64],
-        results: Sequence[UnreadableImage | OSError | None],
+        self, block: NDArray[np.int64], stats: NDArray[np.int64], results: Sequence[UnreadableImage | OSError | None]
     ) -> None:
         """Enter the written rows into the index; the others are decoded when wanted, or are grey."""
         is_written = np.array([result is None for result in results])

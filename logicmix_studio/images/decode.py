@@ -44,6 +44,8 @@ _ODD_KINDS: Final = (
 )
 _DEEP_GREY: Final = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _CHECK_BLOCK: Final = 256
+_ORIENTATION, _FIRST_TURNED = 0x0112, 5
+"""The EXIF field, and its values from which on width and height are swapped."""
 _DECODER_ERRORS: Final = (
     *(OSError, ValueError, SyntaxError, TypeError, LookupError, OverflowError, MemoryError, EOFError),
     *(NotImplementedError, Image.DecompressionBombError, Image.DecompressionBombWarning),
@@ -56,8 +58,7 @@ class UnreadableImage(StudioError):  # noqa: N818 (named like the other things a
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
-            f"cannot read the image {path}: {reason}",
-            "Replace or remove the file, or import the rest with --skip-bad.",
+            f"cannot read the image {path}: {reason}", "Replace or remove the file, or import the rest with --skip-bad."
         )
         self.path = path
         self.reason = reason
@@ -117,6 +118,17 @@ def open_rgb(path: Path, at_least: int | None = None) -> Image.Image:
         raise
     except _DECODER_ERRORS as error:
         raise UnreadableImage(path, _reason(error)) from error
+
+
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Return width and height of a picture as it is shown, from its header; None where the file can't be read."""
+    try:
+        with open_file(path) as file, Image.open(file) as image:
+            width, height = image.size
+            is_turned = image.getexif().get(_ORIENTATION, 1) >= _FIRST_TURNED
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return (height, width) if is_turned else (width, height)
 
 
 def scan_images(root: Path) -> ImageScan:

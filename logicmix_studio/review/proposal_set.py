@@ -62,7 +62,7 @@ class ScoredRuns(Protocol):
         """Return the scores of a finished run."""
 
     def facts(self) -> dict[int, dict[str, Any]]:
-        """Return settings and figures of the finished runs, in values that JSON knows."""
+        """Return settings and figures of the finished runs, in values that JSON knows; {} of a broken one."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class ProposalSet:
         return self._runs.numbers()
 
     def facts(self) -> dict[int, dict[str, Any]]:
-        """Return settings and figures of the runs that left scores, in values that JSON knows."""
+        """Return settings and figures of the runs that left scores, in values that JSON knows; {} of a broken one."""
         return self._runs.facts()
 
     def choice(self) -> tuple[int | None, str]:

@@ -54,8 +54,8 @@ class RunRegistry:
         return [info.run for info in self.finished]
 
     def facts(self) -> dict[int, dict[str, Any]]:
-        """Return how each run that left scores was made and what came of it, in values that JSON knows."""
-        told = {}
+        """Return how each run that left scores was made and what came of it, in values that JSON knows; {} of a broken one."""
+        told: dict[int, dict[str, Any]] = {run: {} for run, (status, _) in self._seen.items() if status == "broken"}
         for info in self.finished:
             config = {} if info.is_imported else read_json(info.folder / "config.json") or {}
             figure, scores = info.figure, info.result.get("ap") or {}

@@ -37,8 +37,7 @@ def load_table(path: Path) -> LabelTable:
         raise StudioError(f"{path} is missing", hint) from None
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise StudioError(
-            f"{path} is broken: it is no complete table",
-            "import the images again; the journal keeps every decision",
+            f"{path} is broken: it is no complete table", "import the images again; the journal keeps every decision"
         ) from error
 
 

@@ -175,8 +175,7 @@ def _create_backbone(settings: BackboneSettings) -> nn.Module:
         return backbone
     overlay = {"file": str(_local_weights(settings.name, cfg))}
     return cast(
-        "nn.Module",
-        timm.create_model(settings.name, pretrained=True, pretrained_cfg_overlay=overlay, **options),
+        "nn.Module", timm.create_model(settings.name, pretrained=True, pretrained_cfg_overlay=overlay, **options)
     )
 
 

@@ -17,13 +17,7 @@ from logicmix_studio.images.pixels import load_pixels
 from logicmix_studio.mixing import Normalisation
 from logicmix_studio.training.backbone import MultiLabelNet, prepare_images, weights_hash
 from logicmix_studio.training.device import in_parts
-from logicmix_studio.training.feature_cache import (
-    FeatureCache,
-    Features,
-    ImageFile,
-    feature_folders,
-    folder_name,
-)
+from logicmix_studio.training.feature_cache import FeatureCache, Features, ImageFile, feature_folders, folder_name
 from logicmix_studio.training.settings import BackboneSettings
 
 SHARD_ROWS = 2048

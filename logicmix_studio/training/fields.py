@@ -20,12 +20,7 @@ Value = bool | int | float | str
 SMALL = 1e-3
 """Numbers below it are shown with an exponent."""
 
-SOURCES = {
-    "released": "released settings",
-    "paper": "paper",
-    "measured": "measured by us",
-    "ours": "our judgement",
-}
+SOURCES = {"released": "released settings", "paper": "paper", "measured": "measured by us", "ours": "our judgement"}
 """Where a default comes from, in words."""
 
 
@@ -195,16 +190,7 @@ def _has_type(value: object, name: str) -> bool:
 
 
 def _parse(field: Field, text: str) -> Value:
-    words = {
-        "true": True,
-        "yes": True,
-        "on": True,
-        "1": True,
-        "false": False,
-        "no": False,
-        "off": False,
-        "0": False,
-    }
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
     try:
         if field.type == "bool":
             return words[text.strip().lower()]

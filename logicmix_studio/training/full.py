@@ -406,8 +406,7 @@ class FullRun:
     def _tell_halvings(self) -> None:
         for fewer in self.engine.halvings:
             self.context.reporter.message(
-                f"memory ran out: going on with {fewer} images at once, the batch stays as it is",
-                "warning",
+                f"memory ran out: going on with {fewer} images at once, the batch stays as it is", "warning"
             )
         self.engine.halvings.clear()
 
@@ -432,8 +431,7 @@ class FullRun:
             return None
         if checkpoint.position.fingerprint != self.data.fingerprint(self.settings):
             self.context.reporter.message(
-                "the images or the settings have changed since the checkpoint: training from the start",
-                "warning",
+                "the images or the settings have changed since the checkpoint: training from the start", "warning"
             )
             return None
         self.position = checkpoint.position

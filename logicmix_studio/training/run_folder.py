@@ -35,15 +35,7 @@ TERMINAL: frozenset[Status] = frozenset({"finished", "failed", "cancelled", "pau
 """States in which no process belongs to the run."""
 
 
-ARRAY_ERRORS: Final = (
-    OSError,
-    ValueError,
-    KeyError,
-    EOFError,
-    MemoryError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+ARRAY_ERRORS: Final = (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
 """What numpy raises for a file that is no array, or not all of one."""
 
 

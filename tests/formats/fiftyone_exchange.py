@@ -72,10 +72,25 @@ def main(folder: Path, uri: str) -> None:
         read = [labelstudio.import_label_studio_annotation(one)[1] for one in task["annotations"][0]["result"]]
         labels = [label for one in read for label in getattr(one, "classifications", [one])]
         found["label-studio"][task["data"]["image"].rpartition("=")[2]] = sorted(one.label for one in labels)
+    photos = str(folder / "photos")
+    parsers = {
+        "labels": lambda text: fo.Classifications(
+            classifications=[fo.Classification(label=one) for one in json.loads(text)]
+        )
+    }
+    for name, kind, file, options in (
+        ("fiftyone-lists", types.FiftyOneImageClassificationDataset, "ours-lists.json", {"label_field": "labels"}),
+        ("csv-list", types.CSVDataset, "ours-list.csv", {"media_field": "image", "fields": parsers}),
+    ):
+        read = fo.Dataset.from_dir(data_path=photos, labels_path=str(folder / file), dataset_type=kind, **options)
+        found[name] = {
+            Path(sample.filepath).name: sorted(one.label for one in sample.labels.classifications) for sample in read
+        }
+        found[name] |= {"classes": read.default_classes} if read.default_classes else {}
     read = fo.Dataset.from_dir(
         dataset_dir=str(folder / "ours-samples"),
         dataset_type=types.LegacyFiftyOneDataset,
-        rel_dir=str(folder / "photos"),
+        rel_dir=photos,
     )
     fields = [name for name in read.get_field_schema() if name.endswith(("_labels", "positive", "negative"))]
     found["fiftyone"] = {

@@ -33,6 +33,8 @@ OURS = {
     "voc-xml": "voc",
     "yolo": "yolo",
     "label-studio": "ours-tasks.json",
+    "fiftyone-lists": "ours-lists.json",
+    "csv-list": "ours-list.csv",
 }
 THEIRS = (
     *("CSVDataset", "FiftyOneImageClassificationDataset", "COCODetectionDataset", "VOCDetectionDataset"),
@@ -59,9 +61,11 @@ def exchange(tmp_path_factory) -> tuple[Path, dict[str, object]]:
 
 @pytest.mark.parametrize("name", OURS)
 def test_fiftyone_reads_ours(exchange, name: str) -> None:
-    expected: object = {"a.jpg": ["cat"], "b.jpg": ["cat", "sea lion"], "c.jpg": []}
+    expected: dict[str, list[str]] = {"a.jpg": ["cat"], "b.jpg": ["cat", "sea lion"], "c.jpg": []}
     if name == "yolo":
         expected = {"a": ["cat"], "b": ["cat", "sea lion"], "c": []}
+    if name == "fiftyone-lists":
+        expected |= {"classes": ["cat", "sea lion"]}
     assert exchange[1][name] == expected
 
 

@@ -7,6 +7,7 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -155,10 +156,11 @@ def test_minus_one_without_a_word_for_unknown_stays_ambiguous(make_dataset) -> N
         read_dataset(root)
 
 
-@pytest.mark.parametrize("join", ["|", ";", ",", "#", "; ", '"json"', "'python'"])
+@pytest.mark.parametrize("join", ["|", ";", ",", "#", "; ", '"json"', "'python'", "'numpy'"])
 def test_lists_however_they_are_joined(make_dataset, join: str) -> None:
     lists = [["clear", "partly cloudy"], ["clear"], []]
-    written = [json.dumps(names) if "json" in join else str(names) for names in lists]
+    write = {'"json"': json.dumps, "'numpy'": lambda names: str(np.array(names))}.get(join, str)
+    written = [write(names) for names in lists]
     if len(join) <= 2:
         written = [join.join(names) for names in lists]
     rows = [f'{name},"{text.replace(chr(34), chr(34) * 2)}"\n' for name, text in zip("abc", written, strict=True)]

@@ -38,7 +38,7 @@ def test_parquet_wide(make_dataset) -> None:
     assert result.table.class_names == ("cat", "dog", "bee")
     assert result.table.states.tolist() == [[1, 1, 1], [-1, -1, 0], [0, 0, -1]]
     assert result.table.splits == ("train", "", "test")
-    assert result.notes[0].startswith("Labels read from labels.parquet (csv-wide")
+    assert result.notes[0].startswith("Labels read from labels.parquet (parquet")
 
 
 def test_parquet_long_names_the_row_of_a_problem(make_dataset) -> None:

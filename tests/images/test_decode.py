@@ -16,6 +16,7 @@ from logicmix_studio.images.decode import (
     check_images,
     open_file,
     open_rgb,
+    picture_size,
     scan_images,
     shown_path,
 )
@@ -181,6 +182,16 @@ def test_open_rgb__scaled_decode_keeps_enough(tmp_path: Path) -> None:
     two_halves((1600, 800)).save(path)
     assert open_rgb(path, at_least=200).size == (400, 200)
     assert open_rgb(path).size == (1600, 800)
+
+
+def test_picture_size__as_it_is_shown(tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.jpg")
+    Image.new("RGB", (64, 48)).save(tmp_path / "b.jpg", exif=turned)
+    (tmp_path / "c.jpg").write_bytes(b"none")
+    names = ("a.jpg", "b.jpg", "c.jpg", "d.jpg")
+    assert [picture_size(tmp_path / name) for name in names] == [(64, 48), (48, 64), None, None]
 
 
 def test_scan_images__nested_sorted_hidden_left_out(tmp_path: Path) -> None:

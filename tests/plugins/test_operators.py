@@ -84,10 +84,10 @@ class Plugin(SimpleNamespace):
         """Class and state of every cell of the journal's last line."""
         return [(cell.class_name, cell.answer, cell.after.state) for cell in list(self.lines())[-1].cells]
 
-    def panel(self, method, selected=(), state=None):
+    def panel(self, method, selected=(), state=None, dataset=None):
         """All that the panel asks the App for, and the state that it keeps there."""
         told = {"__method__": method, "panel_id": "p", "state": {}, "panel_state": state or {}, "event_args": {}}
-        requests = self.call("logicmix_panel", selected, **told).executor.to_json()["requests"]
+        requests = self.call("logicmix_panel", selected, dataset, **told).executor.to_json()["requests"]
         kept = {key: value for one in requests for key, value in one["params"].get("state", {}).items()}
         return json.dumps(requests, default=str, ensure_ascii=False), kept
 
@@ -317,6 +317,17 @@ def test_the_panel_counts_and_follows_the_selection(plugin):
     assert "No run yet" in loaded
     assert "on_interval" in loaded
     assert "| cat | negative | unknown | unknown |" in plugin.panel("on_change_selected", plugin.ids[2:])[0]
+
+
+def test_the_panel_leads_to_what_is_to_review_and_says_where_it_is_of_no_use(plugin, fiftyone):
+    told, _ = plugin.panel("to_review")
+    assert "set_view" in told
+    assert "LogicMix: to review" in told
+    foreign = fiftyone.Dataset()
+    kept = plugin.panel("on_load", dataset=foreign)[1]
+    assert kept["states"] == "This data set does not belong to LogicMix Studio."
+    assert (kept["rounds"], kept["running"], kept["training"]) == ("", "", "")
+    foreign.delete()
 
 
 def test_the_panel_shows_rounds_and_looks_again_only_where_something_has_changed(plugin, fiftyone):

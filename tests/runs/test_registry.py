@@ -55,6 +55,16 @@ def test_a_new_run_is_seen_at_the_next_look(registry, workspace):
     assert registry.numbers() == [1, 2]
 
 
+def test_a_broken_run_has_no_facts_but_is_not_gone(registry, workspace):
+    add_finished(workspace, 2)
+    registry.refresh()
+    assert registry.facts()[2]["recipe"] == "fast"
+    (workspace.runs / "0002" / "logits.npy").unlink()
+    registry.refresh()
+    assert registry.facts()[2] == {}
+    assert registry.facts()[1]["recipe"] == "fast"
+
+
 def test_the_better_of_two_makes_the_pseudo_labels_and_it_is_said_why(registry, workspace):
     add_finished(workspace, 2, {"better": 1, "why": "mAP 0.7 against 0.6"})
     registry.refresh()

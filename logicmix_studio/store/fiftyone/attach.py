@@ -61,12 +61,7 @@ def import_digest(workspace: Workspace) -> str:
 
 
 def attach(
-    workspace: Workspace,
-    ledger: Ledger,
-    mongod: Mongod,
-    *,
-    rebuild: bool = False,
-    progress: Progress | None = None,
+    workspace: Workspace, ledger: Ledger, mongod: Mongod, *, rebuild: bool = False, progress: Progress | None = None
 ) -> SyncWorker:
     """Return a worker that writes into the workspace's data set, made or brought in line first where needed.
 

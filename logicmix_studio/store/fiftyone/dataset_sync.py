@@ -50,7 +50,7 @@ class Proposed(Protocol):
         """Its first number rises with every change of the runs."""
 
     def facts(self) -> dict[int, dict[str, Any]]:
-        """Settings and figures of the finished runs by their number, in values that JSON knows."""
+        """Settings and figures of the finished runs by their number, in values that JSON knows; {} of a broken one."""
 
     @property
     def current(self) -> Any:

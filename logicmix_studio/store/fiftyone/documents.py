@@ -169,12 +169,7 @@ def _list(labels: Sequence[Entry] | Entry) -> Entry:
 
 
 def _placed(image_id: str, class_name: str, field: str, **facts: Any) -> Placed:
-    label = {
-        "_id": label_id(image_id, field, class_name),
-        "_cls": "Classification",
-        "tags": [],
-        "label": class_name,
-    }
+    label = {"_id": label_id(image_id, field, class_name), "_cls": "Classification", "tags": [], "label": class_name}
     return field, label | facts
 
 

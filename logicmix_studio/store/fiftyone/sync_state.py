@@ -128,7 +128,8 @@ def save_runs(database: Database[Entry], dataset_id: ObjectId, workspace_id: str
         database: FiftyOne's database.
         dataset_id: The data set.
         workspace_id: Whose runs they are; it stands in them as ``logicmix``.
-        runs: Settings and figures by the number of the run, ``created`` (in seconds since 1970) among them.
+        runs: Settings and figures by the number of the run, ``created`` (in seconds since 1970) among them. Where there are
+            none, what stands of the run stays as it is.
     """
     datasets, documents = database["datasets"], database["runs"]
     stored = datasets.find_one({"_id": dataset_id}, {"runs": 1, "version": 1}) or {}
@@ -143,7 +144,7 @@ def save_runs(database: Database[Entry], dataset_id: ObjectId, workspace_id: str
         documents.delete_one({"_id": one["_id"]})
     for run, facts in runs.items():
         key = f"{RUN_KEY}{run}"
-        if key in listed and listed[key] not in [one["_id"] for one in ours]:
+        if not facts or (key in listed and listed[key] not in [one["_id"] for one in ours]):
             continue
         known = {name: value for name, value in facts.items() if name != "created"}
         config = {
