@@ -116,7 +116,7 @@ def _training(info: RunInfo) -> str:
         "| class | average precision on held-out cells | pseudo-labels in training: present | absent |",
         "|---|---|---|---|",
     ]
-    for name, value in epoch["ap"].items():
+    for name, value in epoch.get("ap", {}).items():
         figure = "–" if value is None else f"{value:.3f}"
         present, absent = (f"{count:,}" for count in claimed.get(name, (0, 0)))
         lines.append(f"| {name} | {figure} | {present} | {absent} |")
