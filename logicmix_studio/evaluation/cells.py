@@ -136,6 +136,6 @@ def finished(store: CellStore, cells: Sequence[Settings]) -> list[tuple[Settings
 def write_rows(path: Path, done: Sequence[tuple[Settings, Result]], columns: Sequence[str], kind: str = "rows") -> None:
     """Write a tidy CSV or Parquet, by its name: a line for each row of a kind, the named settings of its cell first."""
     rows = [{**{name: settings[name] for name in columns}, **row} for settings, result in done for row in result[kind]]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows).transform(lambda column: column.astype(float) if column.isna().all() else column)
     with writing(path), replacing(path) as file:
         file.write(table.to_parquet(index=False) if path.suffix == ".parquet" else table.to_csv(index=False).encode())
