@@ -89,7 +89,7 @@ class Benchmark:
         share = min({row.known_proportion for row in self.rows}, key=lambda one: abs(one - known_proportion))
         best, *others = (row for row in self.rows if row.known_proportion == share)
         level = [row for row in others if row.is_level]
-        told = f", and can not be told from {', '.join(row.method for row in level)}" if level else ""
+        told = f", and can't be told from {', '.join(row.method for row in level)}" if level else ""
         told = ", better than the others beyond noise" if others and not level else told
         words = f"In the benchmark of this data set at {share:.0%} known ({self.about}) {best.method} was best with a mAP of"
         # What can't be told from the fast recipe is no reason to take a slower one.

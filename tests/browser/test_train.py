@@ -65,8 +65,8 @@ def test_a_finished_benchmark_is_shown_and_the_recommendation_cites_it(
     write_json(served.studio.workspace.benchmark_file, found)
     page.reload()
     expect(page.get_by_text("made 2026-11-27, 3 seeds; Network: image size 64.")).to_be_visible()
-    expect(page.get_by_text("<b>LogicMix</b> with DP-ASL").first).to_be_visible()
-    expect(page.get_by_text("and can not be told from quick. Take the recipe fast.")).to_be_visible()
+    expect(page.get_by_text("<b>LogicMix</b> with DP-ASL").locator("visible=true").first).to_be_visible()
+    expect(page.get_by_text("and can't be told from quick. Take the recipe fast.")).to_be_visible()
     wait_until_quiet(page)
     look_at(page, "train-benchmark")
 

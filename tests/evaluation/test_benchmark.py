@@ -230,5 +230,5 @@ def test_a_summary_tells_what_can_be_told_from_the_best(tmp_path: Path) -> None:
     assert read.table["told from the best"].tolist()[:3] == ["no", "no", "yes"]
     recipe, words = read.advice(0.2)
     assert (recipe, "at 10% known" in words) == ("fast", True)
-    assert "quick was best with a mAP of 51.0 (48.5 to 53.5) %, and can not be told from partial-asl." in words
+    assert "quick was best with a mAP of 51.0 (48.5 to 53.5) %, and can't be told from partial-asl." in words
     assert "3 seeds; Schedule: epochs 4" in words

@@ -135,7 +135,9 @@ BENCHMARK = {
 """At 10 % known the fast recipe is worse beyond noise, at 90 % it can't be told."""
 
 
-@pytest.mark.parametrize(("known", "recipe", "said"), [(0.2, "thorough", "beyond noise"), (0.9, "fast", "from quick")])
+@pytest.mark.parametrize(
+    ("known", "recipe", "said"), [(0.2, "thorough", "beyond noise"), (0.9, "fast", "can't be told from quick")]
+)
 def test_a_benchmark_of_the_data_set_is_cited(
     open_studio: Callable[..., Studio], known: float, recipe: str, said: str
 ) -> None:
