@@ -7,6 +7,7 @@ from gradio_client import Client
 
 from logicmix_studio.app.blocks import build_blocks
 from logicmix_studio.app.tabs.train import METHODS
+from logicmix_studio.files import write_json
 from logicmix_studio.runs import Jobs
 from logicmix_studio.studio import Studio
 from logicmix_studio.training.config import describe
@@ -34,6 +35,11 @@ def test_a_program_does_what_the_tab_does(client: Client, two_runs: Studio, monk
     assert client.predict("fast", {"backbone.image_size": 96}, api_name="/expected_time")["changed"] == 1
     assert client.predict(api_name="/training_preview")["table"][0]["class"] == "circle"
     assert client.predict(api_name="/readiness")["is_ready"] is True
+    assert client.predict(api_name="/benchmark") is None
+    measured = {"method": "quick", "words": "a linear head", "recipe": "quick", "known_proportion": 0.1, "seeds": 1}
+    measured |= {"map": 0.5, "low": None, "high": None, "behind": 0.0, "behind_low": None}
+    write_json(two_runs.workspace.benchmark_file, {"made": "2026-11-27", "settings": {}, "rows": [measured]})
+    assert client.predict(api_name="/benchmark")["table"][0]["mAP % (95 %)"] == "50.0 (one seed)"
     run = client.predict("thorough", {"schedule.epochs": 3}, 1, 7, "<b>warm</b>", "try", api_name="/train")
     assert run == 3
     config = two_runs.runs.settings(3).set_index("setting")["value"]
