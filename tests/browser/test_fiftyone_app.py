@@ -66,7 +66,7 @@ def test_the_app_shows_what_a_button_writes_and_a_run_in_progress(browser: Brows
             keep_picture(page, "fiftyone-panel")
             jobs = Jobs(workspace.runs)
             jobs.cancel(2)
-            jobs.wait(2, timeout_s=60)
+            jobs.wait(2, timeout_s=PATIENCE_MS / 1000)
             expect(page.get_by_role("cell", name="cancelled")).to_be_visible()  # it looks by itself
             expect(page.get_by_text(re.compile("^run 2: "))).to_have_count(0)
             page.close()
