@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -107,6 +108,9 @@ def benchmark_run(
     ] = False,
     devices: Annotated[str | None, optional("Devices to share the runs out to, such as cuda:0,cuda:1.")] = None,
     jobs: Annotated[int, Option(help="Runs at once on each device, where its memory holds them.", min=1)] = 1,
+    minutes: Annotated[
+        float | None, optional("Begin no run after so many minutes; the same command goes on another time.")
+    ] = None,
     parquet: Annotated[bool, Option("--parquet", help="Write the tables as Parquet, too.")] = False,
     out: Out = Path("benchmark"),
     as_json: AsJson = False,
@@ -128,7 +132,7 @@ def benchmark_run(
         **chosen,
     )
     options = ImportOptions(labels, classes, exhaustive, columns=columns, separator=separator)
-    slots = Slots(devices.split(",") if devices else [""], jobs)
+    slots = Slots(devices.split(",") if devices else [""], jobs, math.inf if minutes is None else 60.0 * minutes)
     told = evaluating.run_benchmark(dataset, workspace, options, plan, out, published, slots, with_parquet=parquet)
     print_result(told, as_json, evaluating.describe_benchmark)
 

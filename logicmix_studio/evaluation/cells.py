@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -50,10 +52,11 @@ class Slots:
     Args:
         devices: As `compute.device` has them.
         jobs: How many at once on each.
+        seconds: How long runs begin; one that has begun is made to its end.
     """
 
-    def __init__(self, devices: Sequence[str], jobs: int) -> None:
-        self.count = len(devices) * jobs
+    def __init__(self, devices: Sequence[str], jobs: int, seconds: float = math.inf) -> None:
+        self.count, self._last = len(devices) * jobs, time.monotonic() + seconds
         self.is_over = threading.Event()
         """Set when a run failed or Ctrl-C came: those under way are cancelled, and no more begin."""
         self._free: queue.Queue[tuple[int, str]] = queue.Queue()
@@ -72,6 +75,11 @@ class Slots:
             raise
         finally:
             self._free.put(place)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether no more runs begin, for the time is up."""
+        return time.monotonic() > self._last
 
     def check(self, *_: object) -> None:
         """Leave as after Ctrl-C where everything is to end."""
@@ -99,14 +107,14 @@ class CellStore:
     ) -> bool:
         """Compute what is missing, in the order given; what is finished stays when a key press ends it.
 
-        With ``slots`` so many are computed at once, in threads.
+        With ``slots`` so many are computed at once, in threads, and none begins when their time is up.
 
         Returns:
             Whether all are there; False after Ctrl-C.
         """
 
         def one(settings: Settings) -> None:
-            if self.find(settings) is None:
+            if self.find(settings) is None and not (slots and slots.is_late):
                 write_json(self._file(settings), {"settings": settings, "result": compute(settings)})
 
         told = progress or (lambda *_: None)
@@ -121,7 +129,7 @@ class CellStore:
             finally:
                 if slots:
                     slots.is_over.set()
-        return True
+        return all(self.find(settings) is not None for settings in cells)
 
     def _file(self, settings: Settings) -> Path:
         return self._folder / f"{settings_hash(settings)}.json"

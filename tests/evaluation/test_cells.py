@@ -82,6 +82,21 @@ def test_cells_are_computed_side_by_side_each_in_a_slot_of_its_own(tmp_path: Pat
     assert [result["rows"][0]["value"] for _, result in finished(store, cells)] == list(range(8))
 
 
+def test_none_begins_when_the_time_is_up_and_the_rest_is_made_later(tmp_path: Path, monkeypatch: Any) -> None:
+    now = [0.0]
+    monkeypatch.setattr("logicmix_studio.evaluation.cells.time.monotonic", lambda: now[0])
+
+    def compute(settings: Settings) -> Result:
+        now[0] += 40.0
+        return result_of(settings)
+
+    store = CellStore(tmp_path)
+    assert not store.run(CELLS, compute, slots=Slots([""], 1, seconds=60.0))
+    assert len(finished(store, CELLS)) == 2
+    assert store.run(CELLS, compute, slots=Slots([""], 1, seconds=600.0))
+    assert len(finished(store, CELLS)) == len(CELLS)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, StudioError("the run failed")])
 def test_what_ends_one_ends_those_beside_it_and_begins_no_more(tmp_path: Path, error: BaseException) -> None:
     slots, together, ended = Slots([""], 2), threading.Barrier(2, timeout=60), []
