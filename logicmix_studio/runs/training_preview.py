@@ -22,6 +22,8 @@ from logicmix_studio.words import counted
 
 ENOUGH_FOR_THOROUGH: Final = 1_000
 """Known positives from which the recipe "thorough" was measured to pay (docs/performance.md)."""
+FEW_FOR_BLENDS: Final = 5_000
+"""Images below which blends took mAP away wherever that was measured (docs/results.md: up to 1,767 of them)."""
 MOST_NAMED: Final = 5
 """Classes that are named where there are many."""
 SOURCE_WORDS: Final = {Source.IMPORTED: "imported", Source.HUMAN: "by people", Source.ACCEPTED: "accepted"}
@@ -80,6 +82,11 @@ class Readiness:
             lines.append(
                 f"Take the recipe fast: with fewer than {ENOUGH_FOR_THOROUGH:,} known positives, thorough was no better "
                 "where it was measured."
+            )
+        if self.recommended != "fast" and not self.measured[1] and self.images < FEW_FOR_BLENDS:
+            lines.append(
+                "Blends took a point or two of mAP away where that was measured on so few images: make a run with "
+                '"LogicMix: method none", too, and compare.'
             )
         return " ".join(filter(None, lines))
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from logicmix_studio.errors import StudioError
 from logicmix_studio.files import write_json
 from logicmix_studio.runs import Jobs
+from logicmix_studio.runs.training_preview import ENOUGH_FOR_THOROUGH, FEW_FOR_BLENDS
 from logicmix_studio.studio import Studio
 from logicmix_studio.training.config import QuickSettings, RunConfig
 from logicmix_studio.training.feature_cache import FeatureCache, ImageFile, feature_folders, folder_name
@@ -115,6 +117,14 @@ def test_readiness(studio: Studio) -> None:
     row, column = np.argwhere(states == 0)[0]
     studio.decide(studio.image_ids[row], studio.class_names[column], 1)
     assert " 1 answer since the last run." in studio.runs.readiness().words
+
+
+def test_readiness__blends_have_not_paid_on_few_images(studio: Studio) -> None:
+    readiness = replace(studio.runs.readiness(), positive=ENOUGH_FOR_THOROUGH)
+    assert readiness.recommended == "thorough"
+    assert 'make a run with "LogicMix: method none", too' in readiness.words
+    assert "method none" not in replace(readiness, images=FEW_FOR_BLENDS).words
+    assert "method none" not in replace(readiness, measured=("thorough", "It was measured here.")).words
 
 
 BENCHMARK = {
