@@ -17,6 +17,7 @@ from tests.ports import reserved_port
 from tests.workspaces import make_workspace
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+WRITES = re.compile(r"^Writes \d+ cells in \d+ images: .*\.$")
 
 
 def test_the_app_shows_what_a_button_writes_and_a_run_in_progress(browser: Browser, tmp_path: Path) -> None:
@@ -35,7 +36,7 @@ def test_the_app_shows_what_a_button_writes_and_a_run_in_progress(browser: Brows
             proposed = page.locator('[data-cy="tag-pseudo_positive"]')
             known = page.locator('[data-cy="tag-positive_labels"]')
             page.locator('[data-item-id="@logicmix/studio/accept_pseudo_labels"] span').click()
-            said = page.get_by_text(re.compile(r"^Writes \d+ cells in \d+ images: .*\.$"))
+            said = page.get_by_text(WRITES)
             told = said.inner_text()
             count = int(told.split()[1])
             expect(proposed).to_have_count(count)
@@ -56,6 +57,18 @@ def test_the_app_shows_what_a_button_writes_and_a_run_in_progress(browser: Brows
             expect(proposed).to_have_count(0)  # without a reload
             expect(known.nth(count - 1)).to_be_attached()
             keep_picture(page, "fiftyone-accepted")
+
+            page.locator('[data-item-id="@logicmix/studio/reject_pseudo_labels"] span').click()
+            page.get_by_role("radio", name="negative").click()  # no positive is left
+            told = page.get_by_text(WRITES).inner_text()
+            keep_picture(page, "fiftyone-reject")
+            page.get_by_role("button", name="Execute").click()
+            expect(page.get_by_text(told.replace("Writes", "Wrote")).first).to_be_visible()
+            line = list(read_journal(workspace.journal_file))[-1]
+            assert (len(line.cells), line.origin) == (int(told.split()[1]), "fiftyone")
+            assert {(cell.answer, cell.after.state) for cell in line.cells} == {("reject", 1)}
+            page.get_by_role("button", name="Close").first.click()
+            expect(page.locator('[data-cy="tag-pseudo_negative"]')).to_have_count(0)
 
             page.keyboard.press("Backquote")
             page.get_by_placeholder(re.compile("Search")).last.fill("LogicMix: train")
