@@ -4,30 +4,13 @@ from torch import nn
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.training.config import RunConfig
-from logicmix_studio.training.distributed import ProcessGroup
-from logicmix_studio.training.ema import WeightAverage
-from logicmix_studio.training.feed import DevicePixels
-from logicmix_studio.training.loop import Engine, LossMeter, cell_losses, soft_losses
-from logicmix_studio.training.optimizer import make_optimizer
-from logicmix_studio.training.precision import Precision
-from logicmix_studio.training.schedule import make_plan
+from logicmix_studio.training.loop import LossMeter, cell_losses, soft_losses
 from logicmix_studio.training.settings import LossSettings
+from tests.training.engines import build_engine
 
 NUM_IMAGES = 24
 PIXELS = torch.randint(0, 256, (NUM_IMAGES, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 STATES = torch.randint(-1, 2, (NUM_IMAGES, 4), dtype=torch.int8, generator=torch.Generator().manual_seed(2))
-
-
-class Pixels:
-    """Stands where the pixel cache does."""
-
-    num_uncached = 1
-
-    def __len__(self):
-        return NUM_IMAGES
-
-    def rows(self, indices):
-        return PIXELS[torch.as_tensor(indices)]
 
 
 class Hungry(nn.Module):
@@ -59,23 +42,7 @@ def make_engine(model, micro_batch=8, **overrides):
             **overrides,
         },
     ).settings
-    return Engine(
-        settings=settings,
-        plan=make_plan(settings, NUM_IMAGES),
-        model=model,
-        net=model,
-        optimizer=make_optimizer(model, 0.01, 1e-4),
-        average=WeightAverage(model, 0.9, has_warmup=True),
-        scaler=torch.amp.GradScaler("cpu", enabled=False),
-        precision=Precision(),
-        device=torch.device("cpu"),
-        processes=ProcessGroup(),
-        pixels=DevicePixels(Pixels(), torch.device("cpu")),
-        cache_rows=torch.arange(NUM_IMAGES),
-        normalisation=None,
-        seed=3,
-        micro_batch=micro_batch,
-    )
+    return build_engine(model, PIXELS, settings, has_warmup=True, seed=3, micro_batch=micro_batch)
 
 
 def train(engine, num_epochs=2):

@@ -13,13 +13,8 @@ import torch
 from torch import nn
 
 from logicmix_studio.training.config import RunConfig
-from logicmix_studio.training.distributed import ProcessGroup
-from logicmix_studio.training.ema import WeightAverage
-from logicmix_studio.training.feed import DevicePixels
-from logicmix_studio.training.loop import Engine, LossMeter
-from logicmix_studio.training.optimizer import make_optimizer
-from logicmix_studio.training.precision import Precision
-from logicmix_studio.training.schedule import make_plan
+from logicmix_studio.training.loop import LossMeter
+from tests.training.engines import build_engine
 
 REFERENCE = Path(__file__).parent.parent / "data" / "published_steps.npz"
 BATCH, ACCUMULATED = 24, 4
@@ -42,51 +37,19 @@ class Net(nn.Module):
         return self.head(self.backbone((images.double() * GRID).round() / GRID))
 
 
-class Pixels:
-    """Stands where the pixel cache does."""
-
-    num_uncached = 1
-
-    def __init__(self, pixels):
-        self._pixels = pixels
-
-    def __len__(self):
-        return len(self._pixels)
-
-    def rows(self, indices):
-        return self._pixels[torch.as_tensor(indices)]
-
-
 def make_engine(net, pixels):
     settings = RunConfig.create(
         "2wayaug-pl",
         overrides={
             "optimizer.batch_size": BATCH,
+            "optimizer.learning_rate": 0.01,  # the released one would move so few steps by little
             "schedule.epochs": 5,
             "schedule.min_steps": 0,
             "augment.flip_probability": 0.0,
             "augment.num_operations": 0,
         },
     ).settings
-    engine = Engine(
-        settings=settings,
-        plan=make_plan(settings, len(pixels)),
-        model=net,
-        net=net,
-        optimizer=make_optimizer(net, 0.01, 1e-4),
-        average=WeightAverage(net, 0.9, has_warmup=False),
-        scaler=torch.amp.GradScaler("cpu", enabled=False),
-        precision=Precision(),
-        device=torch.device("cpu"),
-        processes=ProcessGroup(),
-        pixels=DevicePixels(Pixels(pixels), torch.device("cpu")),
-        cache_rows=torch.arange(len(pixels)),
-        normalisation=None,
-        seed=526,
-        micro_batch=BATCH // ACCUMULATED,
-    )
-    # The rate of the released settings would move so few steps by little.
-    object.__setattr__(engine.plan, "peak", 0.01)
+    engine = build_engine(net, pixels, settings, has_warmup=False, seed=526, micro_batch=BATCH // ACCUMULATED)
     engine.to_training()
     return engine
 
