@@ -24,6 +24,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.files import is_number
 from logicmix_studio.labels import POSITIVE
 from logicmix_studio.store.line import Line
 
@@ -108,9 +109,10 @@ def own_costs(lines: Iterable[Line]) -> dict[str, float]:
     """
     acts: dict[str, list[tuple[float, ...]]] = {name: [] for name in _COSTS_OF}
     for line in lines:
-        is_page = line.origin != "grid" or {"tiles", "sign"} <= line.extra.keys()
-        if line.kind == "decide" and line.origin in acts and line.extra.get("ms") and is_page:
-            acts[line.origin].append((line.extra["ms"] / 1000, *_parts(line)))
+        ms = line.extra.get("ms")
+        parts = _parts(line) if line.kind == "decide" and line.origin in acts else None
+        if parts is not None and is_number(ms) and ms > 0:
+            acts[line.origin].append((ms / 1000, *parts))
     costs: dict[str, float] = {}
     for origin, names in _COSTS_OF.items():
         rows = np.array(acts[origin])
@@ -121,12 +123,15 @@ def own_costs(lines: Iterable[Line]) -> dict[str, float]:
     return costs
 
 
-def _parts(line: Line) -> tuple[float, ...]:
-    """Return how many of each of its costs an act had."""
+def _parts(line: Line) -> tuple[float, ...] | None:
+    """Return how many of each of its costs an act had; None where the line does not say it."""
+    states = [cell.after.state for cell in line.cells]
     if line.origin == "stream":
         return (1.0,)
     if line.origin == "grid":
-        marks = sum(cell.after.state == -line.extra["sign"] for cell in line.cells)
-        return 1.0, float(line.extra["tiles"]), float(marks)
-    filled = set(line.extra.get("filled", ()))
-    return 1.0, float(sum(c.after.state == POSITIVE and c.class_name not in filled for c in line.cells))
+        tiles, sign = line.extra.get("tiles"), line.extra.get("sign")
+        if not (is_number(tiles) and is_number(sign)):
+            return None
+        return 1.0, float(tiles), float(sum(state == -sign for state in states))
+    filled = line.extra.get("filled")
+    return (1.0, float(states.count(POSITIVE) - len(filled))) if isinstance(filled, list | tuple) else None

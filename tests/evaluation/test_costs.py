@@ -58,4 +58,9 @@ def test_pauses_and_too_few_acts_say_nothing() -> None:
     lines = [line("stream", 1000, [1])] * MIN_ACTS + [line("stream", 60_000, [1]), line("stream", None, [1])]
     lines += [line("label", 2000, [1], filled=[])] * (MIN_ACTS - 1)
     lines += [line("grid", 1000, [1], tiles=4, sign=1)] * (MIN_ACTS - 1) + [line("grid", 1000, [1])]
+    lines += [
+        line("grid", 1000, [1], tiles="4", sign=[1]),
+        line("label", 1000, [1], filled=1),
+        line("stream", [1], [1]),
+    ]
     assert own_costs(lines) == {"answer": 1.0}
