@@ -112,8 +112,8 @@ class Server(BaseHTTPRequestHandler):
         self.send_response(206 if rest else 416)
         self.send_header("Content-Length", str(len(rest)))
         self.end_headers()
+        type(self).sent += len(rest)  # before the bytes go: who has them all may look at once
         self.wfile.write(rest)
-        type(self).sent += len(rest)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
