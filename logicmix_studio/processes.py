@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
+NICENESS = 10
+"""Of work beside a studio that people use."""
 _SLACK_S = 1.0
 """Two readings of one process's start time may differ by a clock tick."""
 
@@ -29,6 +33,17 @@ def is_alive(pid: int | None, started: float | None) -> bool:
         return False
     now = start_time(pid)
     return now is not None and abs(now - started) < _SLACK_S
+
+
+def be_nice(niceness: int = NICENESS) -> None:
+    """Lower the priority of this process, and of its session where it leads one.
+
+    Linux shares a processor between sessions first (``sched_autogroup_enabled``), whatever their processes' niceness is.
+    """
+    os.nice(max(0, niceness - os.nice(0)))
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):  # systems that know no such groups
+            Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
 
 
 def end_group(pid: int, started: float, sent: signal.Signals) -> None:

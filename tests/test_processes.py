@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,3 +41,16 @@ def test_a_group_is_ended(child):
     assert not wait_until_gone(child.pid, started, 0)
     end_group(child.pid, started, signal.SIGTERM)
     assert wait_until_gone(child.pid, started, 20)
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="needs Linux with groups of sessions")
+def test_a_nice_process_gives_way_to_other_sessions_and_leaves_its_own_alone():
+    words = "from logicmix_studio.processes import be_nice; be_nice(19); print(os.nice(0))"
+    program = f"import os; {words}; print(open('/proc/self/autogroup').read())"
+    group = Path("/proc/self/autogroup").read_text()
+    for leads, expected in ((True, "nice 19"), (False, group.split(maxsplit=1)[1].strip())):
+        command = [sys.executable, "-c", program]
+        told = subprocess.run(command, start_new_session=leads, capture_output=True, text=True, check=True).stdout
+        niceness, found = told.split(maxsplit=1)
+        assert niceness == "19"
+        assert found.strip().endswith(expected)

@@ -14,11 +14,10 @@ from pathlib import Path
 
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
+from logicmix_studio.processes import be_nice
 from logicmix_studio.training.config import QuickSettings
 from logicmix_studio.training.memory import keep_memory
 from logicmix_studio.training.run_folder import RunFolder
-
-NICENESS = 10
 
 
 def prepare_process(environ: MutableMapping[str, str], num_cores: int, num_processes: int = 1) -> None:
@@ -54,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     devices = _devices(folder, options.devices)
     is_launcher = devices > 1 and "WORLD_SIZE" not in os.environ
     prepare_process(os.environ, _num_cores(), int(os.environ.get("LOCAL_WORLD_SIZE", devices)))
-    os.nice(max(0, NICENESS - os.nice(0)))
+    be_nice()
     keep_memory()
     # Late on purpose: torch reads the environment prepared above when it is imported.
     from logicmix_studio.training.runner import can_start, run_here  # noqa: PLC0415

@@ -11,6 +11,7 @@ which all that it changes is painted. It prints a table, then one JSON object a 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -20,13 +21,11 @@ import sys
 import tempfile
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -39,6 +38,7 @@ from logicmix_studio.store import load_table, locate_workspace
 from logicmix_studio.training.config import RunConfig
 from logicmix_studio.training.run_folder import RunFolder, RunState, Snapshot
 from tests.launched import LaunchedStudio, chromium
+from tests.page_reviewer import PageReviewer
 
 NUM_PICTURES = 200
 PICTURE_SIZE = (640, 480)
@@ -311,34 +311,22 @@ def measure_tabs(page: Page, url: str, times: int) -> list[Row]:
 
 def measure_reviewers(studio: LaunchedStudio, reviewers: int, answers: int, *, trains: bool) -> list[Row]:
     """Let many people answer at once as their pages do, a question a second each, while a run trains."""
-    config = httpx.get(f"{studio.url}/config", trust_env=False).json()
-    stream = next(one["id"] for one in config["components"] if one["props"].get("elem_id") == "review-stream")
     run = int(studio.ask("train", recipe="2wayaug-pl")) if trains else None
-    took: list[float] = []
+    people = [PageReviewer(f"reviewer {number}", lambda: studio.url) for number in range(reviewers)]
 
-    def review(number: int) -> None:
-        headers, session = {"x-logicmix-person": f"reviewer {number}"}, uuid.uuid4().hex
-        with httpx.Client(base_url=studio.url, headers=headers, timeout=60, trust_env=False) as client:
+    def review(person: PageReviewer) -> None:
+        for _ in itertools.islice(person.work(lambda _: 1, ahead=answers), answers):
+            pass
+        person.close()
 
-            def call(name: str, data: Row) -> Any:
-                asked = {"data": data, "component_id": stream, "fn_name": name, "session_hash": session}
-                return client.post("/gradio_api/component_server/", json=asked).raise_for_status().json()
-
-            asked = {"filters": {"scope": "open", "order": "random"}, "want": answers, "have": [], "holder": session}
-            for card in call("next_cards", asked)["cards"]:
-                start = time.perf_counter()
-                given = {"state": 1, "answer": "set", "id": uuid.uuid4().hex, "suggestion": "shown", "ms": 1000}
-                call("answer", {**{name: card[name] for name in ("image", "name", "score", "run")}, **given})
-                took.append((time.perf_counter() - start) * 1000)
-                time.sleep(max(0.0, start + 1 - time.perf_counter()))
-
-    threads = [threading.Thread(target=review, args=(number,)) for number in range(reviewers)]
+    threads = [threading.Thread(target=review, args=(person,)) for person in people]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     if run is not None:
         studio.ask("cancel", run=run)
+    took = [ms for person in people for ms in person.took]
     return [row(f"{reviewers} reviewers at once: a decision", took, 100)]
 
 

@@ -25,6 +25,7 @@ from pymongo.database import Database
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import TEST_SPLIT, LabelTable
+from logicmix_studio.processes import be_nice
 from logicmix_studio.store.fiftyone.attach import identity_of, import_digest
 from logicmix_studio.store.fiftyone.documents import (
     CONFLICTS,
@@ -91,6 +92,7 @@ def main() -> int:
     parser.add_argument("uri", help="where the database listens")
     options = parser.parse_args()
     prepare_environment(database_uri=options.uri)
+    be_nice()
     try:
         workspace = Workspace(root=options.root, folder=options.workspace)
         name = set_up(workspace, options.uri)
