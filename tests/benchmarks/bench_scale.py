@@ -1,6 +1,7 @@
 """How the studio grows: import, launch, queues and memory with very many images or classes.
 
     OMP_NUM_THREADS=1 python -m tests.benchmarks.bench_scale --images 100000 --classes 80 [--folder DIR]
+    python -m tests.benchmarks.bench_scale --plot docs/scale.svg OUTPUT…      draws what such runs printed
 
 It makes a folder of hard links to a few photographs and a CSV of the known cells, imports it with the command line, lays
 down a finished run with synthetic scores, and launches the studio twice as people do, mongod included: the first launch
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from matplotlib import pyplot
 from PIL import Image
 
 from logicmix_studio.review.queue_spec import ORDERS
@@ -77,9 +79,9 @@ def studio_figures(root: Path) -> Iterator[Figure]:
     studio = LaunchedStudio.launch(root)
     try:
         yield "first launch to server ready (s)", seconds(studio.start)
-        yield "first question of the first order (s)", seconds(lambda: studio.ask("questions", order="uncertain"))
         studio.stop()
         yield "second launch to server ready (s)", seconds(studio.start)
+        yield "first question after it, scores read (s)", seconds(lambda: studio.ask("questions", order="uncertain"))
         for scope in ("proposals", "open"):
             times = [seconds(lambda o=order, s=scope: studio.ask("questions", order=o, scope=s)) for order in ORDERS]
             yield f"queue rebuilt, slowest of {len(ORDERS)} orders, {scope} (s)", max(times)
@@ -101,13 +103,36 @@ def figures(root: Path, num_images: int, num_classes: int) -> Iterator[Figure]:
     yield from studio_figures(root)
 
 
+def plot(outputs: list[Path], file: Path) -> None:
+    """Draw each figure against the number of images, beside a line on which the cost is proportional to it."""
+    lines = [line for output in outputs for line in output.read_text().splitlines() if line.startswith("{")]
+    found: dict[str, list[tuple[int, float]]] = {}
+    for one in sorted(map(json.loads, lines), key=lambda one: int(one["images"])):
+        found.setdefault(one["figure"], []).append((one["images"], one["value"]))
+    figure, axes = pyplot.subplots(figsize=(10, 4.5), layout="constrained")
+    for name, points in found.items():
+        axes.plot(*zip(*points, strict=True), marker="o", label=name)
+    sizes = [size for size, _ in next(iter(found.values()))]
+    steepest = next(points for name, points in found.items() if name.startswith("import (s)"))[0][1] / sizes[0]
+    axes.plot(sizes, [size * steepest for size in sizes], color="grey", linestyle=":", label="proportional")
+    axes.set(xscale="log", yscale="log", xlabel="images", ylabel="seconds or GiB")
+    axes.grid(visible=True, alpha=0.3)
+    figure.legend(loc="outside right upper", fontsize="small")
+    figure.savefig(file, metadata={"Date": None})
+
+
 def main() -> None:
-    """Measure and print."""
+    """Measure and print, or draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("outputs", type=Path, nargs="*", metavar="OUTPUT", help="for --plot: what other calls printed")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the outputs instead of measuring")
     parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("--classes", type=int, default=80)
     parser.add_argument("--folder", type=Path, help="where the set is made, which is left there")
     options = parser.parse_args()
+    if options.plot:
+        plot(options.outputs, options.plot)
+        return
     lines = []
     with tempfile.TemporaryDirectory() as temporary:
         for name, value in figures((options.folder or Path(temporary)) / "set", options.images, options.classes):
