@@ -81,7 +81,7 @@ def opened_parquet(path: Path) -> Iterator[Any]:
     try:
         with parquet.ParquetFile(path) as file:
             yield file
-    except (arrow.ArrowException, OSError) as error:
+    except (arrow.ArrowException, OSError, ValueError) as error:
         raise StudioError(f"{path}: not readable as Parquet: {error}", "Get the file again.") from error
 
 
@@ -101,7 +101,7 @@ def picture_columns(path: Path) -> list[str]:
         schema, features, found = file.schema_arrow, features_of(path, file), list[str]()
         for name, kind in zip(schema.names, map(str, schema.types), strict=True):
             feature, is_struct = features.get(name), kind.startswith("struct")
-            may_be = feature["_type"] == "Image" if isinstance(feature, dict) else is_struct or name in IMAGE_COLUMNS
+            may_be = feature.get("_type") == "Image" if isinstance(feature, dict) else is_struct or name in IMAGE_COLUMNS
             is_picture = may_be and (_PICTURE.search(kind) if is_struct else _PICTURE.fullmatch(f"bytes: {kind}"))
             batches = file.iter_batches(PICTURES_A_STEP, columns=[name]) if is_picture else ()
             if any(_bytes_of(value) for batch in batches for value in batch.column(0).to_pylist()):
@@ -134,9 +134,15 @@ def open_parquet(path: Path) -> RecordTable:
 
 def features_of(path: Path, file: Any) -> dict[str, Any]:
     """Return what `datasets` says of each column of an opened Parquet file, in its schema or in a `dataset_info.json`."""
-    told = json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}")).get("info")
+    told = _object(json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))).get("info")
     places = (folder / _INFO_FILE for folder in path.absolute().parents[:2])
-    return (told or next(filter(None, map(read_json, places)), {})).get("features") or {}
+    return _object(_object(told or next(filter(None, map(read_json, places)), None)).get("features"))
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict | None):
+        return value or {}
+    raise ValueError(f"its description by `datasets` holds {value!r} where an object should stand")
 
 
 def _class_names(feature: Any) -> Sequence[str] | None:
@@ -145,7 +151,12 @@ def _class_names(feature: Any) -> Sequence[str] | None:
         return _class_names(feature[0])
     if not isinstance(feature, dict):
         return None
-    return feature["names"] if feature.get("_type") == "ClassLabel" else _class_names(feature.get("feature"))
+    if feature.get("_type") != "ClassLabel":
+        return _class_names(feature.get("feature"))
+    names = feature.get("names")
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        return names
+    raise ValueError(f"the names of its classes by `datasets` are {names!r}")
 
 
 def _bytes_of(value: Any) -> bytes | None:

@@ -16,6 +16,7 @@ from pyarrow import parquet
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.formats import read_dataset
+from logicmix_studio.formats.record_table import open_parquet
 from logicmix_studio.labels import LabelProblems
 
 
@@ -206,3 +207,22 @@ def test_parquet_that_is_broken_or_without_pyarrow(make_dataset, monkeypatch) ->
     with pytest.raises(StudioError, match=r"pyarrow is not installed") as caught:
         read_dataset(root)
     assert caught.value.hint == "pip install 'logicmix-studio[parquet]'"
+
+
+@pytest.mark.parametrize("where", ["schema", "file"])
+@pytest.mark.parametrize("names", [5, [1, None], None])
+def test_parquet__class_names_that_are_none_are_refused(tmp_path: Path, where: str, names: Any) -> None:
+    features = {"labels": [{"_type": "ClassLabel", "names": names}]}
+    if where == "file":
+        (tmp_path / "dataset_info.json").write_text(json.dumps({"features": features}))
+    write(tmp_path / "labels.parquet", {"image": ["a.jpg"], "labels": [[0]]}, features if where == "schema" else None)
+    with pytest.raises(StudioError, match=r"labels.parquet: not readable as Parquet: the names of its classes"):
+        open_parquet(tmp_path / "labels.parquet")
+
+
+@pytest.mark.parametrize("told", [b"[]", b"3", b"{", b'{"info": 3}', b'{"info": {"features": [1]}}', b"\xff"])
+def test_parquet__a_broken_description_of_the_columns_is_refused(tmp_path: Path, told: bytes) -> None:
+    table = pa.table({"image": ["a.jpg"], "labels": [[0]]}).replace_schema_metadata({b"huggingface": told})
+    parquet.write_table(table, tmp_path / "labels.parquet")
+    with pytest.raises(StudioError, match=r"labels.parquet: not readable as Parquet"):
+        open_parquet(tmp_path / "labels.parquet")

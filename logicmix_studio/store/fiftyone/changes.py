@@ -108,13 +108,13 @@ class ProposalJob:
         self, rows: NDArray[np.int64], claims: NDArray[np.int8], place: Callable[..., Placed]
     ) -> dict[str, list[Placed]]:
         """Return the claims of some rows by image id, less the cells that were answered meanwhile."""
-        block, scores = claims[rows], self.scores[rows].astype(np.float64)
-        placed: dict[str, list[Placed]] = {}
-        for row, column in zip(*(axis.tolist() for axis in np.nonzero(block)), strict=True):
-            image_id, name = self.image_ids[rows[row]], self.class_names[column]
+        block, placed = claims[rows], dict[str, list[Placed]]()
+        at, columns = np.nonzero(block)
+        facts = (block[at, columns], self.scores[rows[at], columns].astype(np.float64))
+        for row, column, state, score in zip(*(one.tolist() for one in (rows[at], columns, *facts)), strict=True):
+            image_id, name = self.image_ids[row], self.class_names[column]
             if name not in self.answered.get(image_id, ()):
-                one = place(image_id, name, int(block[row, column]), float(scores[row, column]), self.run)
-                placed.setdefault(image_id, []).append(one)
+                placed.setdefault(image_id, []).append(place(image_id, name, state, score, self.run))
         return placed
 
 

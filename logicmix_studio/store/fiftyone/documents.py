@@ -67,7 +67,7 @@ def conflict(image_id: str, class_name: str, state: int, score: float, run: int)
 
 def label_id(image_id: str, field: str, class_name: str) -> ObjectId:
     """Return the id of a label that the studio writes, the same whenever the data set is made anew."""
-    return ObjectId(bytes.fromhex(image_id[:14]) + _id_ending(class_name, field))
+    return ObjectId(_id_start(image_id) + _id_ending(class_name, field))
 
 
 def names_unknown(table: LabelTable) -> bool:
@@ -181,7 +181,12 @@ def _those_in(field: str, placed: Iterable[Placed]) -> list[Entry]:
     return [label for name, label in placed if name == field]
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=1_000)
+def _id_start(image_id: str) -> bytes:
+    return bytes.fromhex(image_id[:14])
+
+
+@lru_cache(maxsize=100_000)
 def _id_ending(class_name: str, field: str) -> bytes:
     return hashlib.blake2b(f"{field}/{class_name}".encode(), digest_size=5).digest()
 
@@ -198,4 +203,5 @@ def _without(field: str, labels: Sequence[str]) -> Entry:
 
 def _unnamed(entries: Entry, labels: Entry) -> Entry:
     """Filter entries: those whose label is none of these."""
-    return {"$filter": {"input": entries, "cond": {"$not": [{"$in": ["$$this.label", labels]}]}}}
+    unnamed = {"$filter": {"input": entries, "cond": {"$not": [{"$in": ["$$this.label", "$$named"]}]}}}
+    return {"$let": {"vars": {"named": labels}, "in": unnamed}}  # worked out once, not for each entry
