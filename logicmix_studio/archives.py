@@ -48,7 +48,7 @@ class Kind:
         """
         num_files = 0
         with (
-            replacing(file) as sink,
+            replacing(file, new_folders=1) as sink,
             writing(file),
             zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive,
         ):

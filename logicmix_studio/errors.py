@@ -29,7 +29,7 @@ class StudioError(Exception):
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Say what a user can mend when a file or folder can't be written: a full disk, no permission.
+    """Say what a user can mend when a file or folder can't be written: a full disk, one that is gone, no permission.
 
     Args:
         path: What the block writes.
@@ -41,5 +41,6 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StudioError(
-            f"cannot write {path}: {error.strerror or error}", "check the disk's free space and the permissions"
+            f"cannot write {path}: {error.strerror or error}",
+            "check that its disk is there, its free space and the permissions",
         ) from error

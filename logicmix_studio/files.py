@@ -17,16 +17,18 @@ from logicmix_studio.errors import StudioError, writing
 
 
 @contextmanager
-def replacing(path: Path, mode: int = 0o666, *, is_durable: bool = True) -> Iterator[BinaryIO]:
+def replacing(path: Path, mode: int = 0o666, *, is_durable: bool = True, new_folders: int = 0) -> Iterator[BinaryIO]:
     """Yield a file that takes the place of another when all of it is written, and leaves nothing behind if not.
 
-    Its folder is made if need be. Unless ``is_durable``, the disk is not waited for: for what can be made again.
+    Unless ``is_durable``, the disk is not waited for: for what can be made again. Of the folders above it the last
+    ``new_folders`` are made if need be and no more: where a disk has vanished, nothing is written in its place.
 
     Raises:
         StudioError: If the system refuses to write it.
     """
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in reversed(path.parents[:new_folders]):
+            folder.mkdir(exist_ok=True)
         part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         try:
             with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
@@ -39,14 +41,14 @@ def replacing(path: Path, mode: int = 0o666, *, is_durable: bool = True) -> Iter
             part.unlink(missing_ok=True)
 
 
-def write_json(path: Path, content: Mapping[str, Any], mode: int = 0o666) -> None:
-    """Write a JSON object whole, with :func:`plain` values.
+def write_json(path: Path, content: Mapping[str, Any], mode: int = 0o666, *, new_folders: int = 0) -> None:
+    """Write a JSON object whole, with :func:`plain` values; otherwise as :func:`replacing`.
 
     Raises:
         StudioError: If the system refuses to write it.
     """
     text = json.dumps(plain(content), ensure_ascii=False, indent=2)
-    with replacing(path, mode) as file:
+    with replacing(path, mode, new_folders=new_folders) as file:
         file.write(text.encode() + b"\n")
 
 

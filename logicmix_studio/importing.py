@@ -217,6 +217,8 @@ def store_tables(
 
     First the truth, then the table, then ``workspace.json``: a studio opens whatever a stop leaves behind.
     """
+    with writing(workspace.folder):
+        workspace.folder.mkdir(parents=True, exist_ok=True)
     options = options or ImportOptions()
     before = read_json(workspace.info_file) or {}
     table = with_classes(table, before)

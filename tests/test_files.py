@@ -42,10 +42,18 @@ def test_replacing__waits_for_the_disk(
 ) -> None:
     sizes: list[int] = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: sizes.append(os.fstat(descriptor).st_size))
-    with replacing(tmp_path / "new" / "file", is_durable=is_durable) as file:
+    with replacing(tmp_path / "new" / "file", is_durable=is_durable, new_folders=1) as file:
         file.write(b"four")
     assert sizes == [4] * times
     assert (tmp_path / "new" / "file").read_bytes() == b"four"
+
+
+def test_replacing__makes_no_more_folders_than_it_may(tmp_path: Path) -> None:
+    with pytest.raises(StudioError, match=r"cannot write .*: No such file"), replacing(tmp_path / "a" / "file"):
+        pass
+    with pytest.raises(StudioError), replacing(tmp_path / "a" / "b" / "file", new_folders=1):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_replacing__mode(tmp_path: Path) -> None:

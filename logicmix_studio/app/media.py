@@ -30,8 +30,11 @@ _ASK_AGAIN: Final = "private, no-cache"
 
 
 def media_version(studio: Studio) -> str:
-    """Return a text that changes when the data set is imported anew; part of every picture's address."""
-    stat = studio.workspace.labels_file.stat()
+    """Return a text that changes when the data set is imported anew, part of every picture's address; empty while it is gone."""
+    try:
+        stat = studio.workspace.labels_file.stat()
+    except OSError:
+        return ""
     return hashlib.blake2b(f"{stat.st_size}-{stat.st_mtime_ns}".encode(), digest_size=5).hexdigest()
 
 

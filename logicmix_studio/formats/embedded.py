@@ -74,7 +74,7 @@ def _extract(folder: Path, paths: Sequence[Path], sources: dict[str, Any], progr
     from pyarrow import parquet  # noqa: PLC0415
 
     done, writer = 0, None
-    with replacing(folder / _TABLE) as stream:
+    with replacing(folder / _TABLE, new_folders=1) as stream:
         for path in paths:
             picture, *more = picture_columns(path)
             with opened_parquet(path) as file:

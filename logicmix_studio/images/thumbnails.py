@@ -67,6 +67,6 @@ def _copy(path: Path, max_side: int, cache_dir: Path, image_id: str, quality: in
     with contextlib.suppress(OSError, StudioError):  # a full disk keeps no copy, but the picture can be shown
         for outdated in folder.glob(f"{stem}*.jpg"):
             outdated.unlink(missing_ok=True)
-        with replacing(copy, is_durable=False) as file:
+        with replacing(copy, is_durable=False, new_folders=3) as file:
             file.write(content.getvalue())
     return content.getvalue()

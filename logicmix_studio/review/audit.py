@@ -177,7 +177,7 @@ class AuditRecords:
 
     def save(self, audit: Audit) -> None:
         """Write an audit to its file."""
-        write_json(self._folder / f"{audit.number:04d}.json", {"format": 2, **asdict(audit)})
+        write_json(self._folder / f"{audit.number:04d}.json", {"format": 2, **asdict(audit)}, new_folders=1)
         self._audits[audit.number] = audit
 
     def cells(self, items: Iterable[AuditItem]) -> list[int]:

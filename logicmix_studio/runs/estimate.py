@@ -162,7 +162,7 @@ class SpeedTrial:
             answer = self._run([*self._command, backbone, str(image_size)])
             speed = Speed(backbone, image_size, float(answer["score"]), float(answer["train"]))
             kept = [one for one in self.speeds() if one[:2] != speed[:2]]
-            write_json(self._file, {"trials": [one._asdict() for one in (*kept, speed)]})
+            write_json(self._file, {"trials": [one._asdict() for one in (*kept, speed)]}, new_folders=1)
             return speed
         finally:
             self._guard.release()

@@ -221,9 +221,11 @@ class Jobs:
         )
 
     def mark_broken(self, run: int, reason: str) -> None:
-        """Take a run for broken until its files change: reading its arrays told what their headers did not."""
-        folder = self._existing(run)
-        self._damages[run] = (_look(folder), reason)
+        """Take a run for broken until its files change: reading its arrays told what their headers did not.
+
+        Its folder may be gone by now, with its disk perhaps.
+        """
+        self._damages[run] = (_look(RunFolder(self.folder(run))), reason)
 
     def pause(self, run: int) -> None:
         """Ask the trainer to write a checkpoint and leave; :meth:`resume` goes on from there."""
@@ -308,7 +310,7 @@ class Jobs:
         """
         counter = self.runs_dir / "counter.json"
         with self._guard, writing(self.runs_dir):
-            self.runs_dir.mkdir(parents=True, exist_ok=True)
+            self.runs_dir.mkdir(exist_ok=True)
             taken = [int(path.name) for path in self.runs_dir.iterdir() if path.name.isdigit()]
             number = max([*taken, int((read_json(counter) or {}).get("last", 0))]) + 1
             folder = self.folder(number)

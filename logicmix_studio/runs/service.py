@@ -148,7 +148,7 @@ class RunService:
         Unless ``is_started`` the run is only prepared: it waits, as a paused run does, until it is resumed.
 
         Raises:
-            StudioError: If the recipe or a value is wrong, or there is nothing to learn from.
+            StudioError: If the recipe or a value is wrong, there is nothing to learn from, or the images are gone.
         """
         states = self._states()
         if not ((states == POSITIVE).any() and (states == NEGATIVE).any()):
@@ -156,6 +156,10 @@ class RunService:
             raise StudioError(words, "answer a few cells of each kind in Label or Browse first")
         config = RunConfig.create(recipe, overrides=overrides or {}, init_from=init_from, seed=seed)
         dataset = self._dataset
+        files = [dataset.workspace.root / path for path in dataset.table.paths]
+        if is_started and not any(file.is_file() for file in files):
+            told = f"none of the {len(files):,} images is there: {files[0]} is missing"
+            raise StudioError(told, "mount their disk again, or bring the folder back")
         with dataset.ledger.lock:
             today = dataset.ledger.states.copy()
         run = self._jobs.create(config, root=dataset.workspace.root, table=dataset.table, states=today)

@@ -5,9 +5,11 @@ A line is on disk (fsync) before anything else changes, so a kill at any moment 
 
 from __future__ import annotations
 
+import errno
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -94,7 +96,6 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
@@ -115,7 +116,8 @@ class Journal:
         """Write one line and wait until it is on disk.
 
         Raises:
-            StudioError: If the line could not be read again, or the disk refuses; the file is then as it was before.
+            StudioError: If the line could not be read again, the disk refuses, or the file is not in its place any more:
+                its disk has vanished, or somebody has moved or deleted it. The file is then as it was before.
         """
         try:
             data = line.to_json().encode() + b"\n"
@@ -124,20 +126,31 @@ class Journal:
                 f"the decision was not saved: {error}", "correct what was given and send it again"
             ) from error
         try:
+            self._check_place()
+            self._cut()
             written = 0
             while written < len(data):
                 written += os.write(self._descriptor, data[written:])
             os.fsync(self._descriptor)
         except OSError as error:
-            self._cut()
+            with suppress(OSError):  # a disk that is gone: the next line is written over what may have arrived there
+                self._cut()
             told = f"{self.path}: the decision was not saved: {error.strerror}"
-            raise StudioError(told, "free some space and answer again") from error
+            if error.errno == errno.ENOSPC:
+                raise StudioError(told, "free some space and answer again") from error
+            hint = "mount its disk again or bring the file back; if that does not help, start the studio anew"
+            raise StudioError(told, hint) from error
         self._end += len(data)
         self.num_lines += 1
 
     def close(self) -> None:
         """Close the file; appending afterwards is an error."""
         os.close(self._descriptor)
+
+    def _check_place(self) -> None:
+        """Raise an OSError unless the file that is open is the one that the next opening will find."""
+        if not os.path.samestat(os.stat(self.path), os.fstat(self._descriptor)):
+            raise OSError(errno.ESTALE, "another file has taken its place")
 
     def _cut(self) -> None:
         """Take away what stands behind the last whole line."""

@@ -23,7 +23,7 @@ from logicmix_studio.store.workspace import Workspace
 
 def save_table(path: Path, table: LabelTable) -> None:
     """Write a table so that a reader sees the old file or the new one."""
-    with replacing(path) as file:
+    with replacing(path, new_folders=2) as file:
         np.savez(file, allow_pickle=False, **table_to_arrays(table))
 
 

@@ -67,10 +67,9 @@ class FeatureCache:
 
         The index is written last, so that a kill leaves no half shard in use.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         shard = uuid.uuid4().hex
         keys = [self.key(image) for image in images]
-        save_array(self.folder / f"{shard}.npy", values)
+        save_array(self.folder / f"{shard}.npy", values, new_folders=3)
         write_json(self.folder / f"{shard}.json", {"keys": keys})
         self._where.update({key: (shard, row) for row, key in enumerate(keys)})
 

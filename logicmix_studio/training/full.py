@@ -316,7 +316,7 @@ class FullRun:
         if settings.should_keep_each and self.processes.is_first:
             everywhere = np.zeros_like(self.data.snapshot.states)
             everywhere[self.data.rows] = self.pseudo
-            save_array(self.context.folder.pseudo_file(epoch), everywhere)
+            save_array(self.context.folder.pseudo_file(epoch), everywhere, new_folders=1)
 
     def _remember(self, epoch: int, metrics: Metrics, logits: NDArray[np.float32]) -> None:
         selection, settled = self.settings.selection, self.plan.settled_epoch

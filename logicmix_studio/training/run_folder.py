@@ -304,9 +304,9 @@ def read_events(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]
     return events, offset + end
 
 
-def save_array(path: Path, array: NDArray[Any]) -> None:
-    """Write an array by atomic rename, never pickled."""
-    with replacing(path) as file:
+def save_array(path: Path, array: NDArray[Any], *, new_folders: int = 0) -> None:
+    """Write an array by atomic rename, never pickled; otherwise as :func:`replacing`."""
+    with replacing(path, new_folders=new_folders) as file:
         np.save(file, array, allow_pickle=False)
 
 

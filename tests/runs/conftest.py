@@ -49,6 +49,7 @@ while time.monotonic() < deadline:
 @pytest.fixture
 def real_jobs(tmp_path: Path) -> Iterator[Jobs]:
     """Runs with the real trainer; whatever still runs at the end is ended."""
+    (tmp_path / "work").mkdir()
     jobs = Jobs(tmp_path / "work" / "runs", locks_dir=tmp_path / "locks", grace_s=30)
     yield jobs
     end_all(jobs)

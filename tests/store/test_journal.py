@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 
@@ -134,3 +135,33 @@ def test_append_waits_for_the_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda descriptor: (sizes.append(os.fstat(descriptor).st_size), real(descriptor)))
     journal.append(a_line())
     assert sizes == [path.stat().st_size]
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_nothing_is_acknowledged_into_a_file_that_is_gone(tmp_path, is_replaced):
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append(a_line(1))
+    journal.path.rename(tmp_path / "moved")
+    if is_replaced:
+        journal.path.touch()
+    with pytest.raises(StudioError, match=r"not saved: (No such file|another file has taken its place)"):
+        journal.append(a_line(2))
+    (tmp_path / "moved").replace(journal.path)
+    journal.append(a_line(2, who="bob"))
+    assert list(read_journal(journal.path)) == [a_line(1), a_line(2, who="bob")]
+
+
+def test_a_disk_that_refuses_everything_is_told_and_written_over_later(tmp_path, monkeypatch):
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append(a_line(1))
+
+    def broken(*given):
+        patched.setattr(os, "ftruncate", broken)  # from now on
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", broken)
+        with pytest.raises(StudioError, match="not saved: Input/output error"):
+            journal.append(a_line(2, note="long" * 100))
+    journal.append(a_line(2))
+    assert list(read_journal(journal.path)) == [a_line(1), a_line(2)]

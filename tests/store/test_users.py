@@ -10,7 +10,7 @@ from logicmix_studio.store.users import Users
 
 @pytest.fixture
 def users(tmp_path: Path) -> Users:
-    return Users(tmp_path / "inner" / "users.json")
+    return Users(tmp_path / "users.json")
 
 
 def test_add__lets_in_with_the_password_and_role_that_were_given_last(users: Users) -> None:

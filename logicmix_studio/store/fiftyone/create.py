@@ -118,7 +118,7 @@ def set_up(workspace: Workspace, uri: str) -> str:
         import fiftyone as fo  # noqa: PLC0415  # after the switches are set, and in this process only
 
         check_version(fo.__version__)
-        meta = database.get_collection(META, write_concern=WriteConcern(j=True))
+        meta = database.get_collection(META, write_concern=WriteConcern("majority", j=True))
         stored = meta.find_one({"_id": identity.id}) or {}
         adopted = info.get("adopted")
         dataset = _find(fo, database, stored) or _create(fo, str(info["name"]), adopted)

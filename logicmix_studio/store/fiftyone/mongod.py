@@ -177,7 +177,7 @@ class Mongod:
             self._child.wait(STOP_SECONDS)
         self._record = self._child = None
         with writing(self.dbpath):
-            self.dbpath.mkdir(parents=True, exist_ok=True)
+            self.dbpath.mkdir(exist_ok=True)
         if self._adopt():
             return
         for _ in range(START_ATTEMPTS):

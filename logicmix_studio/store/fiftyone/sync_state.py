@@ -85,7 +85,7 @@ class SyncStates:
 
     def save(self, **facts: Any) -> None:
         """Write facts and wait for the disk, and with them for all that was written before."""
-        durable = self.database.get_collection(META, write_concern=WriteConcern(j=True))
+        durable = self.database.get_collection(META, write_concern=WriteConcern("majority", j=True))
         durable.update_one({"_id": self.workspace_id}, {"$set": facts})
 
     def open_run(self, limits: RunLimits) -> None:

@@ -312,7 +312,7 @@ class SyncWorker:
             job.is_open = True
         chunk = list(job.chunk(PROPOSAL_IMAGES))
         empty = [image_id for image_id, claims in chunk if not claims]
-        durable = self._collection.with_options(write_concern=WriteConcern(j=True))
+        durable = self._collection.with_options(write_concern=WriteConcern("majority", j=True))
         _write(durable, (replace_claims(image_id, claims, job.run) for image_id, claims in chunk if claims))
         if empty:
             durable.update_many(*clear_claims(empty))
