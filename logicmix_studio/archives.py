@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from logicmix_studio.errors import StudioError, writing
-from logicmix_studio.files import replacing
+from logicmix_studio.files import parse_json, replacing
 from logicmix_studio.words import Progress
 
 _PACKED: Final = frozenset({".npy", ".npz", ".pt", ".safetensors"})
@@ -102,7 +102,7 @@ class Kind:
     def _names(self, archive: zipfile.ZipFile, file: Path) -> list[str]:
         """Return the names of the files to unpack, none of which may lead out of the folder."""
         try:
-            facts: Any = json.loads(archive.read(self.manifest))
+            facts: Any = parse_json(archive.read(self.manifest))
         except (KeyError, ValueError) as error:
             raise StudioError(f"{file} is no {self.words}", f"name a file that {self.writer} wrote") from error
         if not isinstance(facts, dict) or facts.get("format") != self.format:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import socket
@@ -80,11 +81,15 @@ def check_mongod() -> Check:
 
 
 def check_disk(folder: Path) -> Check:
-    """Return how much room is left where the workspace lies."""
+    """Return how much room is left where the workspace lies, and whether it can be written to."""
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(there).free / 1e9
     is_enough = free >= ENOUGH_DISK_GB
     found, hint = f"{free:.1f} GB free at {there}", "" if is_enough else "free some space"
+    if not os.access(there, os.W_OK):
+        return Check(
+            "disk", "bad", f"{there} can't be written to", "change its permissions, or name another --workspace"
+        )
     return Check("disk", "good" if is_enough else "warn", found, hint)
 
 

@@ -52,6 +52,18 @@ def write_json(path: Path, content: Mapping[str, Any], mode: int = 0o666, *, new
         file.write(text.encode() + b"\n")
 
 
+def parse_json(text: str | bytes) -> Any:
+    """Return what JSON text says.
+
+    Raises:
+        json.JSONDecodeError: If it is none, or nested more deeply than can be read.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise json.JSONDecodeError("nested too deeply", "", 0) from error
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """Return a JSON object from a file, or None where there is no such file.
 
@@ -60,12 +72,12 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """
     hint = "mend or remove the file"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except json.JSONDecodeError as error:
         raise StudioError(f"{path}:{error.lineno}: not valid JSON: {error.msg}", hint) from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
         raise StudioError(f"{path}: not valid JSON: {error}", hint) from error
     except OSError as error:
         raise StudioError(f"{path}: cannot be read: {error.strerror}", hint) from error

@@ -26,16 +26,33 @@ def verify(workspace: Workspace) -> list[Check]:
         StudioError: If there is no workspace, or its table can't be read.
     """
     with Studio(workspace, read_only=True) as studio:
-        return [_journal(studio), _arrays(studio), _runs(studio), _images(studio), _data_set(studio)]
+        return [_journal(studio), *_kept(studio), _arrays(studio), _runs(studio), _images(studio), _data_set(studio)]
+
+
+def check_dataset(workspace: Workspace) -> list[Check]:
+    """Return what :func:`verify` finds, for ``doctor``: what can't even be opened is found, too, never raised."""
+    if not workspace.folder.exists():
+        hint = f"import it: {workspace.command('import')}"
+        return [Check("workspace", "warn", f"{workspace.root} has not been imported yet", hint)]
+    try:
+        return [Check("workspace", "good", str(workspace.folder)), *verify(workspace)]
+    except StudioError as error:
+        return [Check("workspace", "bad", error.what, error.hint)]
 
 
 def _journal(studio: Studio) -> Check:
-    if studio.warnings:
-        return Check(
-            "journal", "bad", "; ".join(studio.warnings), "what is set aside stays in the file; restore a backup"
-        )
+    others = (*studio.settings.warnings, *studio.audits.warnings)
+    if told := [warning for warning in studio.warnings if warning not in others]:
+        return Check("journal", "bad", "; ".join(told), "what is set aside stays in the file; restore a backup")
     lines = len(studio.ledger.lines)
     return Check("journal", "good", f"{counted(lines, 'line')}, all readable")
+
+
+def _kept(studio: Studio) -> list[Check]:
+    """Return what can't be read of settings and audits, if anything."""
+    told = {"settings": studio.settings.warnings, "audits": studio.audits.warnings}
+    hint = "mend the file or remove it; the journal holds every answer all the same"
+    return [Check(name, "warn", "; ".join(warnings), hint) for name, warnings in told.items() if warnings]
 
 
 def _arrays(studio: Studio) -> Check:

@@ -14,7 +14,7 @@ from logicmix_studio.backup import BACKUP, back_up, restore
 from logicmix_studio.errors import StudioError
 from logicmix_studio.store import Workspace, locate_workspace
 from logicmix_studio.studio import Studio
-from logicmix_studio.verify import verify
+from logicmix_studio.verify import check_dataset, verify
 
 
 def verdicts(workspace: Workspace) -> dict[str, str]:
@@ -123,3 +123,25 @@ def test_verify__names_what_is_wrong(workspace: Workspace) -> None:
     assert "journal.jsonl:3" in found["journal"].found
     assert "config.json" in found["runs"].found
     assert image.name in found["images"].found
+
+
+def test_doctor__finds_what_is_wrong_with_a_data_set(workspace: Workspace, tmp_path: Path) -> None:
+    def found() -> dict[str, tuple[str, str]]:
+        checks = check_dataset(workspace)
+        assert all(check.hint for check in checks if check.verdict != "good")
+        return {check.name: (check.verdict, check.found) for check in checks}
+
+    assert {verdict for verdict, _ in found().values()} == {"good"}
+    workspace.settings_file.write_text('{"goal": "x"}', encoding="utf-8")
+    workspace.audits.mkdir(exist_ok=True)
+    (workspace.audits / "0001.json").write_text("{", encoding="utf-8")
+    told = found()
+    assert told["journal"][0] == "good"
+    assert told["settings"][0] == told["audits"][0] == "warn"
+    assert "goal is 'x'" in told["settings"][1]
+    assert "0001.json" in told["audits"][1]
+    workspace.labels_file.unlink()
+    verdict, words = found()["workspace"]
+    assert verdict == "bad"
+    assert "labels.npz" in words
+    assert check_dataset(locate_workspace(tmp_path / "new"))[0].found.endswith("has not been imported yet")

@@ -355,18 +355,21 @@ def stop(dataset: Dataset, workspace: WorkspaceOption = None) -> None:
 def doctor(
     dataset: Annotated[
         Path | None,
-        Argument(metavar="DIR", help="Check the disk that holds this data set, not your own.", show_default=False),
+        Argument(metavar="DIR", help="Check this data set, too, and its disk.", show_default=False),
     ] = None,
     port: Port = 7860,
     as_json: AsJson = False,
 ) -> None:
     """Check that everything is there.
 
-    Python, packages, torch and device, mongod, disk, file system, port, weights; exit code 1 when something is missing.
+    Python, packages, torch and device, mongod, disk, file system, port, weights, and with DIR all that verify compares; exit
+    code 1 when something is missing or wrong.
     """
     from logicmix_studio.doctor import describe_checks, run_checks
+    from logicmix_studio.store import locate_workspace
+    from logicmix_studio.verify import check_dataset
 
-    checks = run_checks(dataset, port)
+    checks = [*run_checks(dataset, port), *([] if dataset is None else check_dataset(locate_workspace(dataset)))]
     print_result([asdict(check) for check in checks], as_json, lambda _: describe_checks(checks))
     if any(check.verdict == "bad" for check in checks):
         raise typer.Exit(USER_ERROR)

@@ -91,7 +91,7 @@ def assignments(changes: list[str], option: str = "--set") -> dict[str, Any]:
             raise typer.BadParameter(f"{change!r} is not NAME=VALUE", param_hint=option)
         try:
             named[name] = json.loads(value)
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, RecursionError):
             named[name] = value
     return named
 

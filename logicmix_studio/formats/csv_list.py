@@ -29,9 +29,8 @@ _SPECIAL = frozenset((*_SEPARATORS, " ", "[", "(", "{"))
 def list_column(file: LabelFile) -> int | None:
     """Return the column that holds lists of classes, or None: it does not hold states, nor does any column beside it."""
     table = file.table
-    others = [
-        i for i, title in enumerate(table.header) if title and i not in (table.image_column, table.column(SPLIT_COLUMN))
-    ]
+    no_labels = (table.image_column, table.column(SPLIT_COLUMN))
+    others = [i for i, title in enumerate(table.header) if title and i not in no_labels]
     if table.image_column is None or not others:
         return None
     titles = [table.header[i].lower() for i in others]
@@ -41,9 +40,9 @@ def list_column(file: LabelFile) -> int | None:
         chosen = table.column(file.columns[0].lower()) if len(file.columns) == 1 else None
         return chosen if chosen is not None and table.columns[chosen].is_foreign else None
     for is_list in (lambda title: title.endswith(_FIFTYONE_ENDING), (LIST_COLUMNS | _OTHER_LIST_COLUMNS).__contains__):
-        for i, title in zip(others, titles, strict=True):
-            beside = [table.columns[j] for j in others if j != i]
-            if is_list(title) and table.columns[i].is_foreign and all(c.is_foreign or c.words <= {""} for c in beside):
+        for i in (i for i, title in zip(others, titles, strict=True) if is_list(title)):
+            beside = (table.columns[j] for j in others if j != i)
+            if table.columns[i].is_foreign and all(c.is_foreign or c.words <= {""} for c in beside):
                 return i
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -65,8 +66,8 @@ def open_csv(path: Path) -> CsvTable:
     delimiter, header, num_skipped = _choose_delimiter(path)
     if not any(header):
         raise StudioError(f"{path} has no header line", "Begin the file with a line of column names.")
-    for title in header:
-        if title and header.count(title) > 1:
+    for title, count in Counter(header).items():
+        if title and count > 1:
             raise StudioError(f"{path}:1: the column {title!r} stands there twice", "Keep each column once.")
     titles = ("" if _INDEX_TITLE.fullmatch(header[0]) else header[0], *header[1:])
     if "" in titles[1:]:

@@ -47,12 +47,12 @@ def read_csv_wide(request: ReadRequest) -> TableBuilder:
     """Read wide tables; a column that holds something else than states is no class."""
     titles = {file: _class_columns(request, file) for file in request.files}
     class_names = request.class_names or tuple(dict.fromkeys(title for found in titles.values() for title in found))
-    builder = request.start(class_names)
+    builder, known = request.start(class_names), frozenset(class_names)
     for file, columns in titles.items():
         for title in columns:
-            if title not in class_names:
+            if title not in known:
                 builder.add_cell(next(iter(request.images.paths)), title, UNKNOWN, file=file.name, line=1)
-        _read_file(request, file, builder, {title: i for title, i in columns.items() if title in class_names})
+        _read_file(request, file, builder, {title: i for title, i in columns.items() if title in known})
     return builder
 
 
@@ -73,7 +73,8 @@ def _class_columns(request: ReadRequest, file: LabelFile) -> dict[str, int]:
         return {title: titles[title] for title in file.columns}
     foreign = [column for column in table.columns if column.title in titles and column.is_foreign]
     if request.class_names is not None:
-        foreign = [column for column in foreign if column.title not in request.class_names]
+        known = frozenset(request.class_names)
+        foreign = [column for column in foreign if column.title not in known]
         if foreign:
             request.notes.append(f"Columns passed over, as they hold no labels: {_named(foreign)}.")
     elif foreign:
@@ -91,7 +92,8 @@ def _named(columns: Sequence[Column]) -> str:
 
 
 def _read_file(request: ReadRequest, file: LabelFile, builder: TableBuilder, columns: dict[str, int]) -> None:
-    order = [builder.class_names.index(title) for title in columns]
+    column_of = {name: column for column, name in enumerate(builder.class_names)}
+    order = [column_of[title] for title in columns]
     places = list(columns.values())
     has_file_order = places == list(range(places[0], places[0] + len(places))) if places else False
     states = np.zeros(len(builder.class_names), dtype=np.int8)

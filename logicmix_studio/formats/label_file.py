@@ -11,6 +11,7 @@ from typing import Any, Final
 from xml.etree import ElementTree
 
 from logicmix_studio.errors import StudioError
+from logicmix_studio.files import parse_json
 from logicmix_studio.formats.csv_table import open_csv
 from logicmix_studio.formats.record_table import open_json_lines, open_parquet
 from logicmix_studio.formats.table import Table, UnreadableError
@@ -47,7 +48,7 @@ class LabelFile:
     def json(self) -> Any:
         """The file as JSON; a StudioError where it is none."""
         try:
-            return json.loads(read_text(self.path))
+            return parse_json(read_text(self.path))
         except json.JSONDecodeError as error:
             told = f"{self.path}:{error.lineno}: not readable as JSON: {error.msg}"
             raise StudioError(told, "Correct the file.") from error

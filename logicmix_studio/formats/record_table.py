@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.files import read_json
+from logicmix_studio.files import parse_json, read_json
 from logicmix_studio.formats.table import IMAGE_COLUMNS, ROWS_A_STEP, Table, UnreadableError
 from logicmix_studio.formats.texts import read_text
 from logicmix_studio.words import Progress
@@ -52,7 +52,7 @@ def open_json_lines(path: Path) -> RecordTable:
     def records() -> Iterator[tuple[int, Mapping[str, Any]]]:
         for line, text in enumerate(lines, start=1):
             try:
-                record = json.loads(text) if text.strip() else {}
+                record = parse_json(text) if text.strip() else {}
             except json.JSONDecodeError as error:
                 raise UnreadableError("JSON", error.msg, line) from error
             if not isinstance(record, dict):
@@ -101,7 +101,9 @@ def picture_columns(path: Path) -> list[str]:
         schema, features, found = file.schema_arrow, features_of(path, file), list[str]()
         for name, kind in zip(schema.names, map(str, schema.types), strict=True):
             feature, is_struct = features.get(name), kind.startswith("struct")
-            may_be = feature.get("_type") == "Image" if isinstance(feature, dict) else is_struct or name in IMAGE_COLUMNS
+            may_be = (
+                feature.get("_type") == "Image" if isinstance(feature, dict) else is_struct or name in IMAGE_COLUMNS
+            )
             is_picture = may_be and (_PICTURE.search(kind) if is_struct else _PICTURE.fullmatch(f"bytes: {kind}"))
             batches = file.iter_batches(PICTURES_A_STEP, columns=[name]) if is_picture else ()
             if any(_bytes_of(value) for batch in batches for value in batch.column(0).to_pylist()):
@@ -134,7 +136,7 @@ def open_parquet(path: Path) -> RecordTable:
 
 def features_of(path: Path, file: Any) -> dict[str, Any]:
     """Return what `datasets` says of each column of an opened Parquet file, in its schema or in a `dataset_info.json`."""
-    told = _object(json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))).get("info")
+    told = _object(parse_json((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))).get("info")
     places = (folder / _INFO_FILE for folder in path.absolute().parents[:2])
     return _object(_object(told or next(filter(None, map(read_json, places)), None)).get("features"))
 

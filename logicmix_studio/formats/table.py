@@ -76,7 +76,11 @@ class Table(ABC):
 
     def column(self, *names: str) -> int | None:
         """Return the first column with one of these names (in lower case), or None; its own case does not matter."""
-        return next((i for i, title in enumerate(self.header) if title.lower() in names), None)
+        return min((self._first[name] for name in names if name in self._first), default=None)
+
+    @cached_property
+    def _first(self) -> dict[str, int]:
+        return {title.lower(): i for i, title in reversed([*enumerate(self.header)])}
 
     @property
     def image_column(self) -> int | None:

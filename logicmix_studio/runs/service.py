@@ -156,9 +156,9 @@ class RunService:
             raise StudioError(words, "answer a few cells of each kind in Label or Browse first")
         config = RunConfig.create(recipe, overrides=overrides or {}, init_from=init_from, seed=seed)
         dataset = self._dataset
-        files = [dataset.workspace.root / path for path in dataset.table.paths]
-        if is_started and not any(file.is_file() for file in files):
-            told = f"none of the {len(files):,} images is there: {files[0]} is missing"
+        root, paths = dataset.workspace.root, dataset.table.paths
+        if is_started and not any((root / path).is_file() for path in paths):
+            told = f"none of the {len(paths):,} images is there: {root / paths[0]} is missing"
             raise StudioError(told, "mount their disk again, or bring the folder back")
         with dataset.ledger.lock:
             today = dataset.ledger.states.copy()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from logicmix_studio.files import is_number, is_text
+from logicmix_studio.files import is_number, is_text, parse_json
 
 KINDS: Final = frozenset({"decide", "undo", "redo", "note"})
 ANSWERS: Final = frozenset({"accept", "reject", "unsure", "skip", "set", "undo", "redo"})
@@ -102,7 +102,7 @@ class Line:
         """
         data = text.encode() if isinstance(text, str) else text.rstrip(b"\n")
         try:
-            raw = json.loads(data)
+            raw = parse_json(data)
             if "crc" in raw and raw["crc"] != zlib.crc32(data[: data.rfind(_CHECKSUM.encode())] + b"}"):
                 raise ValueError("it was changed: its checksum does not fit")
             cells = tuple(
@@ -111,7 +111,7 @@ class Line:
             )
             facts = {name: raw[name] for name in _LINE_FIELDS if raw.get(name) is not None}
             line = cls(**{**facts, "cells": cells})
-        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a journal line: {error}") from error
         if problem := line_problem(line):
             raise ValueError(f"not a journal line: {problem}")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import glob
-import json
 import uuid
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from logicmix_studio.files import write_json
+from logicmix_studio.files import parse_json, write_json
 from logicmix_studio.training.run_folder import save_array
 from logicmix_studio.training.settings import BackboneSettings
 
@@ -50,8 +50,9 @@ class FeatureCache:
         self.folder = folder
         self._where: dict[str, tuple[str, int]] = {}
         for index in folder.glob("*.json"):
-            keys: list[str] = json.loads(index.read_text(encoding="utf-8"))["keys"]
-            self._where.update({key: (index.stem, row) for row, key in enumerate(keys)})
+            with suppress(OSError, EOFError, ValueError, KeyError, TypeError):  # broken: embedded anew
+                keys, rows = parse_json(index.read_text(encoding="utf-8"))["keys"], len(self._shard(index.stem))
+                self._where.update({key: (index.stem, row) for row, key in enumerate(keys[:rows])})
 
     @staticmethod
     def key(image: ImageFile) -> str:
@@ -84,10 +85,13 @@ class FeatureCache:
                 by_shard.setdefault(found[0], []).append((place, found[1]))
         for shard, pairs in by_shard.items():
             places, rows = np.array(pairs).T
-            held = np.load(self.folder / f"{shard}.npy", mmap_mode="r", allow_pickle=False)
-            values[places] = held[rows]
+            values[places] = self._shard(shard)[rows]
             is_readable[places] = True
         return Features(values, is_readable, 0)
+
+    def _shard(self, name: str) -> NDArray[np.float16]:
+        held: NDArray[np.float16] = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        return held
 
     def count(self, image_ids: Collection[str]) -> int:
         """Return how many of these images have a row, whatever became of their files since."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.files import is_number, plain, read_json, replacing, write_json
+from logicmix_studio.files import is_number, parse_json, plain, read_json, replacing, write_json
 from logicmix_studio.review.calibration import LOGIT_LIMIT
 from logicmix_studio.training.config import RunConfig
 
@@ -313,7 +313,7 @@ def save_array(path: Path, array: NDArray[Any], *, new_folders: int = 0) -> None
 def parse_event(line: bytes) -> dict[str, Any] | None:
     """Return an event from its line, None where it is none."""
     try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
+        event = parse_json(line)
+    except ValueError:
         return None
     return event if isinstance(event, dict) else None

@@ -154,7 +154,8 @@ class Soak:
                 self.ask("cancel", run=info["run"])
         died = [info["run"] for info in runs if info["status"] == "died" and info["recipe"] == "2wayaug-pl"]
         if died and devices == 1:
-            run = self.ask("resume", run=died[0]) or died[0]
+            run = died[0]
+            self.ask("resume", run=run)
         else:
             run = self.ask("train", recipe="2wayaug-pl", overrides={**LONG, "compute.devices": devices})
         status = lambda: read_json(self.workspace.runs / f"{run:04d}" / "state.json") or {}  # noqa: E731

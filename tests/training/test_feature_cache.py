@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from logicmix_studio.training.feature_cache import (
     FeatureCache,
@@ -54,3 +55,14 @@ def test_two_runs_may_write_at_the_same_time(tmp_path):
     together = FeatureCache(tmp_path).gather(files, 2)
     assert together.values[:, 0].tolist() == [1, 2, 2, 3]
     assert together.is_readable.all()
+
+
+@pytest.mark.parametrize("ending", [".json", ".npy"])
+@pytest.mark.parametrize("content", [b"", b"{", b'{"keys": 3}', b"\x93NUMPY", None])
+def test_images_of_a_broken_shard_are_embedded_anew(tmp_path, ending, content):
+    files = [ImageFile(name, tmp_path / name, "1 1") for name in "ab"]
+    for file in files:
+        FeatureCache(tmp_path).add([file], np.ones((1, 2), np.float16))
+    broken = next(path for path in tmp_path.glob(f"*{ending}") if "a 1" in path.with_suffix(".json").read_text())
+    broken.unlink() if content is None else broken.write_bytes(content)
+    assert FeatureCache(tmp_path).missing(files) == [0]
