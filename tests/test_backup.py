@@ -144,4 +144,5 @@ def test_doctor__finds_what_is_wrong_with_a_data_set(workspace: Workspace, tmp_p
     verdict, words = found()["workspace"]
     assert verdict == "bad"
     assert "labels.npz" in words
+    (tmp_path / "new").mkdir()
     assert check_dataset(locate_workspace(tmp_path / "new"))[0].found.endswith("has not been imported yet")

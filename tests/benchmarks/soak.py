@@ -45,6 +45,7 @@ IMAGES, CLASSES = 5000, 30
 PATIENCE = 300.0
 LONG = {**TINY_FULL, "schedule.epochs": 2000}
 """A run that ends only when it is told to or killed."""
+GOING_ON = ("waiting", "starting", "running")
 BULK, UNDO, EXPORT, LOOK_S = 0.5, 0.8, 0.9, 5.0
 """What the keeper draws: below the first a bulk change, then an undo, then an export, else a quick run; every so often."""
 
@@ -123,10 +124,18 @@ class Soak:
                 self.act("undo")
             elif drawn < EXPORT:
                 self.ask("export", kind=self.dice.choice(("csv-long", "coco-json")), pseudo=True, harmless=True)
-            elif not any(info["status"] in ("waiting", "starting", "running") for info in self.ask("runs")):
+            elif not any(info["status"] in GOING_ON for info in self.ask("runs")):
                 self.ask("train", recipe="quick", overrides={"backbone.image_size": 32, "backbone.weights": "random"})
 
     # Those who kill.
+
+    def cancel_runs(self) -> list[dict[str, Any]]:
+        """End the run that is trained and those that wait, as a device serves one at a time; return all runs."""
+        runs: list[dict[str, Any]] = self.ask("runs")
+        for info in runs:
+            if info["status"] in GOING_ON:
+                self.ask("cancel", run=info["run"])
+        return runs
 
     def kill_server(self) -> float:
         """Kill the server and bring it back; return the seconds until it answers."""
@@ -148,10 +157,7 @@ class Soak:
 
     def kill_trainer(self, devices: int) -> float:
         """Start a run, or take the last up again, kill it or one of its processes; return the seconds until that is seen."""
-        runs = self.ask("runs")
-        for info in runs:
-            if info["status"] in ("waiting", "starting", "running"):  # a device serves one run at a time
-                self.ask("cancel", run=info["run"])
+        runs = self.cancel_runs()
         died = [info["run"] for info in runs if info["status"] == "died" and info["recipe"] == "2wayaug-pl"]
         if died and devices == 1:
             run = died[0]
@@ -272,6 +278,7 @@ def soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         soak.is_over.set()
         for thread in work:
             thread.join(PATIENCE)
+        soak.cancel_runs()
         summary["minutes"] = round((time.monotonic() - began) / 60, 1)
     summary["kills"] = dict(soak.kills) | {"in all": soak.kills.total()}
     summary["back after (s), median and most"] = {
