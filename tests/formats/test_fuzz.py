@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -118,3 +119,33 @@ def test_a_damaged_file_is_read_or_refused(name: str, tmp_path: Path) -> None:
         except Exception as error:
             raise AssertionError(f"{name}, damaged by {number}: {file.read_bytes()[:2000]!r}") from error
         shutil.rmtree(root)
+
+
+MANY = [f"c{number}" for number in range(100_000)]
+ENTITIES = "".join(f'<!ENTITY {new} "&{old};&{old};&{old};&{old};">' for old, new in itertools.pairwise("abcdefghij"))
+SHAPES: dict[str, tuple[str, str, str | int]] = {
+    "100,000 columns": ("labels.csv", f"image,{','.join(MANY)}\n0.jpg,{','.join('1' * len(MANY))}\n", len(MANY)),
+    "100,000 classes, a line each": ("labels.csv", "image,class,value\n" + "".join(f"0.jpg,{c},1\n" for c in MANY), len(MANY)),
+    "deep JSON array": ("labels.json", "[" * 100_000 + "]" * 100_000, r"labels\.json:1: .*nested too deeply"),
+    "deep JSON object": ("labels.json", '{"a":' * 50_000 + "1" + "}" * 50_000, r"labels\.json:1: .*nested too deeply"),
+    "deep JSON line": ("labels.jsonl", "[" * 100_000 + "\n", r"labels\.jsonl:1: .*nested too deeply"),
+    "deep XML": ("annotations.xml", "<a>" * 50_000 + "</a>" * 50_000, "neither labels nor classes"),
+    "entities of entities": ("annotations.xml", f'<!DOCTYPE l [<!ENTITY a "b">{ENTITIES}]><annotations><image>&j;</image></annotations>', "entities"),
+    "a cell of 20 MB": ("labels.csv", f"image,labels\n0.jpg,{'x' * 20_000_000}\n", r"labels\.csv:2: .*field limit"),
+    "a line of 50 MB": ("labels.csv", "x" * 50_000_000, r"labels\.csv:1: .*field limit"),
+    "no class": ("labels.csv", "image\n0.jpg\n", r"labels\.csv:1: there is no column of labels"),
+    "one class": ("labels.csv", "image,cat\n0.jpg,1\n", 1),
+    "odd names": ("labels.json", json.dumps({"0.jpg": ["a/b", "<b>", "a\nb", "שלום", "🐶", "..", "con", "$x", "a.b", " x "]}), 10),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_file_of_odd_shape_is_read_or_refused(name: str, tmp_path: Path) -> None:
+    file, content, expected = SHAPES[name]
+    draw_images(tmp_path, ["0.jpg", "1.jpg"], np.ones((2, 1)), side=16)
+    (tmp_path / file).write_text(content, encoding="utf-8")
+    if isinstance(expected, int):
+        assert read_dataset(tmp_path, check=False).table.num_classes == expected
+    else:
+        with pytest.raises(StudioError, match=expected):
+            read_dataset(tmp_path, check=False)
