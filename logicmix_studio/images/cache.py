@@ -98,14 +98,9 @@ class PixelCache:
         rows = self._rows[wanted]
         self._files.read(rows, pixels.numpy())
         for position in np.flatnonzero(rows < 0):
-            pixels[position] = self._decode(self._entries[wanted[position]])
+            path = self._entries[wanted[position]].path
+            pixels[position] = _GREY if path in self._broken else load_pixels(path, self.size, self.rule)
         return pixels
-
-    def _decode(self, entry: CacheEntry) -> Tensor:
-        """Return the pixels of an image that is not in the files."""
-        if entry.path in self._broken:
-            return torch.full((3, self.size, self.size), _GREY, dtype=torch.uint8)
-        return load_pixels(entry.path, self.size, self.rule)
 
 
 def build_cache(
@@ -198,7 +193,7 @@ class _Builder:
     ) -> None:
         """Decode the images at these positions and write their rows."""
         message = f"resizing images to {self._files.size} px"
-        with ThreadPoolExecutor(_workers(workers)) as pool:
+        with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
             for number, start in enumerate(range(0, len(todo), _BLOCK), start=1):
                 block = todo[start : start + _BLOCK]
                 futures = [pool.submit(self._write, int(position), rule) for position in block]
@@ -260,7 +255,7 @@ def _stat_all(entries: Sequence[CacheEntry], workers: int | None) -> NDArray[np.
             return -1, -1
         return result.st_size, result.st_mtime_ns
 
-    with ThreadPoolExecutor(_workers(workers)) as pool:
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         found = list(pool.map(stat, entries, chunksize=512))
     return np.array(found, dtype=np.int64).reshape(-1, 2).T
 
@@ -283,8 +278,3 @@ def _shortage(directory: Path, name: str, num_images: int, row_bytes: int) -> st
         f"{num_images:,} images are decoded again in every epoch, which is slower. "
         "Free that much, or put the workspace on a larger disk."
     )
-
-
-def _workers(workers: int | None) -> int:
-    """Return the number of threads to use."""
-    return workers or os.cpu_count() or 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,7 +150,8 @@ def synchronise_images(
         table: The imported labels.
         is_ours: Whether the data set was made here; of an adopted one no image is taken out, and no file renamed.
     """
-    stored = {str(_id): is_synced for _id, is_synced in _ids(samples)}
+    found = samples.find({}, {"synced_at": 1})
+    stored = {str(document["_id"]): document.get("synced_at") is not None for document in found}
     gone = [ObjectId(image_id) for image_id in stored.keys() - set(table.image_ids) if is_ours and stored[image_id]]
     for document in samples.find({"_id": {"$in": gone}}):
         _take_out(samples, document)
@@ -166,12 +167,6 @@ def synchronise_images(
             writes.append(new_image(dataset_id, image_id, facts, now) if is_new else renew_image(image_id, facts))
         samples.bulk_write(writes, ordered=False)
         _say(rows[-1] + 1, table.num_images, "writing images into the FiftyOne data set")
-
-
-def _ids(samples: Collection[Entry]) -> Iterator[tuple[ObjectId, bool]]:
-    """Yield the id of each sample, and whether the studio writes into it."""
-    for document in samples.find({}, {"synced_at": 1}):
-        yield document["_id"], document.get("synced_at") is not None
 
 
 def _take_out(samples: Collection[Entry], document: Entry) -> None:
