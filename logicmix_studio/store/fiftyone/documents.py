@@ -169,8 +169,8 @@ def _list(labels: Sequence[Entry] | Entry) -> Entry:
 
 
 def _placed(image_id: str, class_name: str, field: str, **facts: Any) -> Placed:
-    label = {"_id": label_id(image_id, field, class_name), "_cls": "Classification", "tags": [], "label": class_name}
-    return field, label | facts
+    identity = label_id(image_id, field, class_name)
+    return field, {"_id": identity, "_cls": "Classification", "tags": [], "label": class_name, **facts}
 
 
 def _confidence(state: int, score: float) -> float:
