@@ -30,6 +30,7 @@ OUTSIDE = {
     "pymongo": ("store/fiftyone", "doctor.py"),
     "gradio": ("app",),
     "typer": ("cli",),
+    "fsspec": ("images/fetch.py",),
 }
 """Which packages alone may know a library."""
 

@@ -172,6 +172,27 @@ def import_(
     print_result(commands.run_import(dataset, workspace, options), as_json, commands.describe_import)
 
 
+@app.command(epilog="Example: logicmix-studio fetch s3://bucket/photos ./photos --max-side 1024")
+def fetch(
+    url: Annotated[str, Argument(metavar="URL", help="s3://..., gs://..., file://...", show_default=False)],
+    folder: Annotated[Path, Argument(metavar="FOLDER", help="Where to write them.", show_default=False)],
+    max_side: Annotated[int | None, optional("Scale images down: their longer side in pixels.", min=1)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring images and label files from object storage; again: what is new or has changed.
+
+    Exit code 1 when some are refused.
+    """
+    from logicmix_studio.cli.terminal import progress_bar
+    from logicmix_studio.images.fetch import fetch as bring
+
+    with progress_bar() as progress:
+        found = bring(url, folder, max_side, progress)
+    print_result(asdict(found), as_json, lambda _: str(found))
+    if found.refused:
+        raise typer.Exit(USER_ERROR)
+
+
 @app.command(epilog="Example: logicmix-studio train ./photos --recipe fast")
 def train(
     dataset: Dataset,

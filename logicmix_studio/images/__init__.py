@@ -3,4 +3,4 @@
 Import the modules one by one: `cache`, `pixels` and `augment` bring torch with them, the others do not.
 """
 
-__all__ = ["augment", "cache", "cache_files", "decode", "demo", "pixels", "thumbnails"]
+__all__ = ["augment", "cache", "cache_files", "decode", "demo", "fetch", "pixels", "thumbnails"]

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -25,7 +26,7 @@ UNREAD_SUFFIXES: Final = frozenset(
 )
 """Endings of images that are not read (AVIF only where Pillow can't)."""
 
-_LABEL_SUFFIXES: Final = frozenset({".csv", ".tsv", ".json", ".xml"})
+LABEL_SUFFIXES: Final = frozenset({".csv", ".tsv", ".json", ".xml"})
 # Folders that a storage device, an archive program or a file system makes for itself.
 _MACHINE_FOLDERS: Final = frozenset({"@eaDir", "#recycle", "$RECYCLE.BIN", "__MACOSX", "lost+found"})
 # A folder that holds both is a workspace, wherever it lies.
@@ -95,7 +96,7 @@ def open_file(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
-def open_rgb(path: Path, at_least: int | None = None) -> Image.Image:
+def open_rgb(path: Path, at_least: int | None = None, content: bytes | None = None) -> Image.Image:
     """Decode one image to 8-bit RGB, turned upright as its EXIF data says.
 
     The first frame of an animation is taken. Transparent parts become white. Grey levels deeper than 8 bits
@@ -105,6 +106,7 @@ def open_rgb(path: Path, at_least: int | None = None) -> Image.Image:
         path: The image file.
         at_least: If given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as long as neither side
             becomes shorter than this. Much faster for camera files.
+        content: What will stand in the file, where that is not written yet.
 
     Raises:
         UnreadableImage: If the file is missing, broken, no image or larger than `MAX_PIXELS`.
@@ -112,7 +114,7 @@ def open_rgb(path: Path, at_least: int | None = None) -> Image.Image:
     # Pillow warns from 89 megapixels on and refuses from 179: our own limit below takes its place.
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     try:
-        with open_file(path) as file, Image.open(file) as image:
+        with open_file(path) if content is None else BytesIO(content) as file, Image.open(file) as image:
             return _to_upright_rgb(image, path, at_least)
     except UnreadableImage:
         raise
@@ -151,7 +153,7 @@ def scan_images(root: Path) -> ImageScan:
             scan.refused[path] = f"this link leads nowhere ({shown_path(path.readlink())})"
         elif entry.is_symlink() and (is_image or entry.is_dir()) and not path.resolve().is_relative_to(real_root):
             scan.refused[path] = "this link leads out of the data set's folder"
-        elif not is_utf8(path.relative_to(root)) and (is_image or suffix in _LABEL_SUFFIXES):
+        elif not is_utf8(path.relative_to(root)) and (is_image or suffix in LABEL_SUFFIXES):
             scan.refused[path] = "this name is not UTF-8: rename the file or its folder"
         elif entry.is_file():
             kind = scan.images if is_image else scan.unread if suffix in UNREAD_SUFFIXES else scan.others

@@ -19,6 +19,7 @@ COMMANDS = (
     "launch",
     "demo",
     "import",
+    "fetch",
     "train",
     "export",
     "convert",
@@ -313,3 +314,24 @@ def test_doctor_finds_everything_and_says_the_port_is_taken(run):
     assert code == 0, out
     assert {check["verdict"] for name, check in checks.items() if name != "disk"} == {"good"}
     assert "MongoDB" in checks["mongod"]["found"]
+
+
+def test_fetch_brings_a_folder_over_and_names_what_it_refuses(run, tmp_path):
+    source, folder = tmp_path / "source", tmp_path / "photos"
+    make_workspace(source, num_images=3, side=64)
+    (source / "labels.csv").write_text("image,dog\n")
+    (source / "broken.jpg").write_bytes(b"no picture")
+    code, out, _ = run("fetch", source.as_uri(), folder, "--max-side", "32")
+    assert code == 1
+    assert out.splitlines()[0] == "4 files brought, 0 there already, 1 refused"
+    assert out.splitlines()[1].startswith("broken.jpg: ")
+    (source / "broken.jpg").unlink()
+    assert run("fetch", source.as_uri(), folder, "--max-side", "32")[:2] == (
+        0,
+        "0 files brought, 4 there already, 0 refused\n",
+    )
+    code, out, _ = run("fetch", source.as_uri(), folder, "--json")
+    assert (code, json.loads(out)) == (0, {"new": 4, "there": 0, "refused": {}})
+    code, _, said = run("fetch", "s3://bucket/photos", folder)
+    assert code == 1
+    assert "Install s3fs" in said
