@@ -136,7 +136,7 @@ class Writing:
         """Return what was written and lost, after writing the report."""
         done = {"file": str(self.file), "format": self.format, "losses": losses.to_json()}
         if self.report is not None:
-            write_json(self.report, done)
+            write_json(self.report, done, new_folders=1)
         return done
 
 

@@ -117,6 +117,8 @@ class CellStore:
             if self.find(settings) is None and not (slots and slots.is_late):
                 write_json(self._file(settings), {"settings": settings, "result": compute(settings)})
 
+        with writing(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
         told = progress or (lambda *_: None)
         told(0, len(cells), "trials")
         with ThreadPoolExecutor(slots.count if slots else 1) as pool:
@@ -145,5 +147,5 @@ def write_rows(path: Path, done: Sequence[tuple[Settings, Result]], columns: Seq
     """Write a tidy CSV or Parquet, by its name: a line for each row of a kind, the named settings of its cell first."""
     rows = [{**{name: settings[name] for name in columns}, **row} for settings, result in done for row in result[kind]]
     table = pd.DataFrame(rows).replace({None: np.nan}).infer_objects()  # JSON knows no nan
-    with writing(path), replacing(path) as file:
+    with writing(path), replacing(path, new_folders=1) as file:
         file.write(table.to_parquet(index=False) if path.suffix == ".parquet" else table.to_csv(index=False).encode())

@@ -64,7 +64,7 @@ def write_report(table: pd.DataFrame, folder: Path) -> list[Path]:
         files += _save(_ranks_figure(names, rank_test(values)), folder / "ranks")
         text += ["![Average ranks](ranks.svg)", ""]
     text += _published()
-    with writing(folder), replacing(folder / "report.md") as file:
+    with writing(folder), replacing(folder / "report.md", new_folders=1) as file:
         file.write("\n".join(text).encode())
     return [folder / "report.md", *files]
 
@@ -182,6 +182,6 @@ def _save(figure: Figure, place: Path) -> list[Path]:
             drawn = BytesIO()
             figure.savefig(drawn, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
             files.append(place.with_suffix(f".{kind}"))
-            with writing(files[-1]), replacing(files[-1]) as file:
+            with writing(files[-1]), replacing(files[-1], new_folders=1) as file:
                 file.write(drawn.getvalue())
     return files

@@ -197,7 +197,7 @@ def test_pseudo_labels_of_each_epoch_are_judged_where_they_trained(tmp_path: Pat
     for epoch in (1, 2):
         events.write("epoch", epoch=epoch, epochs=2, loss_original=1 / epoch, loss_mixed=None, map=0.5)
     events.close()
-    save_array(folder.pseudo_file(2), np.array([[1, -1], [1, 0], [0, 0]], dtype=np.int8))
+    save_array(folder.pseudo_file(2), np.array([[1, -1], [1, 0], [0, 0]], dtype=np.int8), new_folders=1)
     first, second = epoch_rows(folder, np.array([[1, 1], [-1, 0], [1, -1]], dtype=np.int8))
     assert first == {"epoch": 1, "loss_original": 1.0, "loss_mixed": None, "heldout_map": 0.5}
     assert (second["loss_original"], second["pseudo_positive_precision"]) == (0.5, 0.5)
