@@ -54,3 +54,17 @@ def test_a_nice_process_gives_way_to_other_sessions_and_leaves_its_own_alone():
         niceness, found = told.split(maxsplit=1)
         assert niceness == "19"
         assert found.strip().endswith(expected)
+
+
+def test_what_outlives_a_long_collection_is_not_walked_through_again():
+    program = """
+import gc
+from logicmix_studio.processes import keep_pauses_short
+keep_pauses_short()
+at_first = gc.get_freeze_count()
+kept = [[number] for number in range(3_000_000)]
+gc.collect()
+print(at_first > 0, gc.get_freeze_count() - at_first >= len(kept))
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["True", "True"]

@@ -24,6 +24,7 @@ from logicmix_studio.app.answers import Answers
 from logicmix_studio.app.media import media_router
 from logicmix_studio.environment import assets_folder, prepare_environment
 from logicmix_studio.errors import StudioError
+from logicmix_studio.processes import keep_pauses_short
 from logicmix_studio.store.users import Users
 from logicmix_studio.studio import Studio
 
@@ -176,6 +177,7 @@ def _is_trouble(record: logging.LogRecord) -> bool:
 
 
 def _announce(studio: Studio, url: str, token: str, on_ready: Callable[[str], None] | None) -> None:
+    keep_pauses_short()
     if not studio.read_only:
         studio.lock.publish(url=url, token=token)
     if on_ready is not None:

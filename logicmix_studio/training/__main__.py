@@ -14,7 +14,7 @@ from pathlib import Path
 
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
-from logicmix_studio.processes import be_nice
+from logicmix_studio.processes import be_nice, keep_pauses_short
 from logicmix_studio.training.config import QuickSettings
 from logicmix_studio.training.memory import keep_memory
 from logicmix_studio.training.run_folder import RunFolder
@@ -62,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not can_start(folder, devices):
             return 1
         os.execv(sys.executable, _torchrun(folder, devices))  # noqa: S606  # our own interpreter
+    keep_pauses_short()
     return run_here(folder)
 
 

@@ -50,19 +50,24 @@ def known_label(image_id: str, class_name: str, state: int, source: int, **facts
 
     The facts are ``run``, ``decided_by`` and ``decided_at``; None is left out, FiftyOne reads it as that.
     """
-    said = {name: value for name, value in facts.items() if value is not None}
-    return _placed(image_id, class_name, KNOWN[state], source=SOURCE_TEXT[source], **said)
+    label = _label(image_id, class_name, KNOWN[state])
+    label["source"] = SOURCE_TEXT[source]
+    label.update((name, value) for name, value in facts.items() if value is not None)
+    return KNOWN[state], label
 
 
 def claim(image_id: str, class_name: str, state: int, score: float, run: int) -> Placed:
     """Return what a run says of an unknown cell, +1 or -1; the score is the probability that the class is present."""
-    return _placed(image_id, class_name, PSEUDO[state], confidence=_confidence(state, score), run=run)
+    label = _label(image_id, class_name, PSEUDO[state])
+    label["confidence"], label["run"] = score if state == POSITIVE else 1.0 - score, run
+    return PSEUDO[state], label
 
 
 def conflict(image_id: str, class_name: str, state: int, score: float, run: int) -> Placed:
     """Return what a run says against a known label, which it names; see :func:`claim`."""
-    facts = {"confidence": _confidence(state, score), "run": run, "contradicts": STATE_NAMES[-state]}
-    return _placed(image_id, class_name, CONFLICTS, **facts)
+    _, label = claim(image_id, class_name, state, score, run)
+    label["_id"], label["contradicts"] = label_id(image_id, CONFLICTS, class_name), STATE_NAMES[-state]
+    return CONFLICTS, label
 
 
 def label_id(image_id: str, field: str, class_name: str) -> ObjectId:
@@ -168,13 +173,9 @@ def _list(labels: Sequence[Entry] | Entry) -> Entry:
     return {"_cls": "Classifications", "classifications": labels}
 
 
-def _placed(image_id: str, class_name: str, field: str, **facts: Any) -> Placed:
+def _label(image_id: str, class_name: str, field: str) -> Entry:
     identity = label_id(image_id, field, class_name)
-    return field, {"_id": identity, "_cls": "Classification", "tags": [], "label": class_name, **facts}
-
-
-def _confidence(state: int, score: float) -> float:
-    return score if state == POSITIVE else 1.0 - score
+    return {"_id": identity, "_cls": "Classification", "tags": (), "label": class_name}
 
 
 def _those_in(field: str, placed: Iterable[Placed]) -> list[Entry]:
