@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import signal
@@ -65,6 +66,7 @@ def keep_pauses_short() -> None:
         elif info["generation"] == _FULL and time.perf_counter() - began > _LONG_S:
             gc.freeze()
 
+    atexit.register(gc.unfreeze)  # some libraries complain of what is left at the end
     gc.freeze()
     gc.callbacks.append(watch)
 
