@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -66,9 +67,13 @@ def keep_pauses_short() -> None:
         elif info["generation"] == _FULL and time.perf_counter() - began > _LONG_S:
             gc.freeze()
 
-    atexit.register(gc.unfreeze)  # some libraries complain of what is left at the end
     gc.freeze()
     gc.callbacks.append(watch)
+    for undo in (
+        gc.unfreeze,
+        partial(gc.callbacks.remove, watch),
+    ):  # some libraries complain of what is left at the end
+        atexit.register(undo)
 
 
 def end_group(pid: int, started: float, sent: signal.Signals) -> None:
