@@ -6,12 +6,13 @@ import json
 import math
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeGuard
 
 from filelock import FileLock, Timeout
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from logicmix_studio.errors import StudioError, writing
 
@@ -45,11 +46,14 @@ def write_json(path: Path, content: Mapping[str, Any], mode: int = 0o666, *, new
     """Write a JSON object whole, with :func:`plain` values; otherwise as :func:`replacing`.
 
     Raises:
-        StudioError: If the system refuses to write it.
+        StudioError: If the system refuses to write it, or it holds what is no text (half of a surrogate pair).
     """
-    text = json.dumps(plain(content), ensure_ascii=False, indent=2)
+    try:
+        encoded = json.dumps(plain(content), ensure_ascii=False, indent=2).encode()
+    except UnicodeEncodeError as error:
+        raise StudioError(f"{path} was not written: {error}", "use other characters") from None
     with replacing(path, mode, new_folders=new_folders) as file:
-        file.write(text.encode() + b"\n")
+        file.write(encoded + b"\n")
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -99,6 +103,26 @@ def take_lock(path: Path) -> FileLock | None:
     except Timeout:
         return None
     return lock
+
+
+def fits(kind: Any) -> Callable[[Any], bool]:
+    """Return a check whether a value from a JSON file is of a kind; nan is no number, and True is none.
+
+    Example:
+        >>> is_list = fits(list[float])
+        >>> is_list([1, 0.5]), is_list([True]), is_list([float("nan")])
+        (True, False, False)
+    """
+    form = TypeAdapter(kind, config=ConfigDict(strict=True, allow_inf_nan=False))
+
+    def is_right(value: Any) -> bool:
+        try:
+            form.validate_python(value)
+        except ValidationError:
+            return False
+        return True
+
+    return is_right
 
 
 def is_number(value: Any) -> TypeGuard[int | float]:

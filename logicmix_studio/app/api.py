@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import math
 import operator
 from collections.abc import Callable, Container, Mapping
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import Any, Final, get_type_hints
 
 import gradio as gr
 import pandas as pd
-from pydantic import TypeAdapter
 
-from logicmix_studio.app.page import checked, event, owners_only, person
+from logicmix_studio import files
+from logicmix_studio.app.page import owners_only, person
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import STATE_NAMES
 from logicmix_studio.store import Decision, Receipt
@@ -22,6 +21,8 @@ from logicmix_studio.studio import Studio
 
 HOLDER: Final = "program"
 """Holds the questions of a program; the next call releases those that it does not name."""
+CALLER: Final = ("caller", "who")
+"""Parameters without a default that are the person whom a request speaks for."""
 Cell = list[Any]
 """``[image_id, class_name, state, answer, score]``; answer and score may be left out."""
 
@@ -35,8 +36,9 @@ def offer(
 ) -> None:
     """Offer functions to programs under their own names; call it within the blocks.
 
-    Their parameters and docstrings are what a caller sees, but for ``caller``: the person that the request speaks for.
-    What they return goes out as JSON (see :func:`plain`), a person's mistake as `gr.Error`.
+    Their parameters and docstrings are what a caller sees, but for ``caller`` and a ``who`` that must be given: the person
+    that the request speaks for.
+    What they return goes out as JSON (see :func:`plain`).
 
     Args:
         methods: Services' methods, as name of the endpoint → ``"service.method"`` of the studio.
@@ -70,13 +72,9 @@ def plain(value: Any) -> Any:
         return {"file" if key == "path" else str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
     if value is pd.NA or value is pd.NaT:
         return None
-    if isinstance(value, Path):
-        return str(value)
-    return plain(value.tolist()) if hasattr(value, "tolist") else value
+    return str(value) if isinstance(value, Path) else files.plain(value)
 
 
 def add_api(studio: Studio) -> None:
@@ -169,23 +167,19 @@ def _endpoint(
 
     model = find()
     hints = {**get_type_hints(model), "return": Any}
-    has_caller = hints.pop("caller", None) is not None
-    parameters = [one for one in inspect.signature(model).parameters.values() if one.name != "caller"]
-    if has_caller:
+    every = inspect.signature(model).parameters.values()
+    caller = next((one.name for one in every if one.name in CALLER and one.default is one.empty), None)
+    parameters = [one for one in every if one.name != caller]
+    if caller:
         hints["request"] = gr.Request | None
         parameters.append(inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, default=None))
     parameters = [one.replace(kind=one.POSITIONAL_OR_KEYWORD, annotation=hints[one.name]) for one in parameters]
     signature = inspect.Signature(parameters, return_annotation=Any)
-    forms = {one.name: TypeAdapter(hints[one.name]) for one in parameters if one.name != "request"}
 
-    @event
     def call(*values: Any, **named: Any) -> Any:
         given = signature.bind(*values, **named).arguments
-        for one, form in forms.items():
-            if one in given:
-                given[one] = checked(one, given[one], form)
-        if has_caller:
-            given["caller"] = person(studio, given.pop("request", None))
+        if caller:
+            given[caller] = person(studio, given.pop("request", None))
         return plain((limit(find()) if limit else find())(**given))
 
     call.__name__, call.__doc__, call.__annotations__ = name, model.__doc__, hints

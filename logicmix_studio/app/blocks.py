@@ -8,6 +8,7 @@ import gradio as gr
 
 from logicmix_studio.app.api import add_api
 from logicmix_studio.app.components import custom, safe
+from logicmix_studio.app.guarded import GuardedBlocks
 from logicmix_studio.app.page import QUICK, TAB_TITLES, TICK, Page, person
 from logicmix_studio.app.tabs.blend import blend_tab
 from logicmix_studio.app.tabs.browse import browse_tab
@@ -33,7 +34,7 @@ LAYOUTS: Final = {
 
 def build_blocks(studio: Studio) -> gr.Blocks:
     """Return the page of a data set. Each tab lays its components out, then wires them."""
-    with gr.Blocks(
+    with GuardedBlocks(
         title=f"{studio.name} · LogicMix Studio", analytics_enabled=False, delete_cache=CACHE_SECONDS, fill_width=True
     ) as blocks:
         add_api(studio)  # before the tabs: a handler there that is called the same gets the number

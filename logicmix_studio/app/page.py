@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import functools
-import html
-import inspect
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, ParamSpec, TypeVar, get_type_hints
+from typing import Any, Final, ParamSpec, TypeVar
 from urllib.parse import unquote
 
 import gradio as gr
 from gradio.context import LocalContext
-from pydantic import TypeAdapter, ValidationError
 
 from logicmix_studio.app.access import PERSON_COOKIE, PERSON_HEADER, ROLE_HEADER, clean_name
-from logicmix_studio.app.answers import note_call
 from logicmix_studio.errors import StudioError
 from logicmix_studio.studio import Studio
 
@@ -97,68 +93,3 @@ def owners_only(function: Callable[P, R]) -> Callable[P, R]:
         return function(*args, **kwargs)
 
     return handler
-
-
-def event(function: Callable[P, R]) -> Callable[P, R]:
-    """Let an event handler show a person's mistake as a message on the page instead of a traceback.
-
-    Gradio shows a message as HTML, so names in it are escaped.
-    """
-
-    @functools.wraps(function)
-    def handler(*args: P.args, **kwargs: P.kwargs) -> R:
-        note_call()
-        try:
-            return function(*args, **kwargs)
-        except StudioError as error:
-            note_call(error)
-            text = ": ".join(filter(None, (error.what, error.hint)))
-            raise gr.Error(html.escape(text, quote=False), print_exception=False) from error
-
-    return handler
-
-
-def checked(name: str, value: Any, form: TypeAdapter[Any]) -> Any:
-    """Return a value in the type that a function takes; a `StudioError` where it is of another."""
-    try:
-        return form.validate_python(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = "".join(f"[{part!r}]" for part in first["loc"])
-        raise StudioError(f"{name}{place} is {first['input']!r:.60}", first["msg"]) from None
-
-
-class _Told(dict[str, Any]):
-    """What a script told; what it lacks is said in words."""
-
-    def __missing__(self, key: str) -> Any:
-        raise StudioError(f"the request lacks {key!r}", "reload the page")
-
-    def pop(self, key: str, *default: Any) -> Any:
-        """Take a value out."""
-        return super().pop(key, *default) if key in self or default else self[key]
-
-
-def server_function(function: Callable[P, dict[str, Any]]) -> Callable[P, dict[str, Any]]:
-    """Let a server function of a component answer a person's mistake with ``{"error", "hint"}``.
-
-    What it is given must be of the types that it names; what an object lacks is such a mistake, too.
-    """
-    hints = {name: hint for name, hint in get_type_hints(function).items() if hint not in (gr.Request, gr.EventData)}
-    forms = {name: TypeAdapter(hint) for name, hint in hints.items() if name != "return"}
-    signature = inspect.signature(function)
-
-    @functools.wraps(function)
-    def answer(*args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
-        note_call()
-        try:
-            given = signature.bind(*args, **kwargs)
-            for name, form in forms.items():
-                if name in given.arguments:
-                    value = checked(name, given.arguments[name], form)
-                    given.arguments[name] = _Told(value) if isinstance(value, dict) else value
-            return function(*given.args, **given.kwargs)
-        except StudioError as error:
-            return {"error": error.what, "hint": error.hint}
-
-    return answer

@@ -147,7 +147,7 @@ class ImageService:
         return known[0], list(zip(tiles, (cosine for _, cosine in found), strict=True))
 
     def image(self, image_id: str) -> ImageView:
-        """Return an image with all its cells."""
+        """Return an image with all its cells: state, source, score, pseudo-label, and the truth where it is known."""
         row = self._dataset.row_of(image_id)
         scores, claims = self._proposed.current, self._proposed.array()[row]
         cells = self._cells(row, range(len(claims)), scores, claims)

@@ -215,7 +215,7 @@ class OverviewService:
 
     @_kept
     def next_steps(self) -> list[Step]:
-        """Return what to do, the most useful first, without what was put off."""
+        """Return what would help most now, with the reason, the most useful first, without what was put off."""
         return next_steps(self._dataset, self._proposed, self._jobs.list(), self.counts(), self.put_off())
 
     def put_off(self) -> list[str]:

@@ -62,7 +62,7 @@ class BulkService:
             who: The person.
             class_name: All classes where empty.
             sign: 1 or -1; both where 0.
-            action_id: Of the action.
+            action_id: The same id twice is one action.
 
         Raises:
             StudioError: If the threshold is out of range or there is no such class.

@@ -331,7 +331,15 @@ class ReviewService:
     def dismiss(
         self, image_id: str, class_name: str, *, who: str, run: int | None = None, action_id: str | None = None
     ) -> Receipt:
-        """Uphold what is known of a cell against a run: it is no conflict with it any more."""
+        """Uphold what is known of a cell against a run: it is no conflict with it any more.
+
+        Args:
+            image_id: The image.
+            class_name: The class.
+            who: The person.
+            run: The run that says the opposite; the current one unless given.
+            action_id: The same id twice is one action.
+        """
         row, column = self.dataset.ledger.position(image_id, class_name)
         scores, state = self.proposed.scores(run), int(self.dataset.ledger.states[row, column])
         if state == UNKNOWN or scores is None:

@@ -7,10 +7,12 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+from pydantic import AfterValidator, Field
 
 from logicmix_studio.errors import StudioError, writing
-from logicmix_studio.files import is_number, is_text, read_json, write_json
+from logicmix_studio.files import fits, read_json, write_json
 from logicmix_studio.store.journal import utc_now
 from logicmix_studio.store.line import MAX_RUN
 
@@ -25,6 +27,10 @@ _FORMER: Final = frozenset({"keys"})
 """Settings of earlier versions; they are left as they are."""
 
 
+_Text = Annotated[str, AfterValidator(lambda text: text.encode().decode()), Field(max_length=MAX_TEXT)]
+_Thresholds = dict[_Text, Annotated[float, Field(ge=0.5, le=1)]]
+
+
 class _Form(NamedTuple):
     """What a setting must be."""
 
@@ -32,31 +38,16 @@ class _Form(NamedTuple):
     words: str
 
 
-def _are_thresholds(value: Any) -> bool:
-    sides = value.values() if isinstance(value, dict) and value.keys() <= {"positive", "negative"} else [None]
-    return all(
-        isinstance(side, dict)
-        and all(is_text(name, MAX_TEXT) and is_number(one) and 0.5 <= one <= 1.0 for name, one in side.items())
-        for side in sides
-    )
-
-
 _FORMS: Final[Mapping[str, _Form]] = {
-    "thresholds": _Form(_are_thresholds, "numbers from 0.5 to 1 by class, below positive and negative"),
-    "chosen_run": _Form(lambda value: type(value) is int and 0 <= value <= MAX_RUN, "the number of a run"),
-    "goal": _Form(lambda value: is_number(value) and 0 < value <= 1, "a share of the cells, above 0 and up to 1"),
-    "descriptions": _Form(
-        lambda value: (
-            isinstance(value, dict)
-            and all(is_text(name, MAX_TEXT) and is_text(said, MAX_TEXT) for name, said in value.items())
-        ),
-        f"texts by class, of {MAX_TEXT:,} characters at the most",
+    "thresholds": _Form(
+        fits(dict[Literal["positive", "negative"], _Thresholds]),
+        "numbers from 0.5 to 1 by class, below positive and negative",
     ),
+    "chosen_run": _Form(fits(Annotated[int, Field(ge=0, le=MAX_RUN)]), "the number of a run"),
+    "goal": _Form(fits(Annotated[float, Field(gt=0, le=1)]), "a share of the cells, above 0 and up to 1"),
+    "descriptions": _Form(fits(dict[_Text, _Text]), f"texts by class, of {MAX_TEXT:,} characters at the most"),
     "steps_put_off": _Form(
-        lambda value: (
-            isinstance(value, list) and len(value) <= MAX_STEPS and all(is_text(key, MAX_TEXT) for key in value)
-        ),
-        f"a list of {MAX_STEPS:,} keys of steps at the most",
+        fits(Annotated[list[_Text], Field(max_length=MAX_STEPS)]), f"a list of {MAX_STEPS:,} keys of steps at the most"
     ),
 }
 
@@ -105,7 +96,10 @@ class Settings:
             if (size := len(json.dumps(content))) > MAX_BYTES:
                 raise StudioError(f"the settings would take {size:,} bytes", f"they may take {MAX_BYTES:,}: write less")
             if self._is_broken:
-                self._put_aside()
+                stamp = utc_now().replace(":", "").split(".")[0]
+                with writing(self._path):
+                    self._path.rename(self._path.with_name(f"settings-broken-{stamp}.json"))
+                self._is_broken = False
             write_json(self._path, content)
             self._content = content
             self.version += 1
@@ -131,12 +125,6 @@ class Settings:
             self.warnings.append(f"{self._path}: {key} is {value!r:.60}, not {form.words}; its default is used")
             return False
         return True
-
-    def _put_aside(self) -> None:
-        stamp = utc_now().replace(":", "").split(".")[0]
-        with writing(self._path):
-            self._path.rename(self._path.with_name(f"settings-broken-{stamp}.json"))
-        self._is_broken = False
 
 
 def _follow(value: Any, renamed: Mapping[str, str], levels: int) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.files import is_number, read_json
+from logicmix_studio.files import fits, is_number, read_json
 from logicmix_studio.review.calibration import read_calibration
 from logicmix_studio.training.figures import Figure
 from logicmix_studio.training.run_folder import ARRAY_ERRORS, RunFolder, Snapshot
@@ -72,10 +72,6 @@ def _wrong_part(result: Mapping[str, Any]) -> str:
     return ""
 
 
-def _are_numbers(value: Any) -> bool:
-    return isinstance(value, dict) and all(each is None or is_number(each) for each in value.values())
-
-
 def _is_comparison(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
@@ -85,7 +81,7 @@ def _is_comparison(value: Any) -> bool:
 
 
 _PARTS: Final[Mapping[str, Callable[[Any], bool]]] = {
-    "ap": _are_numbers,
+    "ap": fits(dict[Any, float | None]),
     "test": lambda value: isinstance(value, dict) and not _wrong_part(value),
     "comparison": _is_comparison,
 }

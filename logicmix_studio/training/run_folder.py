@@ -14,14 +14,14 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any, Final, Literal, cast, get_args, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
 from logicmix_studio.errors import StudioError
-from logicmix_studio.files import is_number, parse_json, plain, read_json, replacing, write_json
+from logicmix_studio.files import fits, parse_json, plain, read_json, replacing, write_json
 from logicmix_studio.review.calibration import LOGIT_LIMIT
 from logicmix_studio.training.config import RunConfig
 
@@ -115,16 +115,7 @@ class RunState:
     """What a person should know of it: images that were left out, memory that ran out."""
 
 
-_STATE_FIELDS: dict[str, Callable[[Any], bool]] = {
-    "status": lambda value: value in get_args(Status),
-    "message": lambda value: isinstance(value, str),
-    "fraction": is_number,
-    "eta_s": lambda value: value is None or is_number(value),
-    "pid": lambda value: value is None or type(value) is int,
-    "process_started": lambda value: value is None or is_number(value),
-    "updated": is_number,
-    "warnings": lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
-}
+_STATE_FIELDS = {name: fits(kind) for name, kind in (get_type_hints(RunState) | {"warnings": list[str]}).items()}
 """What the parts of ``state.json`` must be."""
 
 

@@ -58,9 +58,9 @@ def client(studio: Studio) -> Iterator[TestClient]:
         ("decide", r'[[["IMAGE", "circle", 1]], "\ud800", 1, null, "x", false, null]', "the decision was not saved"),
         ("decide", '[[["IMAGE", "circle", 1, "set", 7]], "", 1, null, "x", false, null]', "the decision was not saved"),
         ("decide", '[[5], "", 1, null, "x", false, null]', "cells[0] is 5"),
-        ("set_goal", '["x"]', "Could not preprocess input component"),
-        ("set_goal", "[NaN]", "nan is no goal"),
-        ("set_goal", "[1e400]", "Value inf is greater than maximum value 100."),
+        ("set_goal", '["x"]', "Goal: known cells in % is 'x'"),
+        ("set_goal", "[NaN]", "Goal: known cells in % is nan"),
+        ("set_goal", "[1e400]", "Goal: known cells in % is inf"),
         ("nonesuch", "[]", "this request fits nothing here: Could not infer function index for API name: nonesuch"),
     ],
 )

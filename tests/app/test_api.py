@@ -43,5 +43,5 @@ def test_offer__the_caller_comes_from_the_request(studio: Studio) -> None:
     assert api["greet"]("good day", ben) == {"words": "good day, ben"}
     assert api["greet"]() == {"words": "hello, ada"}
     assert api["names"]()[0] == 1
-    with pytest.raises(gr.Error, match="no word: give one"):
+    with pytest.raises(StudioError, match="no word"):
         api["greet"]("")

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-import gradio as gr
 import pytest
 
 from logicmix_studio.app.blocks import build_blocks
 from logicmix_studio.app.page import Page
 from logicmix_studio.app.tabs.review_audits import audit_functions, plan_words
+from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import NEGATIVE, UNKNOWN
 from logicmix_studio.review.audit import Scope
 from logicmix_studio.studio import Studio
@@ -41,7 +41,7 @@ def test_api__a_whole_audit_unlocks_a_bulk(api: Functions, big: Studio) -> None:
     assert sum(row["claims"] for row in plan["classes"]) == plan["claims"]
     started = api["start_audit"](seed=1, action_id="one")
     assert started == api["start_audit"](action_id="one") == {"audit": 1, "questions": 59}
-    with pytest.raises(gr.Error, match="check 59 more photographs"):
+    with pytest.raises(StudioError, match="check 59 more photographs"):
         api["audit_result"](1)
     for place, question in enumerate(api["audit_questions"](1, limit=100), start=1):
         assert set(question) == {"image_id", "file", "class_name"}
@@ -53,7 +53,7 @@ def test_api__a_whole_audit_unlocks_a_bulk(api: Functions, big: Studio) -> None:
     bulk = api["accept_plan"]()
     assert bulk["is_audited"]
     assert bulk["cells"] == bulk["known"]["claims"]
-    with pytest.raises(gr.Error, match="cells would be written"):
+    with pytest.raises(StudioError, match="cells would be written"):
         api["accept_above"](expected=1)
     api["accept_above"](expected=bulk["cells"])
     assert len(big.ledger.lines[-1].cells) == bulk["cells"]
@@ -65,7 +65,7 @@ def test_api__accept_without_an_audit_needs_a_reason(api: Functions, big: Studio
     asked = {"sign": 1, "class_names": ["square"], "threshold": 0.99}
     plan = api["accept_plan"](**asked, without_audit=True)
     assert not plan["is_audited"]
-    with pytest.raises(gr.Error, match="say why to accept them all the same"):
+    with pytest.raises(StudioError, match="say why to accept them all the same"):
         api["accept_above"](expected=plan["cells"], **asked)
     api["accept_above"](expected=plan["cells"], reason="seen before", **asked)
     assert big.ledger.lines[-1].note.endswith("Reason: seen before")
@@ -75,7 +75,7 @@ def test_api__give_up_and_take_up(api: Functions) -> None:
     api["start_audit"](sign=0, count=5)
     assert api["give_up_audit"](1)[0]["status"] == "given up"
     assert api["give_up_audit"](1, take_up=True)[0]["status"] == "open"
-    with pytest.raises(gr.Error, match="no audit 2"):
+    with pytest.raises(StudioError, match="no audit 2"):
         api["give_up_audit"](2)
 
 
@@ -83,7 +83,7 @@ def test_api__set_threshold(api: Functions, big: Studio) -> None:
     api["set_threshold"](0.99, class_name="square", sign=-1)
     assert big.proposed.thresholds.negative.tolist() == [0.95, 0.99]
     assert api["history"]()[0]["what"] == "threshold of square absent moved to 0.99"
-    with pytest.raises(gr.Error, match="Choose a number from"):
+    with pytest.raises(StudioError, match="Choose a number from"):
         api["set_threshold"](2.0)
 
 

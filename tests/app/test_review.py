@@ -12,6 +12,7 @@ import pytest
 from logicmix_studio.app.blocks import build_blocks
 from logicmix_studio.app.page import Page
 from logicmix_studio.app.tabs.review_stream import card_functions
+from logicmix_studio.errors import StudioError
 from logicmix_studio.studio import Studio
 
 Functions = dict[str, Callable[..., Any]]
@@ -44,7 +45,7 @@ def test_api__questions_are_answered_and_reverted(api: Functions, disputed: Stud
     assert "path" not in changed  # Gradio's client would fetch the file that it names
     assert api["revert"](line=1)["of"] == 1
     assert [row["undone"] for row in api["history"]()] == [False, True]
-    with pytest.raises(gr.Error, match="undone already"):
+    with pytest.raises(StudioError, match="undone already"):
         api["revert"](line=1)
 
 

@@ -9,8 +9,9 @@ from typing import Any, Final
 import gradio as gr
 
 from logicmix_studio.app.components import custom, image_grid, tile, tiles
+from logicmix_studio.app.guarded import checked, remembered, server_function
 from logicmix_studio.app.media import thumb_url
-from logicmix_studio.app.page import QUICK, Page, event, person, server_function
+from logicmix_studio.app.page import QUICK, Page, person
 from logicmix_studio.app.tabs.blend_panels import blend_api, blend_panels
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.blend_labels import verdict
@@ -113,54 +114,50 @@ def blend_tab(page: Page) -> None:
         made = page.studio.blends.make(ids) if ids else None
         return [*show(request, made, filled, NO_IMAGES), _found(page, ids, *wanted)]
 
-    @event
     def draw(request: gr.Request, step: int, now: str, made: Any, *values: Any) -> list[Any]:
         if now == BUILD and step == 0:
             return show(request, made, values[-1], NO_IMAGES)
         return drawn(request, values, step)
 
-    @event
     def start_anew(request: gr.Request, filled: bool, *wanted: Any) -> list[Any]:
         return built(request, [], filled, *wanted)
 
-    @event
     def toggle(request: gr.Request, told: gr.EventData, made: Any, filled: bool, *wanted: Any) -> list[Any]:
         ids, one = _chosen(made), told._data["id"]
         ids = [other for other in ids if other != one] if one in ids else [*ids, one]
         return built(request, ids, filled, *wanted)
 
-    @event
     def remove(request: gr.Request, at: int, made: Any, filled: bool, *wanted: Any) -> list[Any]:
-        ids = list(made.image_ids)
+        ids = list(remembered(made).image_ids)
         return built(request, [*ids[:at], *ids[at + 1 :]], filled, *wanted)
 
-    @event
     def switch(now: str, made: Any, *wanted: Any) -> list[Any]:
         is_drawn = now == DRAW
         offered = gr.skip() if is_drawn else _found(page, _chosen(made), *wanted)
         return [*[gr.update(visible=is_drawn) for _ in drawing], gr.Group(visible=not is_drawn), offered]
 
-    @event
     def find(made: Any, *wanted: Any) -> dict[str, Any]:
         return _found(page, _chosen(made), *wanted)
 
     def point(picked: gr.SelectData) -> list[Any]:
-        name = f"image {picked.index + 1}"
-        return [picked.index, gr.Row(visible=True), f"Open {name} in Browse", f"Take {name} out"]
+        at = checked("the image", picked.index, int)
+        name = f"image {at + 1}"
+        return [at, gr.Row(visible=True), f"Open {name} in Browse", f"Take {name} out"]
 
     def look(at: int, made: Any) -> Any:
-        return page.go("browse", image=made.image_ids[at])
+        return page.go("browse", image=remembered(made).image_ids[at])
 
-    @event
     def arrive(
         request: gr.Request, target: dict[str, Any], last: float, now: str, made: Any, *values: Any
     ) -> list[Any]:
         """Show what the address names; else the blend that was there, with today's labels; else a first one."""
         asked = target if target.get("at", last) != last else {}
-        numbers = [_number(asked.get(name), old) for name, old in zip(NUMBERS, values, strict=False)]
+        numbers = [checked(name, asked.get(name, old), int | float) for name, old in zip(NUMBERS, values, strict=False)]
         mixing, filled = dict(zip(NUMBERS[2:], numbers[2:], strict=True)), values[-1]
         if asked.get("images"):
-            parts = show(request, page.studio.blends.make(asked["images"].split(",")), filled, "")
+            parts = show(
+                request, page.studio.blends.make(checked("images", asked["images"], str).split(",")), filled, ""
+            )
         elif "sample" in asked or (made is None and now == DRAW):
             parts = drawn(request, [*numbers, *values[5:]], is_first="sample" not in asked)
         else:
@@ -185,13 +182,6 @@ def blend_tab(page: Page) -> None:
     sources.select(point, None, [position, one_source, browse, take_out], **QUICK)
     browse.click(look, [position, blend], page.way, **QUICK)
     blend_api(page.studio)
-
-
-def _number(text: str | None, default: float) -> float:
-    try:
-        return default if text is None else float(text) if "." in text else int(text)
-    except ValueError:
-        raise StudioError(f"the address names the number {text!r}", "open the tab without it") from None
 
 
 def _chosen(made: Any) -> list[str]:

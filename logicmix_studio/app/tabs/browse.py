@@ -13,8 +13,9 @@ import gradio as gr
 import numpy as np
 
 from logicmix_studio.app.components import image_grid, tile, tiles
+from logicmix_studio.app.guarded import checked, remembered
 from logicmix_studio.app.media import media_url
-from logicmix_studio.app.page import PRIVATE, QUICK, Page, any_of, event, owners_only, person
+from logicmix_studio.app.page import PRIVATE, QUICK, Page, any_of, owners_only, person
 from logicmix_studio.app.tabs.browse_api import browse_api, fiftyone_address, image_cells
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_query import SORTS, SOURCES, FoundImages, ImageQuery
@@ -121,13 +122,11 @@ def browse_tab(page: Page) -> None:
             after: gr.Button(visible=at["start"] + PAGE < len(found.rows)),
         }
 
-    @event
     def search(at: dict[str, Any], *values: Any) -> Shown:
         query = query_of(dict(zip(DEFAULTS, values, strict=True)))
         shown = show(at, query=query, seq=None, start=0, image=None, selected=[])
         return {**shown, bulk_class: query.class_name or None}
 
-    @event
     def arrive(at: dict[str, Any], target: dict[str, Any]) -> Shown:
         values = [target.get(name, plain) for name, plain in DEFAULTS.items()]
         shown = search({**at, "target": target.get("at")}, *values)
@@ -138,14 +137,12 @@ def browse_tab(page: Page) -> None:
             **{part: shown.get(part, {}) | gr.update(value=value) for part, value in zip(filters, values, strict=True)},
         }
 
-    @event
     def look(at: dict[str, Any], target: dict[str, Any]) -> Shown:
         return nothing if target.get("at") != at.get("target") else show(at, seq=None)  # `arrive` shows it
 
     def follow(at: dict[str, Any]) -> Shown:
         return show(at) if at and at["seen"] != studio.proposed.version else nothing
 
-    @event
     def open_image(at: dict[str, Any], told: gr.EventData) -> Shown:
         image_id, found = told._data["id"], studio.images.find(at["query"], seq=at["seq"])
         places = np.flatnonzero(found.rows == studio.dataset.row_of(image_id))
@@ -162,15 +159,9 @@ def browse_tab(page: Page) -> None:
         return similar_values(studio, at["image"]) if at.get("image") else (gr.skip(), gr.skip())
 
     def select(at: dict[str, Any], told: gr.EventData) -> Shown:
-        ids = told._data["ids"]
+        ids = checked("ids", told._data["ids"], list[str])
         rows = {bulk: gr.Row(visible=bool(ids)), question: gr.Row(visible=False)}
         return {view: {**at, "selected": ids}, said: f"**{len(ids):,}** selected. Set them to:", **rows}
-
-    def known_view(at: dict[str, Any]) -> dict[str, Any]:
-        """Return a view, unless this server has forgotten it: what was selected in it is not known then."""
-        if "seen" not in at:
-            raise StudioError("this page is from before the server's last start", "reload it, then choose again")
-        return at
 
     def ask(at: dict[str, Any], ids: list[str], name: str | None, value: int, who: str) -> Shown:
         """Set some cells at once where nothing known is touched; else, or where there are many, say how many, and ask."""
@@ -192,9 +183,8 @@ def browse_tab(page: Page) -> None:
         gr.Info(f"{escape(wanted.class_name)}: {num:,} set to {STATE_NAMES[wanted.state]}. Undo takes it back.")
         return show(at, selected=[])
 
-    @event
     def press(at: dict[str, Any], name: str | None, told: gr.EventData, request: gr.Request) -> Shown:
-        key, who, at = told._data["answer"], person(studio, request), known_view(at)
+        key, who, at = told._data["answer"], person(studio, request), remembered(at)
         if key in ANSWERS:
             return ask(at, told._data["ids"], name or at["query"].class_name, ANSWERS[key], who)
         (studio.ledger.undo if key == "undo" else studio.ledger.redo)(who)
@@ -202,20 +192,19 @@ def browse_tab(page: Page) -> None:
 
     def setter(value: int) -> Callable[..., Shown]:
         def set_selected(at: dict[str, Any], name: str | None, request: gr.Request) -> Shown:
-            return ask(known_view(at), at["selected"], name, value, person(studio, request))
+            return ask(remembered(at), at["selected"], name, value, person(studio, request))
 
-        return event(set_selected)
+        return set_selected
 
     def confirmer(*, overwrite: bool) -> Callable[..., Shown]:
-        def confirm(at: dict[str, Any], wanted: BulkPlan, request: gr.Request) -> Shown:
-            return settle(known_view(at), wanted, person(studio, request), overwrite=overwrite)
+        def confirm(at: dict[str, Any], wanted: BulkPlan | None, request: gr.Request) -> Shown:
+            return settle(remembered(at), remembered(wanted), person(studio, request), overwrite=overwrite)
 
-        return event(confirm)
+        return confirm
 
-    @event
     @owners_only
     def open_fiftyone(at: dict[str, Any]) -> str:
-        rows = studio.images.find(known_view(at)["query"], seq=at["seq"]).rows
+        rows = studio.images.find(remembered(at)["query"], seq=at["seq"]).rows
         some = rows[:FIFTYONE_IMAGES].tolist() if len(rows) < studio.table.num_images else []
         return fiftyone_address(studio, at["selected"] or [studio.image_ids[row] for row in some] or None)
 
@@ -273,12 +262,8 @@ def query_of(filters: Mapping[str, Any]) -> ImageQuery:
         StudioError: If one of them makes no sense.
     """
     chosen = {**DEFAULTS, **{name: value for name, value in filters.items() if value not in (None, "")}}
-    try:
-        band = {name: float(chosen[name]) for name in ("score_from", "score_to")}
-        run = int(chosen["run"]) if chosen["run"] else None
-    except ValueError as error:
-        raise StudioError(f"a filter is no number: {error}", "clear the filters") from None
-    return ImageQuery(**{**chosen, **band, "run": run})
+    query: ImageQuery = checked("filters", {**chosen, "run": chosen["run"] or None}, ImageQuery)
+    return query
 
 
 def filters_of(query: ImageQuery) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import gradio as gr
 
 from logicmix_studio.app.api import offer, plain
 from logicmix_studio.app.components import custom
-from logicmix_studio.app.page import person, server_function
+from logicmix_studio.app.guarded import server_function
+from logicmix_studio.app.page import person
 from logicmix_studio.errors import StudioError
 from logicmix_studio.explore.image_query import ImageQuery
 from logicmix_studio.explore.images import PAGE
@@ -50,10 +51,6 @@ def browse_api(studio: Studio) -> None:
         sums = {"total": len(found.rows), "cells": found.num_cells, "counts": found.counts}
         return {"images": tiles, **sums, "test_images": found.num_test, "run": found.run, "line": found.seq}
 
-    def image(image_id: str) -> dict[str, Any]:
-        """Show an image with all its cells: state, source, score, pseudo-label, and the truth where it is known."""
-        return asdict(studio.images.image(image_id))
-
     def similar_images(image_id: str, limit: int = 12) -> dict[str, Any]:
         """Find the images most alike by the features of a run, nearest first, with their cosines."""
         run, found = studio.images.similar(image_id, limit)
@@ -92,11 +89,11 @@ def browse_api(studio: Studio) -> None:
     offer(
         studio,
         find_images,
-        image,
         similar_images,
         cell_history,
         set_cells,
         open_in_fiftyone,
+        methods={"image": "images.image"},
         of_owners=("open_in_fiftyone",),
     )
 

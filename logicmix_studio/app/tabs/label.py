@@ -9,8 +9,9 @@ import gradio as gr
 
 from logicmix_studio.app.api import HOLDER, offer
 from logicmix_studio.app.components import custom
+from logicmix_studio.app.guarded import checked, server_function
 from logicmix_studio.app.media import media_url, thumb_url
-from logicmix_studio.app.page import QUICK, Page, event, person, server_function
+from logicmix_studio.app.page import QUICK, Page, person
 from logicmix_studio.explore.labelling import ORDERS, LabelImage
 from logicmix_studio.labels import POSITIVE
 from logicmix_studio.store import Receipt
@@ -49,7 +50,6 @@ def label_tab(page: Page) -> None:
     filters = [order, alike, nothing_known, suggestions, threshold]
     parts = [photograph, *filters]
 
-    @event
     def show(value: dict[str, Any], *given: Any) -> tuple[Any, ...]:
         order, alike, nothing_known, suggestions, threshold = given
         is_alike, is_filled = order == "like these", suggestions == "filled in"
@@ -59,17 +59,15 @@ def label_tab(page: Page) -> None:
         cut = gr.Slider(value=threshold, visible=is_filled)
         return {**value, **more}, order, classes, nothing_known, suggestions, cut
 
-    @event
     def arrive(value: dict[str, Any], target: dict[str, Any]) -> tuple[Any, ...]:
         names = page.studio.class_names
         order, name, shown = (target.get(key) for key in ("order", "class_name", "suggestions"))
         order, shown = order if order in ORDERS else ORDERS[0], shown if shown in SUGGESTIONS else "shown"
         name = name if name in names else next(iter(names), None)
         is_bare = str(target.get("nothing_known")).lower() == "true"
-        cut = float(target.get("threshold", THRESHOLD))
+        cut = checked("threshold", target.get("threshold", THRESHOLD), float)
         return show({**value, "came": target["at"]}, order, name, is_bare, shown, cut)
 
-    @event
     def look(value: dict[str, Any], *given: Any) -> tuple[Any, ...]:
         *values, target, described = given
         names = list(page.studio.class_names)
@@ -77,11 +75,9 @@ def label_tab(page: Page) -> None:
         shown = (gr.skip(),) * len(parts) if is_coming else show(value, *values)
         return *shown, gr.Dropdown(names), gr.Dropdown(names), meaning_of(described)
 
-    @event
     def meaning_of(class_name: str | None) -> str:
         return page.studio.labelling.about(class_name)[0] if class_name else ""
 
-    @event
     def describe_class(class_name: str, text: str) -> None:
         """Keep in words what a class means: what counts and what does not. An empty text removes it."""
         page.studio.labelling.describe(class_name, text)

@@ -11,7 +11,8 @@ import pandas as pd
 
 from logicmix_studio.app.api import offer
 from logicmix_studio.app.components import custom, safe
-from logicmix_studio.app.page import QUICK, TICK, Page, event, owners_only, person
+from logicmix_studio.app.guarded import remembered
+from logicmix_studio.app.page import QUICK, TICK, Page, owners_only, person
 from logicmix_studio.explore.next_step import Step
 from logicmix_studio.explore.overview import OverviewService, Rate
 from logicmix_studio.formats import WRITE_FORMATS
@@ -107,17 +108,21 @@ def overview_tab(page: Page) -> None:
         wanted = {name: evt._data[name] for name in ("class_name", "state") if evt._data[name]}
         return page.go("browse", **wanted)
 
-    looks = {"fn": event(look), "inputs": [seen, top], "outputs": [seen, *shown], **QUICK}
+    def lead(steps: list[Step], place: int) -> dict[Any, Any]:
+        return page.go(remembered(steps)[place].tab, **steps[place].filters)
+
+    def put_off(steps: list[Step]) -> None:
+        studio.overview.put_off_step(remembered(steps)[0].key)
+
+    looks = {"fn": look, "inputs": [seen, top], "outputs": [seen, *shown], **QUICK}
     gr.on([page.shown["overview"].select, top.change], **looks)
     page.timer("overview", SECONDS).tick(**{**looks, **TICK})
     bars.select(open_class, None, page.way, **QUICK)
     for place, button in enumerate(buttons):
-        follow = event(lambda steps, place=place: page.go(steps[place]["tab"], **steps[place]["filters"]))
-        button.click(follow, steps, page.way, **QUICK)
-    put_off = event(lambda found: studio.overview.put_off_step(found[0]["key"]))
+        button.click(lambda steps, place=place: lead(steps, place), steps, page.way, **QUICK)
     later.click(put_off, steps, None, **QUICK).then(**looks)
-    back.click(event(lambda: studio.overview.put_off_step("")), None, None, **QUICK).then(**looks)
-    goal.release(event(set_goal), goal, pace, queue=False, show_progress="hidden", api_name="set_goal")
+    back.click(lambda: studio.overview.put_off_step(""), None, None, **QUICK).then(**looks)
+    goal.release(set_goal, goal, pace, queue=False, show_progress="hidden", api_name="set_goal")
 
     def overview() -> dict[str, Any]:
         """Tell what is known: cells by state of every class, known and wrong, the pace and the way to the goal."""
@@ -135,20 +140,16 @@ def overview_tab(page: Page) -> None:
             "pace": asdict(studio.overview.speed()),
         }
 
-    def next_steps() -> list[dict[str, Any]]:
-        """List what would help most now, with the reason, the most useful first."""
-        return [asdict(step) for step in studio.overview.next_steps()]
-
-    def put_off_step(key: str) -> list[dict[str, Any]]:
+    def put_off_step(key: str) -> list[Step]:
         """Leave a step out until things have changed; an empty key brings all of them back. List the others.
 
         Args:
             key: The step's key.
         """
         studio.overview.put_off_step(key)
-        return next_steps()
+        return studio.overview.next_steps()
 
-    offer(studio, overview, next_steps, put_off_step)
+    offer(studio, overview, put_off_step, methods={"next_steps": "overview.next_steps"})
 
 
 def data_accordion(page: Page) -> None:
@@ -218,13 +219,13 @@ def data_accordion(page: Page) -> None:
         warnings = [f"! {warning}" for warning in studio.warnings]
         return "\n".join([*warnings, *info.get("notes", ()), *bad, *changes(studio)[-RECENT_CHANGES:]])
 
-    export.click(event(write), [kind, pseudo, harmless], [file, lost], api_name="export", concurrency_limit=None)
+    export.click(write, [kind, pseudo, harmless], [file, lost], api_name="export", concurrency_limit=None)
     for button, act, inputs in (
         (add, add_class, [new]),
         (rename, rename_class, [old, other]),
         (again, import_again, []),
     ):
-        done = button.click(event(act), inputs, told, api_name=act.__name__)
+        done = button.click(act, inputs, told, api_name=act.__name__)
         done.success(None, None, None, js=RELOAD, api_visibility="private")
     page.shown["overview"].select(look, None, notes, **QUICK)
     _keep_choices(studio, gr.context.Context.root_block)
@@ -334,7 +335,7 @@ def _advice(steps: list[Step], is_put_off: bool) -> list[Any]:
     first, *others = steps or [NOTHING]
     others = others[:RUNNERS_UP]
     return [
-        [asdict(step) for step in (first, *others)],
+        [first, *others],
         {"title": safe(first.title), "reason": safe(first.reason)},
         gr.update(visible=bool(steps)),
         gr.update(visible=is_put_off),

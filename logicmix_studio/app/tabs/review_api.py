@@ -80,19 +80,6 @@ def review_api(studio: Studio) -> None:
         spec = QueueSpec.of(order="conflicts", scope="conflict", class_name=class_name, sign=sign)
         return _batch(studio.review.next_batch(spec, who=caller, holder=f"{HOLDER}:conflicts", want=limit))
 
-    def dismiss_conflict(
-        caller: str, image_id: str, class_name: str, run: int | None = None, action_id: str | None = None
-    ) -> Receipt:
-        """Uphold what is known of a cell against a run; to change it, use /decide.
-
-        Args:
-            image_id: The image.
-            class_name: The class.
-            run: The run that says the opposite; the current one unless given.
-            action_id: The same id twice is one action.
-        """
-        return studio.review.dismiss(image_id, class_name, who=caller, run=run, action_id=action_id)
-
     def history(
         who: str = "",
         class_name: str = "",
@@ -133,7 +120,16 @@ def review_api(studio: Studio) -> None:
         cells = {"changed": len(past.changes), "cells": past.changes.head(limit)}
         return {"time": past.time, "line": past.line, "counts": past.counts, **cells}
 
-    offer(studio, questions, likeliest, conflicts, dismiss_conflict, history, revert, labels_at)
+    offer(
+        studio,
+        questions,
+        likeliest,
+        conflicts,
+        history,
+        revert,
+        labels_at,
+        methods={"dismiss_conflict": "review.dismiss"},
+    )
 
 
 def audits_api(studio: Studio) -> None:
@@ -214,10 +210,6 @@ def audits_api(studio: Studio) -> None:
         """
         return asdict(studio.audits.result(audit))
 
-    def audits() -> pd.DataFrame:
-        """List the audits, newest first."""
-        return studio.audits.table()
-
     def give_up_audit(caller: str, audit: int, take_up: bool = False) -> pd.DataFrame:
         """End an audit that nobody will finish: its answers stay and prove nothing. Lists the audits.
 
@@ -226,20 +218,7 @@ def audits_api(studio: Studio) -> None:
             take_up: Go on with it instead.
         """
         studio.audits.give_up(audit, who=caller, given_up=not take_up)
-        return audits()
-
-    def set_threshold(
-        caller: str, threshold: float, class_name: str = "", sign: int = 0, action_id: str | None = None
-    ) -> Receipt:
-        """Move from which confidence on a claim is a pseudo-label; the history has a line of it.
-
-        Args:
-            threshold: From 0.5 to 1.
-            class_name: The class; all unless given.
-            sign: 1 or -1; both where 0.
-            action_id: The same id twice is one action.
-        """
-        return studio.bulk.set_threshold(threshold, who=caller, class_name=class_name, sign=sign, action_id=action_id)
+        return studio.audits.table()
 
     def accept_plan(
         sign: int = -1,
@@ -285,8 +264,9 @@ def audits_api(studio: Studio) -> None:
         asked = scope(sign, target, class_names, threshold)
         return studio.bulk.accept(asked, expected=expected, who=caller, reason=reason, action_id=action_id)
 
-    every = (audit_plan, start_audit, audit_questions, answer_audit, audit_result, audits, give_up_audit)
-    offer(studio, *every, set_threshold, accept_plan, accept_above)
+    methods = {"audits": "audits.table", "set_threshold": "bulk.set_threshold"}
+    every = (audit_plan, start_audit, audit_questions, answer_audit, audit_result, give_up_audit)
+    offer(studio, *every, accept_plan, accept_above, methods=methods)
 
 
 def _asked(card: Card, names: Sequence[str] = ASKED) -> dict[str, Any]:

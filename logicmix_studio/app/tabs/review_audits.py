@@ -9,7 +9,8 @@ import gradio as gr
 import pandas as pd
 
 from logicmix_studio.app.components import safe
-from logicmix_studio.app.page import QUICK, Page, event, person, server_function
+from logicmix_studio.app.guarded import number_of, server_function
+from logicmix_studio.app.page import QUICK, Page, person
 from logicmix_studio.app.tabs.review_api import audits_api
 from logicmix_studio.app.tabs.review_stream import card_facts, reversal_facts, reversals, review_stream, stream_value
 from logicmix_studio.errors import StudioError
@@ -108,9 +109,6 @@ def audits_part(page: Page, tab: gr.Tab) -> None:
             words = result_words(studio.audits.result(number))
         return [words, gr.Button(visible=audit.status != "finished"), gr.Button(visible=audit.status == "open")]
 
-    def pick(picked: gr.SelectData) -> int:
-        return int(picked.row_value[0])
-
     def begin(request: gr.Request, count: float | None, *values: Any) -> list[Any]:
         each = None if count is None else int(count)
         return enter(studio.audits.start(scopes(*values), who=person(studio, request), count=each).number)
@@ -157,21 +155,21 @@ def audits_part(page: Page, tab: gr.Tab) -> None:
 
     told = [above, plan, count, plot, scores_said, audits]
     shown = [*told, result, go, give_up, by_class, accept, confirming]
-    again = {"fn": event(look), "inputs": [chosen, *asked], "outputs": shown, **QUICK}
+    again = {"fn": look, "inputs": [chosen, *asked], "outputs": shown, **QUICK}
     entered = [chosen, home, answering, heading, stream]
     tab.select(lambda: gr.Dropdown(list(studio.class_names)), None, names, **QUICK)
     gr.on([tab.select, page.shown["review"].select, *(box.input for box in asked)], **again)
-    above.release(event(move), [above, sign, names], None, **QUICK).then(**again)
-    start.click(event(begin), [count, *asked], entered, **QUICK)
-    audits.select(pick, None, chosen, **QUICK).then(**again)
-    go.click(event(go_on), chosen, entered, **QUICK)
-    give_up.click(event(end), chosen, None, **QUICK).then(**again)
+    above.release(move, [above, sign, names], None, **QUICK).then(**again)
+    start.click(begin, [count, *asked], entered, **QUICK)
+    audits.select(number_of, None, chosen, **QUICK).then(**again)
+    go.click(go_on, chosen, entered, **QUICK)
+    give_up.click(end, chosen, None, **QUICK).then(**again)
     gr.on([stop.click, stream.select], leave, None, [home, answering], **QUICK).then(**again)
-    accept.click(event(ask), asked, [confirming, words, reason, yes, expected], **QUICK)
+    accept.click(ask, asked, [confirming, words, reason, yes, expected], **QUICK)
     no.click(hide, None, confirming, **QUICK)
     once = {**QUICK, "trigger_mode": "once"}
-    yes.click(event(write), [reason, expected, *asked], [confirming, line, undo], **once).success(**again)
-    undo.click(event(take_back), line, undo, **QUICK).success(**again)
+    yes.click(write, [reason, expected, *asked], [confirming, line, undo], **once).success(**again)
+    undo.click(take_back, line, undo, **QUICK).success(**again)
 
 
 def audit_functions(page: Page) -> list[Callable[..., Any]]:

@@ -9,10 +9,12 @@ from typing import Any, Final
 import gradio as gr
 
 from logicmix_studio.app.components import image_grid, tile, tiles
+from logicmix_studio.app.guarded import remembered
 from logicmix_studio.app.media import media_url
-from logicmix_studio.app.page import QUICK, Page, event, person
+from logicmix_studio.app.page import QUICK, Page, person
 from logicmix_studio.app.tabs.review_filters import arrival, filled, filter_row, is_arriving, is_meant, then_address
 from logicmix_studio.app.tabs.review_stream import reversal_words
+from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import POSITIVE
 from logicmix_studio.review.cards import PilePage, Step, page_again
 from logicmix_studio.review.queue_spec import PAGE_SCOPES
@@ -46,7 +48,6 @@ def grid_part(page: Page, tab: gr.Tab) -> None:
             place = [asked["class_name"], gr.Dropdown(value="0", interactive=False)]
         return [*place, *page_shown(studio, found), passed]
 
-    @event
     def load(request: gr.Request, window: str, passed: Passed, *values: str) -> list[Any]:
         name, sign, scope, run, split, size = values
         wanted: dict[str, Any] = {
@@ -62,21 +63,17 @@ def grid_part(page: Page, tab: gr.Tab) -> None:
         found = review.likeliest_page(**wanted) if scope else review.next_page(sign=int(sign), **wanted)
         return in_place(found, passed, values)
 
-    @event
     def begin(request: gr.Request, window: str, *values: str) -> list[Any]:
         return load(request, window, [], *values)
 
-    @event
     def change_scope(request: gr.Request, window: str, *values: str) -> list[Any]:
         return load(request, window, [], "", "0", *values[2:])
 
-    @event
     def look(request: gr.Request, window: str, target: dict[str, Any], came: float, *values: str) -> list[Any]:
         if is_arriving(target, "grid", came):
             return [gr.skip()] * len(outputs)
         return load(request, window, [], *values)
 
-    @event
     def arrive(request: gr.Request, window: str, target: dict[str, Any]) -> list[Any]:
         if not is_meant(target, "grid"):
             return [gr.skip()] * (1 + len(outputs) + len(boxes) - 2)
@@ -84,7 +81,6 @@ def grid_part(page: Page, tab: gr.Tab) -> None:
         found = load(request, window, [], *values)
         return [target["at"], *found[:2], *updates[2:], *found[2:]]
 
-    @event
     def submit(event_data: gr.EventData, request: gr.Request, window: str, passed: Passed, *values: str) -> list[Any]:
         given = event_data._data
         if "answer" in given:
@@ -114,26 +110,22 @@ def grid_part(page: Page, tab: gr.Tab) -> None:
         sign = None if of is None else of.extra.get("sign")
         return in_place(page_again(found.cards, sign or found.cards[0].claim), passed, values)
 
-    @event
     def undo(request: gr.Request, window: str, passed: Passed, *values: str) -> list[Any]:
         return turn("undo", request, window, passed, *values)
 
-    @event
     def leave(request: gr.Request, window: str, passed: Passed, shown: dict[str, Any], *values: str) -> list[Any]:
         keys = [item["key"] for item in shown["items"]]
         return load(request, window, [*passed, keys], *values)
 
-    @event
     def come_back(passed: Passed) -> list[Any]:
         if not passed:
-            raise gr.Error("This is the first page", print_exception=False)
+            raise StudioError("this is the first page", "confirm it, or leave it undecided")
         cells, sign, run = of_keys(passed[-1])
         cards = [card for card in studio.review.cards(cells, run) if not card.state]
         return [*page_shown(studio, page_again(cards, sign)), passed[:-1]] if cards else come_back(passed[:-1])
 
-    @event
-    def go_on(step: Step) -> dict[Any, Any]:
-        return page.go(step.tab or "review", **step.filters)
+    def go_on(step: Step | None) -> dict[Any, Any]:
+        return page.go(remembered(step).tab or "review", **remembered(step).filters)
 
     place, quick = [window, passed, *boxes], {"js": WINDOW, **QUICK}
     scope = boxes[NAMES.index("scope")]

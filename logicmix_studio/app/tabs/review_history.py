@@ -8,9 +8,11 @@ from typing import Any, Final
 import gradio as gr
 import pandas as pd
 
-from logicmix_studio.app.page import QUICK, Page, any_of, event, person
+from logicmix_studio.app.guarded import number_of
+from logicmix_studio.app.page import QUICK, Page, any_of, person
 from logicmix_studio.app.tabs.review_filters import arrival, is_arriving, is_meant, then_address
 from logicmix_studio.app.tabs.review_stream import reversal_words
+from logicmix_studio.errors import StudioError
 from logicmix_studio.review.history import HistoryFilter
 
 LINES: Final = 200
@@ -64,7 +66,7 @@ def history_part(page: Page, tab: gr.Tab) -> None:
         return [target["at"], *(box | gr.update(value=value) for box, value in zip(boxes, wanted, strict=True)), lines]
 
     def choose(event_data: gr.SelectData) -> list[Any]:
-        number = int(event_data.row_value[0])
+        number = number_of(event_data)
         found = studio.review.cells_of_line(number)
         can_revert = studio.ledger.line(number).kind == "decide" and not studio.ledger.is_undone(number)
         button = gr.Button(f"Revert line {number}", interactive=can_revert)
@@ -78,19 +80,19 @@ def history_part(page: Page, tab: gr.Tab) -> None:
 
     def show_past(seconds: float | None) -> list[Any]:
         if not seconds:
-            raise gr.Error("Choose a day and time first", print_exception=False)
+            raise StudioError("no time is chosen", "choose a day and time first")
         past = studio.review.labels_at(datetime.fromtimestamp(seconds, UTC).isoformat())
         return [past.counts, past.changes.drop(columns="image_id").head(CELLS)]
 
     wanted, offers, came = [who, name, origin, before], [who, name, origin], arrival()
-    asked = gr.on([box.input for box in wanted], event(read), wanted, lines, **QUICK)
+    asked = gr.on([box.input for box in wanted], read, wanted, lines, **QUICK)
     then_address(asked, "history", NAMES, offers)
-    looked = tab.select(event(look), [page.targets["review"], came, *wanted], [*offers, lines], **QUICK)
+    looked = tab.select(look, [page.targets["review"], came, *wanted], [*offers, lines], **QUICK)
     then_address(looked, "history", NAMES, offers)
-    page.targets["review"].change(event(arrive), page.targets["review"], [came, *offers, lines], **QUICK)
-    lines.select(event(choose), None, [chosen, detail, cells, revert], **QUICK)
-    revert.click(event(take_back), [chosen, *wanted], [lines, revert], **QUICK)
-    show.click(event(show_past), moment, [counts, changes], **QUICK)
+    page.targets["review"].change(arrive, page.targets["review"], [came, *offers, lines], **QUICK)
+    lines.select(choose, None, [chosen, detail, cells, revert], **QUICK)
+    revert.click(take_back, [chosen, *wanted], [lines, revert], **QUICK)
+    show.click(show_past, moment, [counts, changes], **QUICK)
 
 
 def for_people(lines: pd.DataFrame) -> pd.DataFrame:

@@ -11,8 +11,9 @@ from typing import Any, Final
 import gradio as gr
 
 from logicmix_studio.app.components import custom
+from logicmix_studio.app.guarded import server_function
 from logicmix_studio.app.media import media_url
-from logicmix_studio.app.page import QUICK, TICK, Page, event, person, server_function
+from logicmix_studio.app.page import QUICK, TICK, Page, person
 from logicmix_studio.app.tabs.review_filters import (
     DEFAULTS,
     arrival,
@@ -51,20 +52,17 @@ def stream_part(page: Page, tab: gr.Tab, origin: str) -> None:
     given = {name: DEFAULTS.get(name, "") for name in names}
     stream = review_stream(studio, origin, given, card_functions(page, origin))
 
-    @event
     def show(*values: str) -> dict[str, Any]:
         asked = dict(zip(names, values, strict=True))
         chosen = {name: value for name, value in asked.items() if value != given[name]}
         return stream_value(studio, origin, asked, address={"screen": origin, **chosen})
 
-    @event
     def arrive(target: dict[str, Any]) -> list[Any]:
         if not is_meant(target, origin):
             return [gr.skip()] * (len(names) + 2)
         values, updates = filled(studio, names, target)
         return [target["at"], *updates, show(*values)]
 
-    @event
     def renew(target: dict[str, Any], came: float, *values: str) -> list[Any]:
         if is_arriving(target, origin, came):
             return [gr.skip()] * (len(names) + 1)
@@ -90,7 +88,7 @@ def stream_part(page: Page, tab: gr.Tab, origin: str) -> None:
     page.targets["review"].change(arrive, page.targets["review"], [came, *boxes, stream], **QUICK)
     gr.on(looked_at, renew, [page.targets["review"], came, *boxes], [*boxes, stream], **QUICK)
     page.timer("review", RUN_SECONDS).tick(look, None, run, **TICK)
-    stream.select(event(follow), boxes, page.way, **QUICK)
+    stream.select(follow, boxes, page.way, **QUICK)
 
 
 def review_stream(

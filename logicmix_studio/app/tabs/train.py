@@ -7,7 +7,8 @@ from typing import Any
 import gradio as gr
 
 from logicmix_studio.app.api import offer
-from logicmix_studio.app.page import ACTION, QUICK, Page, event, owners_only
+from logicmix_studio.app.guarded import number_of
+from logicmix_studio.app.page import ACTION, QUICK, Page, owners_only
 from logicmix_studio.app.tabs.train_compare import benchmark_view, compare_view, preview_view
 from logicmix_studio.app.tabs.train_run import run_view
 from logicmix_studio.errors import StudioError
@@ -83,13 +84,13 @@ def train_tab(page: Page) -> None:
         return [gr.Tabs(selected=view) if view else gr.skip(), int(run) if run.isdigit() else gr.skip(), *both]
 
     def pick(picked: gr.SelectData) -> tuple[Any, int]:
-        return gr.Tabs(selected="run"), int(picked.row_value[0])
+        return gr.Tabs(selected="run"), number_of(picked)
 
-    looks = {"fn": event(look), "inputs": None, "outputs": [why, free, table], **QUICK}
+    looks = {"fn": look, "inputs": None, "outputs": [why, free, table], **QUICK}
     gr.on([known.change, page.shown["train"].select], **looks)
     table.select(pick, None, [views, chosen], **QUICK)
-    free.click(event(owners_only(lambda: studio.registry.choose(None))), None, None, **ACTION).then(**looks)
-    page.targets["train"].change(event(arrive), page.targets["train"], [views, chosen, *pair], **QUICK)
+    free.click(owners_only(lambda: studio.registry.choose(None)), None, None, **ACTION).then(**looks)
+    page.targets["train"].change(arrive, page.targets["train"], [views, chosen, *pair], **QUICK)
     chosen.change(None, chosen, None, js="(run) => lm.address('train', {run})", **QUICK)
 
 
@@ -109,8 +110,9 @@ def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
         find = gr.Textbox(label="Find a setting", max_lines=1)
         words = "Everything random follows from it; another one shows how much is chance."
         seed = gr.Number(DEFAULT_SEED, label="seed", precision=0, info=words)
+        offered = {field.group for field in describe(FIRST)}
         for group, title in GROUP_TITLES.items():
-            with gr.Accordion(title, open=False, visible=group in _groups(FIRST)) as groups[group]:
+            with gr.Accordion(title, open=False, visible=group in offered) as groups[group]:
                 for field in describe(WIDEST):
                     if field.group == group:
                         controls[field.name] = _control(field)
@@ -152,6 +154,9 @@ def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
         line = f"**Takes {found.line}.** {found.words}" if found.time else found.words
         return line, gr.update(visible=found.time is None)
 
+    def measured(name: str, init: int, settings: dict[str, Any]) -> tuple[str, Any]:
+        return expect(name, init, settings, measured=True)
+
     @owners_only
     def begin(name: str, init: int, number: int, *values: Any) -> int:
         run = studio.runs.start(name, overrides(name, values), init or None, seed=number)
@@ -175,20 +180,19 @@ def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
     asked, told = [recipe, init_from, *controls.values()], [given, forecast, measure]
     every = [*groups.values(), *controls.values()]
     looks = {
-        "fn": event(look),
+        "fn": look,
         "inputs": [recipe, init_from, given],
         "outputs": [readiness, recipe, init_from, start, forecast, measure],
         **QUICK,
     }
     gr.on([known.change, page.shown["train"].select], **looks)
     for trigger in (recipe.input, defaults.click):
-        trigger(event(reset), recipe, [seed, find, *every], **QUICK).then(event(ask), asked, told, **QUICK)
-    gr.on([init_from.input, *(one.input for one in controls.values())], event(ask), asked, told, **QUICK)
+        trigger(reset, recipe, [seed, find, *every], **QUICK).then(ask, asked, told, **QUICK)
+    gr.on([init_from.input, *(one.input for one in controls.values())], ask, asked, told, **QUICK)
     find.change(matching, [recipe, find], every, **QUICK)
-    measuring = event(lambda *values: expect(*values, measured=True))
     shown = {"show_progress_on": measure, "api_visibility": "private"}
-    measure.click(measuring, [recipe, init_from, given], [forecast, measure], **shown).then(**looks)
-    start.click(event(begin), [recipe, init_from, seed, *controls.values()], chosen, **ACTION)
+    measure.click(measured, [recipe, init_from, given], [forecast, measure], **shown).then(**looks)
+    start.click(begin, [recipe, init_from, seed, *controls.values()], chosen, **ACTION)
 
 
 def _control(field: Field) -> Any:
@@ -204,7 +208,3 @@ def _control(field: Field) -> Any:
 
 def _info(field: Field) -> str:
     return f"{field.help} ({field.facts})"
-
-
-def _groups(recipe: str) -> set[str]:
-    return {field.group for field in describe(recipe)}

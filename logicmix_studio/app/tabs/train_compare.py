@@ -10,7 +10,7 @@ import pandas as pd
 
 from logicmix_studio.app.components import custom, safe
 from logicmix_studio.app.media import thumb_url
-from logicmix_studio.app.page import QUICK, Page, event
+from logicmix_studio.app.page import QUICK, Page
 from logicmix_studio.app.tabs.train_run import ACCENT, drawn, line_plot
 from logicmix_studio.app.theme import STATE_COLOURS
 from logicmix_studio.runs.compare import Disagreement
@@ -68,10 +68,10 @@ def compare_view(page: Page, tab: gr.Tab, pair: list[gr.Dropdown], known: gr.JSO
         }
 
     tables = [*plots.values(), precision, settings, pseudo]
-    gr.on([known.change, tab.select], event(choices), pair, pair, **QUICK)
+    gr.on([known.change, tab.select], choices, pair, pair, **QUICK)
     # In turn: an answer about the pair before must not come after that about the pair that is chosen.
     in_turn = {**QUICK, "queue": True, "concurrency_id": "compare"}
-    gr.on([tab.select, *(one.change for one in pair)], event(compare), pair, [words, *tables, examples], **in_turn)
+    gr.on([tab.select, *(one.change for one in pair)], compare, pair, [words, *tables, examples], **in_turn)
     return choices
 
 
@@ -92,7 +92,7 @@ def preview_view(page: Page, tab: gr.Tab) -> None:
         ]
         return [safe(found.words), *shown, found.table]
 
-    tab.select(event(look), None, [words, *buttons.values(), table], **QUICK)
+    tab.select(look, None, [words, *buttons.values(), table], **QUICK)
     for name, button in buttons.items():
         button.click(lambda name=name: page.go("review", scope=name), None, page.way, **QUICK)
 
@@ -112,7 +112,7 @@ def benchmark_view(page: Page, tab: gr.Tab) -> None:
         said = f"Methods trained on the same labels, measured on split test; made {found.made[:10]}, {found.about}."
         return [safe(said), gr.update(value=found.table, visible=True)]
 
-    tab.select(event(look), None, [words, table], **QUICK)
+    tab.select(look, None, [words, table], **QUICK)
 
 
 def _example(studio: Studio, cell: Disagreement) -> dict[str, str]:

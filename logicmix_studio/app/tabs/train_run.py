@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 import pandas as pd
 
 from logicmix_studio.app.components import custom, safe
-from logicmix_studio.app.page import ACTION, QUICK, TICK, Page, event, owners_only
+from logicmix_studio.app.page import ACTION, QUICK, TICK, Page, owners_only
 from logicmix_studio.app.theme import STATE_COLOURS
 from logicmix_studio.runs import RunInfo
 from logicmix_studio.runs.curves import CHARTS
@@ -88,12 +90,13 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
 
     def details(info: RunInfo, *, is_current: bool) -> dict[Any, Any]:
         measured, different = studio.runs.precision(info.run), studio.runs.settings(info.run)
+        title = "Average precision by class" + (f", {info.figure.place} cells" if info.figure else "")
         can_use = info.status == "finished" and not is_current
         parts = {pause: info.is_active, cancel: info.is_active, resume: info.is_resumable, use: can_use}
         parts |= {delete: not info.is_active, sure: False, about: True, log_box: True}
         return {
             **{part: gr.update(visible=is_visible) for part, is_visible in parts.items()},
-            precision: gr.update(value=with_bars(measured), visible=not measured.empty, label=_precision_label(info)),
+            precision: gr.update(value=with_bars(measured), visible=not measured.empty, label=title),
             settings: gr.update(value=different, visible=True),
             log: studio.runs.log(info.run),
         }
@@ -107,10 +110,16 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
         gr.Info(f"Run {int(run)} is deleted: {freed / 1e6:,.1f} MB are free again.")
         return 0
 
+    def doing(action: str) -> Callable[[int], None]:
+        def act(run: int) -> None:
+            operator.attrgetter(action)(studio)(run)
+
+        return owners_only(act)
+
     def ask(run: float) -> tuple[str, Any]:
         return studio.runs.deletion(int(run)).words, gr.update(visible=True)
 
-    def announce(every: list[list[Any]], told: list[int]) -> list[int]:
+    def announce(every: list[tuple[int, str, str, bool, bool]], told: list[int]) -> list[int]:
         ended = [run for run, status, *_ in every if run in told and status not in ("queued", "running")]
         for run in ended:
             gr.Info(end_words(studio, studio.jobs.info(run)))
@@ -118,18 +127,17 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
 
     rest = [pause, cancel, resume, use, delete, sure, precision, settings, about, log_box, *plots.values()]
     outputs = [seen, known, chosen, head, name, note, star, log, *rest]
-    shows = {"fn": event(look), "inputs": [chosen, seen], "outputs": outputs, **QUICK}
+    shows = {"fn": look, "inputs": [chosen, seen], "outputs": outputs, **QUICK}
     gr.on([page.shown["train"].select, chosen.change], **shows)
     page.timer("train", SECONDS).tick(**{**shows, **TICK})
-    known.change(event(announce), [known, active], active, **ACTION)
-    for button, action in ((pause, "pause"), (cancel, "cancel"), (resume, "resume")):
-        act = event(owners_only(lambda run, action=action: getattr(studio.jobs, action)(int(run)) and None))
-        button.click(act, chosen, None, **ACTION).then(**shows)
-    use.click(event(owners_only(lambda run: studio.registry.choose(int(run)))), chosen, None, **ACTION).then(**shows)
-    save.click(event(annotate), [chosen, name, note, star], None, **ACTION).then(**shows)
-    delete.click(event(ask), chosen, [loss, sure], **ACTION)
+    known.change(announce, [known, active], active, **ACTION)
+    actions = {pause: "jobs.pause", cancel: "jobs.cancel", resume: "jobs.resume", use: "registry.choose"}
+    for button, action in actions.items():
+        button.click(doing(action), chosen, None, **ACTION).then(**shows)
+    save.click(annotate, [chosen, name, note, star], None, **ACTION).then(**shows)
+    delete.click(ask, chosen, [loss, sure], **ACTION)
     keep.click(lambda: gr.update(visible=False), None, sure, **QUICK)
-    really.click(event(remove), chosen, chosen, **ACTION).then(**shows)
+    really.click(remove, chosen, chosen, **ACTION).then(**shows)
 
 
 def line_plot(chart: str) -> gr.LinePlot:
@@ -161,10 +169,6 @@ def end_words(studio: Studio, info: RunInfo) -> str:
         current, why = studio.registry.choice()
         words.append(f"The pseudo-labels come from run {current}: {why}")
     return ". ".join(filter(None, words))
-
-
-def _precision_label(info: RunInfo) -> str:
-    return "Average precision by class" + (f", {info.figure.place} cells" if info.figure else "")
 
 
 def head_value(studio: Studio, info: RunInfo) -> dict[str, Any]:
