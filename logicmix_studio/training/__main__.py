@@ -10,14 +10,19 @@ import argparse
 import os
 import sys
 from collections.abc import MutableMapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from logicmix_studio.environment import prepare_environment
 from logicmix_studio.errors import StudioError
+from logicmix_studio.files import take_lock
 from logicmix_studio.processes import be_nice, keep_pauses_short
 from logicmix_studio.training.config import QuickSettings
 from logicmix_studio.training.memory import keep_memory
 from logicmix_studio.training.run_folder import RunFolder
+
+LOCK_FILE = "trainer.lock"
+"""In a run's folder: held by the process that works on it, so that two never do."""
 
 
 def prepare_process(environ: MutableMapping[str, str], num_cores: int, num_processes: int = 1) -> None:
@@ -40,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run or resume the run in a folder.
 
     Returns:
-        0 when it finished or was stopped on request, 1 when it failed.
+        0 when it finished or was stopped on request, 1 when it failed or another process works on the run.
     """
     parser = argparse.ArgumentParser(prog="python -m logicmix_studio.training", description=__doc__)
     parser.add_argument("run_folder", type=Path, help="folder with config.json and snapshot.npz")
@@ -50,7 +55,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = RunFolder(options.run_folder.resolve())
     if options.root is not None:
         folder.move_to(options.root.resolve())
-    devices = _devices(folder, options.devices)
+    with ExitStack() as held:
+        if os.environ.get("RANK", "0") == "0":
+            lock = take_lock(folder.path / LOCK_FILE)
+            if lock is None:  # who started the other may have been killed before it wrote that down
+                print(f"another process works on run {folder.number}")
+                return 1
+            held.callback(lock.release)
+        return _work(folder, options.devices)
+
+
+def _work(folder: RunFolder, wanted: int | None) -> int:
+    devices = _devices(folder, wanted)
     is_launcher = devices > 1 and "WORLD_SIZE" not in os.environ
     prepare_process(os.environ, _num_cores(), int(os.environ.get("LOCAL_WORLD_SIZE", devices)))
     be_nice()

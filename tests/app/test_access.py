@@ -154,10 +154,10 @@ def test_log_out__ends_a_session_also_after_a_restart(users: Users, tmp_path: Pa
 
 
 def test_load_secret__is_kept_and_private(tmp_path: Path) -> None:
-    first = load_secret(tmp_path / "inner" / "secret")
+    first = load_secret(tmp_path / "secret")
     assert len(first) == 32
-    assert load_secret(tmp_path / "inner" / "secret") == first
-    assert (tmp_path / "inner" / "secret").stat().st_mode & 0o077 == 0
+    assert load_secret(tmp_path / "secret") == first
+    assert (tmp_path / "secret").stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize(

@@ -168,8 +168,7 @@ class Soak:
         wait_until(lambda: status().get("status") == "running", PATIENCE, f"run {run} did not begin")
         time.sleep(self.dice.random() * 8)
         trainer = psutil.Process(status()["pid"])
-        ranks = [one for one in trainer.children(recursive=True) if "torch" in " ".join(one.cmdline())] or [trainer]
-        self.dice.choice(ranks if devices > 1 else [trainer]).kill()
+        self.dice.choice(trainer.parent().children() if devices > 1 else [trainer]).kill()
         began = time.monotonic()
         ended = lambda: next(i for i in self.ask("runs") if i["run"] == run)["status"] in ("died", "failed")  # noqa: E731
         wait_until(ended, PATIENCE, f"run {run} did not end")
@@ -267,11 +266,11 @@ def soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         soak.ask("cancel", run=run)
         first = [("server", soak.kill_server), ("mongod", soak.kill_mongod)]
         second = [("trainer", lambda: soak.kill_trainer(1)), ("one of two", lambda: soak.kill_trainer(2))]
-        share = options.kills // 8
+        share = options.kills // 20  # a trainer takes long to get as far as training
         work += soak.threads(
             soak.keep,
-            lambda: soak.kill(first * (3 * share), 4.0),
-            lambda: soak.kill(second * share, 2.0),
+            lambda: soak.kill(first * (9 * share), 2.0),
+            lambda: soak.kill(second * share, 1.0),
         )
         for _ in soak.watch(60 * options.minutes - (time.monotonic() - began)):
             pass

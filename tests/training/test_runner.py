@@ -3,7 +3,8 @@ import signal
 
 import pytest
 
-from logicmix_studio.training.__main__ import main
+from logicmix_studio.files import take_lock
+from logicmix_studio.training.__main__ import LOCK_FILE, main
 from logicmix_studio.training.figures import figure_words
 from logicmix_studio.training.run_folder import RunState, read_events
 from logicmix_studio.training.runner import run_here
@@ -99,3 +100,15 @@ def test_more_devices_than_gpus_are_refused_before_anything_starts(make_run, mon
     assert main([str(folder.path)]) == 1
     assert folder.state().status == "failed"
     assert "asks for 4 GPUs, this machine has 2" in folder.state().message
+
+
+def test_a_second_process_leaves_a_run_to_the_first(make_run, capsys):
+    folder = make_run()
+    first = take_lock(folder.path / LOCK_FILE)
+    before = folder.state()
+
+    assert main([str(folder.path)]) == 1
+    assert capsys.readouterr().out == f"another process works on run {folder.number}\n"
+    assert folder.state() == before
+    first.release()
+    assert main([str(folder.path)]) == 0
