@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +27,19 @@ class RunLimits:
     """The lowest score of a proposed positive."""
     negative: Mapping[str, float] = field(default_factory=dict)
     """The highest score of a proposed negative."""
+
+    @classmethod
+    def of(
+        cls, run: int, class_names: Sequence[str], proposals: NDArray[np.int8], scores: NDArray[np.floating]
+    ) -> RunLimits:
+        """Return those of a run's proposals, +1 and -1, with their scores, both (N, C)."""
+        lowest = np.where(proposals > 0, scores, np.inf).min(axis=0, initial=np.inf)
+        highest = np.where(proposals < 0, scores, -np.inf).max(axis=0, initial=-np.inf)
+        positive, negative = (
+            {name: at for name, at in zip(class_names, ends.tolist(), strict=True) if np.isfinite(at)}
+            for ends in (lowest, highest)
+        )
+        return cls(run, positive, negative)
 
     def claim(self, class_name: str, score: float) -> int:
         """Return the proposed state for a score, 0 where it is no proposal."""
@@ -56,8 +68,8 @@ class ProposalJob:
     """The last journal line that the arrays know of."""
     rows: NDArray[np.int64]
     """The images to be written."""
-    is_whole: bool = True
-    """Whether these are all images: only then the run's limits change."""
+    limits: RunLimits | None = None
+    """The scores between which this run makes no proposal, where all images are written: only then they change."""
     shown: str = ""
     """What the proposals were made of."""
     written: int = 0
@@ -77,6 +89,17 @@ class ProposalJob:
         """How much is written, in [0, 1]."""
         return self.written / max(1, len(self.rows))
 
+    def join(self, newer: ProposalJob, size: int) -> None:
+        """Go on with newer arrays of the same run, and write its images, too, unless they come after the next ``size``."""
+        to_come = self.rows[self.written + size :]
+        self.rows = np.concatenate([self.rows, np.setdiff1d(newer.rows, to_come)])
+        self.proposals, self.scores, self.conflicts, self.seq = (
+            newer.proposals,
+            newer.scores,
+            newer.conflicts,
+            newer.seq,
+        )
+
     def note_changes(self, changes: Mapping[str, ImageChange]) -> None:
         """Remember decisions that the arrays do not know of."""
         for image_id, change in changes.items():
@@ -91,18 +114,6 @@ class ProposalJob:
         for image_id in (self.image_ids[row] for row in rows):
             back = [one for one in self.answered.get(image_id, {}).values() if one is not None]
             yield image_id, proposals.get(image_id, []) + back + conflicts.get(image_id, [])
-
-    @cached_property
-    def limits(self) -> RunLimits:
-        """Return the scores between which this run makes no proposal."""
-        scores = self.scores.astype(np.float64)
-        lowest = np.where(self.proposals > 0, scores, np.inf).min(axis=0, initial=np.inf)
-        highest = np.where(self.proposals < 0, scores, -np.inf).max(axis=0, initial=-np.inf)
-        positive, negative = (
-            {name: at for name, at in zip(self.class_names, ends.tolist(), strict=True) if np.isfinite(at)}
-            for ends in (lowest, highest)
-        )
-        return RunLimits(self.run, positive, negative)
 
     def _claims(
         self, rows: NDArray[np.int64], claims: NDArray[np.int8], place: Callable[..., Placed]

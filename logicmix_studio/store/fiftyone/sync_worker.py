@@ -24,7 +24,7 @@ from pymongo.errors import PyMongoError
 
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import LabelTable
-from logicmix_studio.store.fiftyone.changes import ProposalJob, changes_of
+from logicmix_studio.store.fiftyone.changes import ProposalJob, RunLimits, changes_of
 from logicmix_studio.store.fiftyone.documents import Entry, change_image, clear_claims, replace_claims, unknown_stages
 from logicmix_studio.store.fiftyone.edits import take_edits
 from logicmix_studio.store.fiftyone.sync_state import SyncStates, save_runs, save_selection
@@ -154,7 +154,7 @@ class SyncWorker:
         """Hand in a run's proposals; they replace those the data set shows, some images at a time.
 
         Decisions go before them, whenever they come. A run that is handed in again, or a later one, replaces
-        what is still on its way.
+        what is still on its way; some images of the run that is on its way join it.
 
         Args:
             run: The run.
@@ -162,8 +162,7 @@ class SyncWorker:
             scores: (N, C): calibrated probabilities in [0, 1]; nan only where there is no claim.
             conflicts: (N, C): +1 and -1 where the model contradicts a known label, 0 elsewhere.
             seq: The last journal line that the proposals know of; the last one handed in unless given.
-            rows: Write only these images of the run that is shown already; all of them unless given, and where
-                others are still on their way.
+            rows: Write only these images of the run that is shown already or on its way; all of them unless given.
             shown: What the proposals were made of; it stands in the database once all of them do.
 
         Raises:
@@ -175,11 +174,16 @@ class SyncWorker:
                 raise ValueError(f"{name} has shape {array.shape}, expected {self.table.states.shape}")
         ids, names = self.table.image_ids, self.table.class_names
         known_seq = self._submitted if seq is None else seq
-        is_whole = rows is None or self._job is not None or run != self._run
-        wanted = np.arange(len(ids)) if rows is None or is_whole else rows
-        job = ProposalJob(run, ids, names, proposals, scores, claims, known_seq, wanted, is_whole, shown)
-        if is_whole:
-            _ = job.limits  # worked out now, so that the writer need not let decisions wait for it
+        wanted = np.arange(len(ids)) if rows is None else rows
+        job = ProposalJob(run, ids, names, proposals, scores, claims, known_seq, wanted, shown=shown)
+        with self._changed:
+            going = None if self._job is None or self._job.run != run or rows is None else self._job
+            if going is not None:  # replaced, it would never end while people answer
+                going.join(job, PROPOSAL_IMAGES)
+                return
+        if rows is None or run != self._run:
+            job.rows = np.arange(len(ids))
+            job.limits = RunLimits.of(run, names, proposals, scores)  # now, so that no decision waits for it
         with self._changed:
             self._job = job
             self._changed.notify_all()
@@ -305,7 +309,7 @@ class SyncWorker:
 
     def _write_some(self, job: ProposalJob) -> None:
         if not job.is_open:
-            if job.is_whole:
+            if job.limits is not None:
                 self._states.open_run(job.limits)
                 self._limits = job.limits
             job.note_changes(changes_of((line for line in self._recent if line.seq > job.seq), self._limits))
@@ -316,8 +320,8 @@ class SyncWorker:
         _write(durable, (replace_claims(image_id, claims, job.run) for image_id, claims in chunk if claims))
         if empty:
             durable.update_many(*clear_claims(empty))
-        job.written += PROPOSAL_IMAGES
-        if job.is_done and job.is_whole:
+        job.written += len(chunk)
+        if job.is_done and job.limits is not None:
             self._states.save(run=job.run, shown=job.shown)
             self._run = job.run
 

@@ -1,4 +1,5 @@
 import threading
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -327,6 +328,23 @@ def test_decisions_while_proposals_are_rewritten_contradict_nothing(make_synced,
     assert contradictions == 0
     np.testing.assert_array_equal(synced.states(), synced.ledger.states)
     assert synced.ledger.states.sum() > 200
+
+
+def test_a_run_gets_into_the_data_set_while_people_answer_without_pause(make_synced, mongod, database, monkeypatch):
+    monkeypatch.setattr("logicmix_studio.store.fiftyone.sync_worker.PROPOSAL_IMAGES", 1)
+    table = many(300)
+    synced = make_synced(mongod.ensure(), database, table)
+    proposals, scores = np.ones(table.states.shape, dtype=np.int8), np.full(table.states.shape, 0.99)
+    synced.worker.write_proposals(1, proposals, scores, shown="by hand")
+    until, row = time.monotonic() + 60, 0
+    while not synced.worker.flush(0.1) and time.monotonic() < until:
+        proposals, row = proposals.copy(), row + 1
+        proposals[row % 300, 0] = 0  # as somebody has answered it
+        synced.worker.write_proposals(1, proposals, scores, rows=np.array([row % 300]), shown="by hand")
+    assert synced.worker.status().run == 1
+    assert flushed(synced)
+    named = [[one["label"] for one in image[PSEUDO[1]]["classifications"]] for image in synced.samples().values()]
+    assert sum("class 0" not in names for names in named) == min(row, 300)
 
 
 def kill(running: Mongod) -> None:
