@@ -56,7 +56,7 @@ class Slots:
     """
 
     def __init__(self, devices: Sequence[str], jobs: int, seconds: float = math.inf) -> None:
-        self.count, self._last = len(devices) * jobs, time.monotonic() + seconds
+        self.count, self.last = len(devices) * jobs, time.monotonic() + seconds
         self.is_over = threading.Event()
         """Set when a run failed or Ctrl-C came: those under way are cancelled, and no more begin."""
         self._free: queue.Queue[tuple[int, str]] = queue.Queue()
@@ -75,11 +75,6 @@ class Slots:
             raise
         finally:
             self._free.put(place)
-
-    @property
-    def is_late(self) -> bool:
-        """Whether no more runs begin, for the time is up."""
-        return time.monotonic() > self._last
 
     def check(self, *_: object) -> None:
         """Leave as after Ctrl-C where everything is to end."""
@@ -114,7 +109,7 @@ class CellStore:
         """
 
         def one(settings: Settings) -> None:
-            if self.find(settings) is None and not (slots and slots.is_late):
+            if self.find(settings) is None and not (slots and time.monotonic() > slots.last):
                 write_json(self._file(settings), {"settings": settings, "result": compute(settings)})
 
         with writing(self._folder):

@@ -120,7 +120,7 @@ def _recommended(trial: Trial, audit: float = DEFAULT_TARGET) -> None:
     """Open the page of the grid that promises most positives; once none promises enough, audit and accept the rest."""
     _start(trial)
     pages = float(FIRST_PAGES)
-    while _search(trial, round(pages)):
+    while all(trial.person.likeliest_page().tiles for _ in range(round(pages))):
         trial.train()
         pages *= MORE_PAGES
     scope = Scope(NEGATIVE, threshold=CANDIDATES, target=audit)
@@ -131,11 +131,6 @@ def _recommended(trial: Trial, audit: float = DEFAULT_TARGET) -> None:
             QueueSpec(order="uncertain", class_names=(name,), only_proposals=False), NEGATIVE
         ).tiles:
             pass
-
-
-def _search(trial: Trial, num_pages: int) -> bool:
-    """Open some pages, each the one that promises most positives; return whether there were so many."""
-    return all(trial.person.likeliest_page().tiles for _ in range(num_pages))
 
 
 STRATEGIES: Final = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -177,30 +178,33 @@ class AuditService:
                 ledger.note(f"audit {number} {words}", who=who, origin=ORIGIN, extra={"audit_status": number})
                 self._reserve()
 
-    def result(self, number: int) -> AuditResult:
-        """Return what an audit says.
+    def result(self, audit: int) -> AuditResult:
+        """Return what a finished audit says, sign by sign.
+
+        Args:
+            audit: Its number.
 
         Raises:
             StudioError: If there is no such audit, or it is open: a result in between could tell where to stop.
         """
-        audit = self._records.audit(number)
-        status, answers = self._records.status(audit), self._records.answers(number)
+        record = self._records.audit(audit)
+        status, answers = self._records.status(record), self._records.answers(audit)
         if status == "open":
-            left = len(self._records.waiting(audit))
+            left = len(self._records.waiting(record))
             raise StudioError(
-                f"audit {number} is open: check {left} more photographs", "or give it up to see its answers"
+                f"audit {audit} is open: check {left} more photographs", "or give it up to see its answers"
             )
         signs = []
         for sign in CLAIM_WORDS:
-            cells = self._records.cells(item for item in audit.plan.items if item.sign == sign)
+            cells = self._records.cells(item for item in record.plan.items if item.sign == sign)
             said = [answers[cell] for cell in cells if cell in answers]
             if cells:
                 right, checked, unsure = said.count(sign), len(said), said.count(UNKNOWN)
                 low, high = clopper_pearson(right, checked)
                 lower = float(clopper_pearson_lower(right, checked))
                 signs.append(SignResult(sign, checked, right, unsure, lower, (float(low), float(high))))
-        counts = status == "finished" and bool(audit.plan.draws)
-        return AuditResult(number, audit.plan.run, status, counts, tuple(signs))
+        counts = status == "finished" and bool(record.plan.draws)
+        return AuditResult(audit, record.plan.run, status, counts, tuple(signs))
 
     # answering ---------------------------------------------------------------
 
@@ -286,7 +290,8 @@ class AuditService:
 
     def _reserve(self) -> None:
         """Leave the cells that open audits wait for out of every queue."""
-        self._review.reserve(cell for audit in self._records.open() for cell in self._records.waiting(audit))
+        waiting = map(self._records.waiting, self._records.open())
+        self._review.reserved = frozenset(itertools.chain.from_iterable(waiting))
 
 
 def blind(card: Card) -> Card:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -73,7 +73,8 @@ class ReviewService:
         self.leases = LeaseTable()
         self.shown: npt.NDArray[np.bool_] = np.zeros(dataset.states.shape, dtype=np.bool_)
         self._skipped: dict[str, set[Cell]] = defaultdict(set)
-        self._reserved: frozenset[Cell] = frozenset()
+        self.reserved: frozenset[Cell] = frozenset()
+        """The cells of open audits, which are left out of every queue."""
         self._queues: OrderedDict[tuple[Any, ...], Queue] = OrderedDict()
         self._counts: dict[tuple[Any, ...], tuple[int, int]] = {}
         self._fronts: dict[tuple[Any, ...], tuple[int, int]] = {}
@@ -128,7 +129,7 @@ class ReviewService:
         """
         key, queue = self._queue(spec)
         now, name = self.clock(), f"{who}/{holder}"
-        closed = set(have) | self._skipped[who] | self._reserved
+        closed = set(have) | self._skipped[who] | self.reserved
         view = self.view(run=spec.run, with_proposals=False)
         with self._handing_out:  # who looks meanwhile would find the same cells, and get none of them
             lost = self.leases.renew(name, have, now)
@@ -251,7 +252,7 @@ class ReviewService:
             empty = explain_unlikely(has_run=False, is_held=False)
             return PilePage(class_name, 0, Batch([], 0, None, lost, empty))
         others = self.leases.held_by_others(name, self.clock())
-        closed = {*have, *self._skipped[who], *self._reserved, *others}
+        closed = {*have, *self._skipped[who], *self.reserved, *others}
         promises = self.proposed.promises(scores, want, split=split, left_out=closed)
         columns = np.argsort(-promises, kind="stable").tolist() if column is None else [column]
         worth_it = [place for place in columns if promises[place] >= WORTH_A_PAGE]
@@ -277,15 +278,6 @@ class ReviewService:
     def take_again(self, who: str) -> int:
         """Put the cells a person skipped back into the queues; return how many there were."""
         return len(self._skipped.pop(who, set()))
-
-    @property
-    def reserved(self) -> frozenset[Cell]:
-        """The cells of open audits."""
-        return self._reserved
-
-    def reserve(self, cells: Iterable[Cell]) -> None:
-        """Leave the cells of open audits out of every queue."""
-        self._reserved = frozenset(cells)
 
     # taking in ---------------------------------------------------------------
 

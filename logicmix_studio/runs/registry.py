@@ -39,9 +39,9 @@ class RunRegistry:
     def __init__(
         self, jobs: Jobs, settings: Settings, table: LabelTable, renamed: Mapping[str, str] | None = None
     ) -> None:
-        self._jobs, self._settings, self._table, self._renamed = jobs, settings, table, renamed or {}
+        self._jobs, self._settings, self._renamed = jobs, settings, renamed or {}
         self._guard = threading.RLock()
-        self._load = lru_cache(maxsize=RECENT_RUNS)(self._load_scores)
+        self._load = lru_cache(RECENT_RUNS)(lambda run: load_run_scores(jobs.folder(run), run, table, self._renamed))
         self._seen: dict[int, tuple[Status, str]] = {}
         self.finished: tuple[RunInfo, ...] = ()
         """The runs that left scores, oldest first, as they were at the last look."""
@@ -142,9 +142,6 @@ class RunRegistry:
                     self._jobs.mark_broken(run, error.what)
                     self.refresh()
                 raise
-
-    def _load_scores(self, run: int) -> RunScores:
-        return load_run_scores(self._jobs.folder(run), run, self._table, self._renamed)
 
 
 def load_run_scores(folder: Path, run: int, table: LabelTable, renamed: Mapping[str, str] | None = None) -> RunScores:

@@ -205,7 +205,8 @@ class RunService:
             star before the name is a person's, ◐ marks the run whose scores make the pseudo-labels. What the latest
             `RECENT_RUNS` changed is told, and of a broken run the reason.
         """
-        current, _ = self._registry.choice()
+        current, infos = self._registry.choice()[0], self._jobs.list()[::-1]
+        changes = {info.run: self.change_line(info) for info in infos[:RECENT_RUNS]}
         rows = [
             {
                 "run": info.run,
@@ -216,15 +217,12 @@ class RunService:
                 "measured on": info.figure.short if info.figure else "",
                 "time": duration(info.result["seconds"]) if "seconds" in info.result else "",
                 "started": time.strftime("%d %b %H:%M", time.localtime(info.created)),
-                "changed": self._told(info) if place < RECENT_RUNS or info.status == "broken" else "",
+                "changed": info.message if info.status == "broken" else changes.get(info.run, ""),
             }
-            for place, info in enumerate(reversed(self._jobs.list()))
+            for info in infos
         ]
         columns = ["run", "name", "recipe", "state", "mAP", "measured on", "time", "started", "changed"]
         return pd.DataFrame(rows, columns=columns)
-
-    def _told(self, info: RunInfo) -> str:
-        return info.message if info.status == "broken" else self.change_line(info)
 
     def report(self, run: int) -> RunReport:
         """Return how a run stands: state, progress, warnings, curves, settings, what it changed, the end of its log."""

@@ -57,11 +57,6 @@ class TrainingData:
         """Images with held-out cells."""
         return np.flatnonzero((self.checked != 0).any(axis=1))
 
-    @cached_property
-    def rows_to_score(self) -> NDArray[np.int64]:
-        """Training images with a cell that a pseudo-label could fill."""
-        return np.asarray(self.rows[(self.known == 0).any(axis=1)])
-
     def working_states(self, pseudo: NDArray[np.int8]) -> Tensor:
         """Return what an epoch trains on, (T, C) int8: known states, and pseudo-labels (T, C) elsewhere."""
         return working_states(self.known, pseudo)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
-import math
 import textwrap
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast, get_type_hints
 
+from pydantic import TypeAdapter, ValidationError
+
 from logicmix_studio.errors import StudioError
+from logicmix_studio.files import fits
 
 Value = bool | int | float | str
 """What a single setting can hold."""
@@ -22,6 +25,10 @@ SMALL = 1e-3
 
 SOURCES = {"released": "released settings", "paper": "paper", "measured": "measured by us", "ours": "our judgement"}
 """Where a default comes from, in words."""
+
+
+_TYPES = {kind.__name__: kind for kind in (bool, int, float, str)}
+_FITS = {name: fits(kind) for name, kind in _TYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -142,13 +149,11 @@ def value_words(value: object) -> str:
 
 def check_field(field: Field, value: object) -> str | None:
     """Return what is wrong with a value, or nothing."""
-    if not _has_type(value, field.type):
+    if not _FITS[field.type](value):
         return f"{field.name} must be of type {field.type}, not {value!r}"
     if field.choices and value not in field.choices:
         return f"{field.name} must be one of {', '.join(map(str, field.choices))}, not {value!r}"
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if math.isnan(value):  # it compares with nothing, so no range would catch it
-            return f"{field.name} must be a number, not nan"
         if field.low is not None and value < field.low:
             return f"{field.name} must be at least {field.low:g}, not {value:g}"
         if field.high is not None and value > field.high:
@@ -166,34 +171,11 @@ def convert(field: Field, value: object) -> Value:
     Raises:
         StudioError: If the value cannot be read as the field's type.
     """
-    if isinstance(value, str) and field.type != "str":
-        value = _parse(field, value)
-    if field.type == "float" and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if field.type == "int" and isinstance(value, float) and value.is_integer():
-        return int(value)
+    if not isinstance(value, bool):
+        with suppress(ValidationError):  # what is of no such type is told below
+            value = TypeAdapter(_TYPES[field.type]).validate_python(value)
     problem = check_field(field, value)
     if problem is not None:
         raise StudioError(problem, field.help)
     assert isinstance(value, bool | int | float | str)
     return value
-
-
-def _has_type(value: object, name: str) -> bool:
-    if name == "bool":
-        return isinstance(value, bool)
-    if name == "int":
-        return isinstance(value, int) and not isinstance(value, bool)
-    if name == "float":
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, str)
-
-
-def _parse(field: Field, text: str) -> Value:
-    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-    try:
-        if field.type == "bool":
-            return words[text.strip().lower()]
-        return int(text) if field.type == "int" else float(text)
-    except (KeyError, ValueError):
-        raise StudioError(f"{field.name} must be of type {field.type}, not {text!r}", field.help) from None

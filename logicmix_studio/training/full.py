@@ -125,6 +125,7 @@ class FullRun:
         model = self.processes.wrap(self.net, context.device)  # all take over the first one's weights
         average = WeightAverage(self.net, settings.ema.decay, settings.ema.has_warmup)
         scaler = torch.amp.GradScaler(context.device.type, enabled=precision.needs_scaler)
+        is_trained = settings.backbone.weights == "pretrained" or self.config.init_from is not None
         self.engine = Engine(
             settings=settings,
             plan=self.plan,
@@ -141,7 +142,7 @@ class FullRun:
             normalisation=self.normalisation,
             seed=self.config.seed,
             micro_batch=self.position.micro_batch,
-            keeps_statistics=settings.warm.should_keep_statistics and self._is_trained(),
+            keeps_statistics=settings.warm.should_keep_statistics and is_trained,
         )
         if checkpoint is not None:
             self.pseudo = restore_checkpoint(checkpoint, self.engine)
@@ -226,10 +227,6 @@ class FullRun:
         logits[:, is_tuned] = np.where(data.is_readable[:, None], found, np.nan)[:, is_tuned]
         return [name for name, is_other in zip(self.config.class_names, is_tuned, strict=True) if is_other]
 
-    def _is_trained(self) -> bool:
-        """Return whether the backbone has been trained before this run."""
-        return self.settings.backbone.weights == "pretrained" or self.config.init_from is not None
-
     def _train_head_first(self) -> None:
         context, data = self.context, self.data
         features = embed_snapshot(self.config, data.snapshot, self.net, context, until=_WARM * 0.9)
@@ -281,7 +278,8 @@ class FullRun:
         has_pseudo = 0 < self.plan.first_pseudo_epoch <= epoch
         self.processes.share(self.engine.average.state)
         checked = data.checked_rows
-        rows = np.union1d(checked, data.rows_to_score) if has_pseudo else checked
+        can_be_filled = data.rows[(data.known == 0).any(axis=1)]
+        rows = np.union1d(checked, can_be_filled) if has_pseudo else checked
         logits = np.full(data.snapshot.states.shape, np.nan, dtype=np.float32)
         logits[rows] = self._score(rows).logits
         scores = expit(logits[checked].astype(np.float64))

@@ -52,16 +52,11 @@ class Group:
         """
         problems = [
             problem
-            for field in fields_of(self, self.group_name())
+            for field in fields_of(self, type(self).__name__.removesuffix("Settings").lower())
             if (problem := check_field(field, field.default)) is not None
         ]
         if problems:
             raise StudioError("; ".join(problems), "Correct the settings named here.")
-
-    @classmethod
-    def group_name(cls) -> str:
-        """Return the group's name as it begins the dotted names."""
-        return cls.__name__.removesuffix("Settings").lower()
 
 
 @dataclass(frozen=True)

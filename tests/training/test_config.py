@@ -82,7 +82,7 @@ def test_json_gives_back_the_same_configuration():
     [
         ({"schedule.epochs": 0}, "schedule.epochs must be at least 1, not 0"),
         ({"ema.decay": 2}, "ema.decay must be at most 0.999999, not 2"),
-        ({"ema.decay": float("nan")}, "ema.decay must be a number"),
+        ({"ema.decay": float("nan")}, "ema.decay must be of type float, not nan"),
         ({"schedule.epochs": "many"}, "schedule.epochs must be of type int, not 'many'"),
         ({"schedule.epochs": 2.5}, "schedule.epochs must be of type int, not 2.5"),
         ({"mixing.method": "magic"}, "mixing.method must be one of logicmix, none"),

@@ -202,14 +202,6 @@ def audits_api(studio: Studio) -> None:
         receipt = studio.audits.answer(audit, image_id, class_name, said, who=caller, action_id=action_id)
         return {**plain(receipt), "left": studio.audits.left(audit)}
 
-    def audit_result(audit: int) -> dict[str, Any]:
-        """Tell what a finished audit says, sign by sign; refused while it is open.
-
-        Args:
-            audit: Its number.
-        """
-        return asdict(studio.audits.result(audit))
-
     def give_up_audit(caller: str, audit: int, take_up: bool = False) -> pd.DataFrame:
         """End an audit that nobody will finish: its answers stay and prove nothing. Lists the audits.
 
@@ -264,8 +256,8 @@ def audits_api(studio: Studio) -> None:
         asked = scope(sign, target, class_names, threshold)
         return studio.bulk.accept(asked, expected=expected, who=caller, reason=reason, action_id=action_id)
 
-    methods = {"audits": "audits.table", "set_threshold": "bulk.set_threshold"}
-    every = (audit_plan, start_audit, audit_questions, answer_audit, audit_result, give_up_audit)
+    methods = {"audits": "audits.table", "audit_result": "audits.result", "set_threshold": "bulk.set_threshold"}
+    every = (audit_plan, start_audit, audit_questions, answer_audit, give_up_audit)
     offer(studio, *every, accept_plan, accept_above, methods=methods)
 
 
