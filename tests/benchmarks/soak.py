@@ -93,14 +93,18 @@ class Soak:
                     raise TimeoutError(f"/{name} was not answered") from error
                 time.sleep(AGAIN_S)
 
+    def try_to(self, name: str, **arguments: Any) -> Any:
+        """Ask for what may be refused by now, as somebody else was faster; refusals are counted."""
+        try:
+            return self.ask(name, **arguments)
+        except AppError as error:
+            self.refused[str(error)[:60]] += 1
+            return None
+
     def act(self, name: str, **arguments: Any) -> None:
         """Ask for a change with an id, which is kept once it is acknowledged; a refusal is counted."""
         number = action_id()
-        try:
-            self.ask(name, **arguments, action_id=number)
-        except AppError as error:
-            self.refused[str(error)[:60]] += 1
-        else:
+        if self.try_to(name, **arguments, action_id=number) is not None:
             self.actions[number] = name
 
     # Those who work.
@@ -125,7 +129,9 @@ class Soak:
             elif drawn < EXPORT:
                 self.ask("export", kind=self.dice.choice(("csv-long", "coco-json")), pseudo=True, harmless=True)
             elif not any(info["status"] in GOING_ON for info in self.ask("runs")):
-                self.ask("train", recipe="quick", overrides={"backbone.image_size": 32, "backbone.weights": "random"})
+                self.try_to(
+                    "train", recipe="quick", overrides={"backbone.image_size": 32, "backbone.weights": "random"}
+                )
 
     # Those who kill.
 
@@ -134,7 +140,7 @@ class Soak:
         runs: list[dict[str, Any]] = self.ask("runs")
         for info in runs:
             if info["status"] in GOING_ON:
-                self.ask("cancel", run=info["run"])
+                self.try_to("cancel", run=info["run"])
         return runs
 
     def kill_server(self) -> float:
@@ -161,7 +167,7 @@ class Soak:
         died = [info["run"] for info in runs if info["status"] == "died" and info["recipe"] == "2wayaug-pl"]
         if died and devices == 1:
             run = died[0]
-            self.ask("resume", run=run)
+            self.try_to("resume", run=run)
         else:
             run = self.ask("train", recipe="2wayaug-pl", overrides={**LONG, "compute.devices": devices})
         status = lambda: read_json(self.workspace.runs / f"{run:04d}" / "state.json") or {}  # noqa: E731
@@ -174,7 +180,7 @@ class Soak:
         wait_until(ended, PATIENCE, f"run {run} did not end")
         took = time.monotonic() - began
         if devices > 1 or self.dice.random() < 0.2:
-            self.ask("delete_run", run=run)
+            self.try_to("delete_run", run=run)
         return took
 
     def kill(self, kinds: list[tuple[str, Callable[[], float]]], rest_s: float) -> None:
