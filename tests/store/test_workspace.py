@@ -53,7 +53,7 @@ def test_info_of_no_workspace_says_what_to_do(tmp_path):
 
 def test_info_of_a_later_format(tmp_path):
     place = locate_workspace(tmp_path)
-    write_json(place.info_file, {"format": 99})
+    write_json(place.info_file, {"format": 99}, new_folders=1)
     with pytest.raises(StudioError, match="has format 99, expected 1"):
         place.info()
 
@@ -87,7 +87,7 @@ def test_server_file_is_for_its_owner_only(tmp_path):
 
 def test_dead_server_is_nobody(tmp_path):
     place = locate_workspace(tmp_path)
-    write_json(place.server_file, {"pid": os.getpid(), "process_started": 1.0, "url": "", "token": ""})
+    write_json(place.server_file, {"pid": os.getpid(), "process_started": 1.0, "url": "", "token": ""}, new_folders=1)
     assert server_of(place) is None
 
 
