@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psutil
 
-NICENESS = 10
-"""Of work beside a studio that people use."""
+NICENESS_VARIABLE, NICENESS = "LOGICMIX_NICENESS", 10
+"""Of work beside a studio that people use; the variable names another."""
 _FULL, _LONG_S = 2, 0.03
 """The oldest generation of Python's garbage collection, and a pause that people notice when many are at work."""
 _SLACK_S = 1.0
@@ -41,11 +41,13 @@ def is_alive(pid: int | None, started: float | None) -> bool:
     return now is not None and abs(now - started) < _SLACK_S
 
 
-def be_nice(niceness: int = NICENESS) -> None:
+def be_nice(niceness: int | None = None) -> None:
     """Lower the priority of this process, and of its session where it leads one.
 
     Linux shares a processor between sessions first (``sched_autogroup_enabled``), whatever their processes' niceness is.
     """
+    if niceness is None:
+        niceness = int(os.environ.get(NICENESS_VARIABLE, NICENESS))
     os.nice(max(0, niceness - os.nice(0)))
     if os.getsid(0) == os.getpid():
         with suppress(OSError):  # systems that know no such groups

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from logicmix_studio.environment import plugins_folder, prepare_environment
+from logicmix_studio.processes import NICENESS_VARIABLE
 from logicmix_studio.store.fiftyone.mongod import Mongod
 from logicmix_studio.studio import Studio
 from logicmix_studio.training.device_lock import LOCKS_VARIABLE
@@ -19,6 +20,8 @@ from tests.workspaces import make_workspace
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Modules run side by side: threads of torch that spin for each other would take each other's cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # And trainers that give way to them would make each test wait that waits for one.
+    os.environ.setdefault(NICENESS_VARIABLE, "0")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
