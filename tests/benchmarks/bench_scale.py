@@ -105,7 +105,7 @@ def figures(root: Path, num_images: int, num_classes: int) -> Iterator[Figure]:
 
 def plot(outputs: list[Path], file: Path) -> None:
     """Draw each figure against the number of images, beside a line on which the cost is proportional to it."""
-    lines = [line for output in outputs for line in output.read_text().splitlines() if line.startswith("{")]
+    lines = [line for output in outputs for line in output.read_text().splitlines() if line.startswith('{"figure"')]
     found: dict[str, list[tuple[int, float]]] = {}
     for one in sorted(map(json.loads, lines), key=lambda one: int(one["images"])):
         found.setdefault(one["figure"], []).append((one["images"], one["value"]))
