@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from logicmix_studio.labels import LabelTable
+from logicmix_studio.processes import keep_pauses_short
 from logicmix_studio.review.proposals import Thresholds, propose
 from logicmix_studio.store import Decision, Journal, Ledger
 from logicmix_studio.store.fiftyone.mongod import Mongod
@@ -66,6 +67,7 @@ def main() -> None:
         worker = SyncWorker(uri, workspace_id, table, database=DATABASE)
         worker.start()
         ledger.listen(worker.submit)
+        keep_pauses_short()  # as the server does
         figures = {
             f"decision {name}, {what} (ms)": float(np.percentile(values, level))
             for name, values in decide_some(ledger, worker, options.decisions, rng).items()

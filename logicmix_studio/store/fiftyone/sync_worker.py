@@ -11,8 +11,10 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from bson import ObjectId
@@ -317,7 +319,9 @@ class SyncWorker:
         chunk = list(job.chunk(PROPOSAL_IMAGES))
         empty = [image_id for image_id, claims in chunk if not claims]
         durable = self._collection.with_options(write_concern=WriteConcern("majority", j=True))
-        _write(durable, (replace_claims(image_id, claims, job.run) for image_id, claims in chunk if claims))
+        updates = [replace_claims(image_id, claims, job.run) for image_id, claims in chunk if claims]
+        with ThreadPoolExecutor(2) as pool:  # the database works on one half while the other is encoded
+            list(pool.map(partial(_write, durable), (updates[::2], updates[1::2])))
         if empty:
             durable.update_many(*clear_claims(empty))
         job.written += len(chunk)
