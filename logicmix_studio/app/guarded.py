@@ -18,6 +18,7 @@ from logicmix_studio.errors import StudioError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_hints = functools.cache(get_type_hints)
 RELOAD: Final = "reload the page"
 _EVENTS: Final = (gr.EventData, gr.SelectData)
 _SPECIAL: Final = (gr.Request, gr.Request | None, *_EVENTS)
@@ -36,7 +37,7 @@ class GuardedBlocks(gr.Blocks):  # type: ignore[misc]  # Gradio ships no types
         with _in_words():
             for block, value in zip(block_fn.inputs, inputs, strict=False):
                 if not (block.stateful or block.data_model or isinstance(block, gr.HTML)):
-                    checked(str(block.label), value, get_type_hints(block.preprocess)["payload"])
+                    checked(str(block.label), value, _hints(type(block).preprocess)["payload"])
             try:
                 return list(await super().preprocess_data(block_fn, inputs, *args, **kwargs))
             except Exception as error:  # whatever a component does not understand
@@ -61,7 +62,7 @@ class GuardedBlocks(gr.Blocks):  # type: ignore[misc]  # Gradio ships no types
                 value if block.stateful else _argument(one, value)
                 for value, block, one in zip(processed_input, block_fn.inputs, taken, strict=False)
             ]
-            if any(hint in _EVENTS for hint in get_type_hints(block_fn.fn).values()):
+            if any(hint in _EVENTS for hint in _hints(block_fn.fn).values()):
                 if event_data is None or not isinstance(event_data._data, dict):
                     raise StudioError("the request does not say what happened", RELOAD)
                 event_data._data = _Told(event_data._data)
@@ -142,7 +143,7 @@ def _form(hint: Any) -> TypeAdapter[Any]:
 @functools.cache
 def _taken(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """Return what a caller gives to a function, with its types: all but the request and what has happened."""
-    hints = get_type_hints(function)
+    hints = _hints(function)
     parameters = inspect.signature(function).parameters.values()
     every = [one.replace(annotation=hints.get(one.name, Any)) for one in parameters]
     return [one for one in every if one.annotation not in _SPECIAL and not isinstance(one.default, gr.Progress)]

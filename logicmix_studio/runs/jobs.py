@@ -32,7 +32,9 @@ from logicmix_studio.words import Progress
 
 _POLL_S = 0.2
 _LAUNCH_FILE = "launch.json"
-PACKED_RUN: Final = Kind("packed run", "runs export", "logicmix-run.json", 1, frozenset({_LAUNCH_FILE, "cache"}))
+PACKED_RUN: Final = Kind(
+    "packed run", "runs export", "logicmix-run.json", 1, frozenset({_LAUNCH_FILE, "trainer.lock", "cache"})
+)
 """Without the caches of a run that was trained by itself."""
 
 

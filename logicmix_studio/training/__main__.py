@@ -21,9 +21,6 @@ from logicmix_studio.training.config import QuickSettings
 from logicmix_studio.training.memory import keep_memory
 from logicmix_studio.training.run_folder import RunFolder
 
-LOCK_FILE = "trainer.lock"
-"""In a run's folder: held by the process that works on it, so that two never do."""
-
 
 def prepare_process(environ: MutableMapping[str, str], num_cores: int, num_processes: int = 1) -> None:
     """Set what OpenMP reads when torch is loaded; what the user has set stays.
@@ -57,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder.move_to(options.root.resolve())
     with ExitStack() as held:
         if os.environ.get("RANK", "0") == "0":
-            lock = take_lock(folder.path / LOCK_FILE)
+            lock = take_lock(folder.lock_file)
             if lock is None:  # who started the other may have been killed before it wrote that down
                 print(f"another process works on run {folder.number}")
                 return 1

@@ -150,6 +150,8 @@ class RunFolder:
     """Where the run stands."""
     control_file = _File("control.json")
     """What a person wants of it."""
+    lock_file = _File("trainer.lock")
+    """Held by the process that works on the run, so that two never do."""
     log_file = _File("log.txt")
     """What the process printed."""
     checkpoint_file = _File("checkpoint.safetensors")

@@ -58,6 +58,7 @@ def test_a_run_is_trained_elsewhere_and_brought_back(photos: Path, tmp_path: Pat
 
     back = json.loads(command("runs", "import", photos, tmp_path / "trained.zip", "--json"))
     assert (back["run"], back["status"], back["current_run"]) == (2, "finished", 2)
+    assert not RunFolder(locate_workspace(photos).runs / "0002").lock_file.exists()  # of that machine
     with Studio.open(photos, who="ada") as studio:
         folder = RunFolder(studio.jobs.folder(2))
         assert (folder.config().root, folder.config().cache) == (str(photos), None)

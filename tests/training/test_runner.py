@@ -4,7 +4,7 @@ import signal
 import pytest
 
 from logicmix_studio.files import take_lock
-from logicmix_studio.training.__main__ import LOCK_FILE, main
+from logicmix_studio.training.__main__ import main
 from logicmix_studio.training.figures import figure_words
 from logicmix_studio.training.run_folder import RunState, read_events
 from logicmix_studio.training.runner import run_here
@@ -104,7 +104,7 @@ def test_more_devices_than_gpus_are_refused_before_anything_starts(make_run, mon
 
 def test_a_second_process_leaves_a_run_to_the_first(make_run, capsys):
     folder = make_run()
-    first = take_lock(folder.path / LOCK_FILE)
+    first = take_lock(folder.lock_file)
     before = folder.state()
 
     assert main([str(folder.path)]) == 1

@@ -46,7 +46,9 @@ def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
         plots = {chart: line_plot(chart) for chart in CHARTS}
     with gr.Row():
         precision = gr.Dataframe(label="Average precision by class", visible=False, interactive=False, max_height=330)
-        settings = gr.Dataframe(label="Settings that differ from the recipe", visible=False, interactive=False)
+        settings = gr.Dataframe(
+            label="Seed, and settings that differ from the recipe", visible=False, interactive=False
+        )
     with gr.Accordion("Name and note", open=False, visible=False) as about:
         name, star = gr.Textbox(label="Name", max_length=80), gr.Checkbox(label="★ star")
         note = gr.Textbox(label="Note", lines=3, max_length=2000)
