@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
 import psutil
 
@@ -18,6 +17,8 @@ NICENESS_VARIABLE, NICENESS = "LOGICMIX_NICENESS", 10
 """Of work beside a studio that people use; the variable names another."""
 _FULL, _LONG_S = 2, 0.03
 """The oldest generation of Python's garbage collection, and a pause that people notice when many are at work."""
+_TRIES, _PAUSE_S = 10, 0.11
+"""Linux takes a session's niceness from ten processes a second at the most, unless an administrator's."""
 _SLACK_S = 1.0
 """Two readings of one process's start time may differ by a clock tick."""
 
@@ -49,9 +50,12 @@ def be_nice(niceness: int | None = None) -> None:
     if niceness is None:
         niceness = int(os.environ.get(NICENESS_VARIABLE, NICENESS))
     os.nice(max(0, niceness - os.nice(0)))
-    if os.getsid(0) == os.getpid():
-        with suppress(OSError):  # systems that know no such groups
-            Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
+    if niceness and os.getsid(0) == os.getpid():
+        with suppress(OSError), open("/proc/self/autogroup", "wb", buffering=0) as group:  # a system may know none
+            for _ in range(_TRIES):
+                if group.write(str(niceness).encode()):
+                    break
+                time.sleep(_PAUSE_S)
 
 
 def keep_pauses_short() -> None:
