@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
+from bson.raw_bson import RawBSONDocument
 from numpy.typing import NDArray
 
-from logicmix_studio.store.fiftyone.documents import ImageChange, Placed, claim, conflict, known_label
+from logicmix_studio.store.fiftyone.claims import ClaimEncoder
+from logicmix_studio.store.fiftyone.documents import ImageChange, Placed, claim, known_label
 from logicmix_studio.store.ledger import Source
 from logicmix_studio.store.line import CellChange, Line
 
@@ -79,6 +81,10 @@ class ProposalJob:
     is_open: bool = False
     """Whether the writer has begun."""
 
+    def __post_init__(self) -> None:
+        """Encode what all images share."""
+        self._encoder = ClaimEncoder(self.class_names, self.run)
+
     @property
     def is_done(self) -> bool:
         """Whether all images are written."""
@@ -106,27 +112,22 @@ class ProposalJob:
             returning = {name: proposal for name, (_, proposal) in change.items()}
             self.answered.setdefault(image_id, {}).update(returning)
 
-    def chunk(self, size: int) -> Iterator[tuple[str, list[Placed]]]:
-        """Yield image id and claims, proposals and conflicts, of the next images."""
-        rows = self.rows[self.written : self.written + size]
-        proposals = self._claims(rows, self.proposals, claim)
-        conflicts = self._claims(rows, self.conflicts, conflict)
-        for image_id in (self.image_ids[row] for row in rows):
-            back = [one for one in self.answered.get(image_id, {}).values() if one is not None]
-            yield image_id, proposals.get(image_id, []) + back + conflicts.get(image_id, [])
+    def chunk(self, size: int) -> NDArray[np.int64]:
+        """Return the next images, as rows."""
+        return self.rows[self.written : self.written + size]
 
-    def _claims(
-        self, rows: NDArray[np.int64], claims: NDArray[np.int8], place: Callable[..., Placed]
-    ) -> dict[str, list[Placed]]:
-        """Return the claims of some rows by image id, less the cells that were answered meanwhile."""
-        block, placed = claims[rows], dict[str, list[Placed]]()
-        at, columns = np.nonzero(block)
-        facts = (block[at, columns], self.scores[rows[at], columns].astype(np.float64))
-        for row, column, state, score in zip(*(one.tolist() for one in (rows[at], columns, *facts)), strict=True):
-            image_id, name = self.image_ids[row], self.class_names[column]
-            if name not in self.answered.get(image_id, ()):
-                placed.setdefault(image_id, []).append(place(image_id, name, state, score, self.run))
-        return placed
+    def claims_of(self, row: int) -> dict[str, RawBSONDocument]:
+        """Return the labels of an image by field, proposals and conflicts; a field without any is not among them."""
+        proposals, conflicts, answered = (
+            self.proposals[row],
+            self.conflicts[row],
+            self.answered.get(self.image_ids[row]),
+        )
+        if answered:
+            is_open = np.array([name not in answered for name in self.class_names])
+            proposals, conflicts = proposals * is_open, conflicts * is_open
+        back = [one for one in (answered or {}).values() if one is not None]
+        return self._encoder.fields(self.image_ids[row], proposals, conflicts, self.scores[row], back)
 
 
 def changes_of(lines: Iterable[Line], limits: RunLimits) -> dict[str, ImageChange]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
 from bson import ObjectId
+from bson.raw_bson import RawBSONDocument
 from pymongo import InsertOne, UpdateOne
 
 from logicmix_studio.labels import NEGATIVE, POSITIVE, STATE_NAMES, TEST_SPLIT, LabelTable
@@ -35,6 +36,8 @@ SOURCE_TEXT: Final = ("nobody", "imported", "human", "accepted")
 """By :class:`~logicmix_studio.store.ledger.Source`."""
 
 Entry = dict[str, Any]
+ID_START_BYTES: Final = 7
+"""Of a label's id that are its image's."""
 _KNOWN_LABELS: Entry = {
     "$concatArrays": [{"$ifNull": [f"${name}.classifications.label", []]} for name in KNOWN.values()]
 }
@@ -72,7 +75,7 @@ def conflict(image_id: str, class_name: str, state: int, score: float, run: int)
 
 def label_id(image_id: str, field: str, class_name: str) -> ObjectId:
     """Return the id of a label that the studio writes, the same whenever the data set is made anew."""
-    return ObjectId(_id_start(image_id) + _id_ending(class_name, field))
+    return ObjectId(id_start(image_id) + _id_ending(class_name, field))
 
 
 def names_unknown(table: LabelTable) -> bool:
@@ -97,7 +100,7 @@ def image_facts(root: str, table: LabelTable, row: int, known: Sequence[Placed])
     return {
         "filepath": os.path.join(root, table.paths[row]),
         "split": table.splits[row] or None,
-        **{name: _list(_those_in(name, known)) for name in KNOWN.values()},
+        **{name: label_list(_those_in(name, known)) for name in KNOWN.values()},
         "num_unknown": len(unknown),
         **({"unknown": unknown} if names_unknown(table) else {}),
     }
@@ -112,7 +115,7 @@ def new_image(dataset_id: ObjectId, image_id: str, facts: Entry, now: datetime) 
         "_rand": int(image_id[:8], 16) / 2**32,
         "tags": [facts["split"]] if facts["split"] else [],
         **dict.fromkeys(("created_at", "last_modified_at", "synced_at"), now),
-        **{name: _list([]) for name in (*PSEUDO.values(), CONFLICTS)},
+        **{name: label_list([]) for name in (*PSEUDO.values(), CONFLICTS)},
     }
     return InsertOne(document | facts)
 
@@ -121,8 +124,8 @@ def renew_image(image_id: str, facts: Entry) -> UpdateOne:
     """Return the update that gives an image what the import says, and drops proposals on its known cells."""
     labels = [label["label"] for name in KNOWN.values() for label in facts[name]["classifications"]]
     fields = {name: _literal(value) for name, value in facts.items()}
-    fields |= {name: _list(_without(name, labels)) for name in PSEUDO.values()}
-    return _update(image_id, {**fields, CONFLICTS: _list(_without(CONFLICTS, []))})
+    fields |= {name: label_list(_without(name, labels)) for name in PSEUDO.values()}
+    return _update(image_id, {**fields, CONFLICTS: label_list(_without(CONFLICTS, []))})
 
 
 def change_image(image_id: str, change: ImageChange, finish: Sequence[Entry]) -> UpdateOne:
@@ -133,21 +136,24 @@ def change_image(image_id: str, change: ImageChange, finish: Sequence[Entry]) ->
     """
     answered = list(change)
     known, pseudo = ([one for one in placed if one is not None] for placed in zip(*change.values(), strict=True))
-    fields = {CONFLICTS: _list(_without(CONFLICTS, answered))}
+    fields = {CONFLICTS: label_list(_without(CONFLICTS, answered))}
     for name in KNOWN.values():
-        fields[name] = _list({"$concatArrays": [_without(name, answered), _literal(_those_in(name, known))]})
+        fields[name] = label_list({"$concatArrays": [_without(name, answered), _literal(_those_in(name, known))]})
     for name in PSEUDO.values():
         returning = {"$cond": [{"$eq": ["$split", TEST_SPLIT]}, [], _literal(_those_in(name, pseudo))]}
-        fields[name] = _list({"$concatArrays": [_without(name, answered), returning]})
+        fields[name] = label_list({"$concatArrays": [_without(name, answered), returning]})
     return _update(image_id, fields, finish)
 
 
-def replace_claims(image_id: str, claims: Sequence[Placed], run: int) -> UpdateOne:
-    """Return the update that gives an image a run's claims, less the proposals whose cell is known by now."""
-    fields = {CONFLICTS: _list(_literal(_those_in(CONFLICTS, claims))), "run": run}
+def replace_claims(image_id: str, claims: Mapping[str, RawBSONDocument], run: int) -> UpdateOne:
+    """Return the update that gives an image a run's claims by field, less the proposals whose cell is known by now."""
+    none = label_list([])
+    fields: Entry = {CONFLICTS: _literal(claims.get(CONFLICTS, none)), "run": run}
     for name in PSEUDO.values():
-        proposed = _those_in(name, claims)
-        fields[name] = _list(_unnamed(_literal(proposed), _KNOWN_LABELS) if proposed else [])
+        known = {"$setIntersection": [_KNOWN_LABELS, "$$proposed.classifications.label"]}
+        unknown = label_list(_unnamed("$$proposed.classifications", _KNOWN_LABELS))
+        kept = {"$cond": [{"$eq": [known, []]}, "$$proposed", unknown]}  # to look at each proposal takes twice as long
+        fields[name] = {"$let": {"vars": {"proposed": _literal(claims.get(name, none))}, "in": kept}}
     return _update(image_id, fields)
 
 
@@ -156,7 +162,7 @@ def clear_claims(image_ids: Iterable[str]) -> tuple[Entry, list[Entry]]:
     names = (*PSEUDO.values(), CONFLICTS)
     has_some = [{f"{name}.classifications.0": {"$exists": True}} for name in names]
     where = {"_id": {"$in": [ObjectId(image_id) for image_id in image_ids]}, "$or": has_some}
-    return where, _stages({**{name: _list([]) for name in names}, "run": None})
+    return where, _stages({**{name: label_list([]) for name in names}, "run": None})
 
 
 def _update(image_id: str, fields: Entry, finish: Sequence[Entry] = ()) -> UpdateOne:
@@ -168,7 +174,7 @@ def _stages(fields: Entry) -> list[Entry]:
     return [{"$set": {**fields, "last_modified_at": "$$NOW", "synced_at": "$$NOW"}}]
 
 
-def _list(labels: Sequence[Entry] | Entry) -> Entry:
+def label_list(labels: Sequence[Entry] | Entry) -> Entry:
     """Return labels, or an expression that yields some, as the list that FiftyOne reads."""
     return {"_cls": "Classifications", "classifications": labels}
 
@@ -183,8 +189,9 @@ def _those_in(field: str, placed: Iterable[Placed]) -> list[Entry]:
 
 
 @lru_cache(maxsize=1_000)
-def _id_start(image_id: str) -> bytes:
-    return bytes.fromhex(image_id[:14])
+def id_start(image_id: str) -> bytes:
+    """Return the image's part of the ids of its labels."""
+    return bytes.fromhex(image_id[: 2 * ID_START_BYTES])
 
 
 @lru_cache(maxsize=100_000)
@@ -202,7 +209,7 @@ def _without(field: str, labels: Sequence[str]) -> Entry:
     return _unnamed(stored, _literal(labels)) if labels else stored
 
 
-def _unnamed(entries: Entry, labels: Entry) -> Entry:
+def _unnamed(entries: Entry | str, labels: Entry) -> Entry:
     """Filter entries: those whose label is none of these."""
     unnamed = {"$filter": {"input": entries, "cond": {"$not": [{"$in": ["$$this.label", "$$named"]}]}}}
     return {"$let": {"vars": {"named": labels}, "in": unnamed}}  # worked out once, not for each entry

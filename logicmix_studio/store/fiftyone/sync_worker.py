@@ -43,6 +43,8 @@ RECENT_LINES = 5000
 BATCH_IMAGES = 500
 PROPOSAL_IMAGES = 100
 """Images a write: about ten milliseconds, the longest a decision waits for a run's proposals."""
+WRITERS = 2
+"""Connections that a run's proposals go through."""
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 5.0
 IDLE_SECONDS = 5.0
@@ -316,18 +318,20 @@ class SyncWorker:
                 self._limits = job.limits
             job.note_changes(changes_of((line for line in self._recent if line.seq > job.seq), self._limits))
             job.is_open = True
-        chunk = list(job.chunk(PROPOSAL_IMAGES))
-        empty = [image_id for image_id, claims in chunk if not claims]
-        durable = self._collection.with_options(write_concern=WriteConcern("majority", j=True))
-        updates = [replace_claims(image_id, claims, job.run) for image_id, claims in chunk if claims]
-        with ThreadPoolExecutor(2) as pool:  # the database works on one half while the other is encoded
-            list(pool.map(partial(_write, durable), (updates[::2], updates[1::2])))
-        if empty:
-            durable.update_many(*clear_claims(empty))
-        job.written += len(chunk)
+        rows = job.chunk(PROPOSAL_IMAGES)
+        with ThreadPoolExecutor(WRITERS) as pool:  # the database works on one half while the other is encoded
+            list(pool.map(partial(self._write_claims, job), np.array_split(rows, WRITERS)))
+        job.written += len(rows)
         if job.is_done and job.limits is not None:
             self._states.save(run=job.run, shown=job.shown)
             self._run = job.run
+
+    def _write_claims(self, job: ProposalJob, rows: NDArray[np.int64]) -> None:
+        claims = {job.image_ids[row]: job.claims_of(row) for row in rows}
+        durable = self._collection.with_options(write_concern=WriteConcern("majority", j=True))
+        _write(durable, (replace_claims(image_id, some, job.run) for image_id, some in claims.items() if some))
+        if empty := [image_id for image_id, some in claims.items() if not some]:
+            durable.update_many(*clear_claims(empty))
 
     def _report(self, error: str) -> None:
         if error and not self._error:

@@ -13,6 +13,7 @@ from logicmix_studio.labels import LabelTable
 from logicmix_studio.store import Decision, Journal, Ledger, Workspace, save_table, write_json
 from logicmix_studio.store.fiftyone import documents
 from logicmix_studio.store.fiftyone.attach import attach, dataset_is_ready, identity_of
+from logicmix_studio.store.fiftyone.claims import ClaimEncoder
 from logicmix_studio.store.fiftyone.create import LEFT_TAG, set_up
 from logicmix_studio.store.fiftyone.documents import CONFLICTS, KNOWN, META, PSEUDO
 from logicmix_studio.store.fiftyone.sync_state import SyncStates
@@ -187,8 +188,9 @@ def test_a_raw_document_is_as_fiftyone_would_have_written_it(made, fiftyone):
     known = documents.known_label(image_id, "x.y", 1, 2, run=1, decided_by="ann", decided_at=now)
     absent = documents.known_label(image_id, "$cash", -1, 1)
     change = {"x.y": (known, None), "$cash": (absent, None)}
-    claims = [documents.claim(image_id, "dog", state, 0.9, 1) for state in (1, -1)]
-    claims.append(documents.conflict(image_id, "x.y", -1, 0.1, 1))
+    besides = [documents.claim(image_id, "dog", state, 0.9, 1) for state in (1, -1)]
+    none, contradicted = np.zeros(1, dtype=np.int8), -np.ones(1, dtype=np.int8)
+    claims = ClaimEncoder(["x.y"], 1).fields(image_id, none, contradicted, np.array([0.1]), besides)
     samples.bulk_write(
         [documents.change_image(image_id, change, finish), documents.replace_claims(image_id, claims, 1)]
     )
