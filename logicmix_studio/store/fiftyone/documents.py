@@ -125,7 +125,7 @@ def renew_image(image_id: str, facts: Entry) -> UpdateOne:
     labels = [label["label"] for name in KNOWN.values() for label in facts[name]["classifications"]]
     fields = {name: _literal(value) for name, value in facts.items()}
     fields |= {name: label_list(_without(name, labels)) for name in PSEUDO.values()}
-    return _update(image_id, {**fields, CONFLICTS: label_list(_without(CONFLICTS, []))})
+    return _update(image_id, {**fields, CONFLICTS: label_list(_without(CONFLICTS, [])), "synced_at": "$$NOW"})
 
 
 def change_image(image_id: str, change: ImageChange, finish: Sequence[Entry]) -> UpdateOne:
@@ -170,8 +170,13 @@ def _update(image_id: str, fields: Entry, finish: Sequence[Entry] = ()) -> Updat
 
 
 def _stages(fields: Entry) -> list[Entry]:
-    """Return fields as an update, which says when it was made: what FiftyOne saves later is somebody else's."""
-    return [{"$set": {**fields, "last_modified_at": "$$NOW", "synced_at": "$$NOW"}}]
+    """Return fields as an update that says when it was made.
+
+    What somebody saved since our last write and nobody has looked at yet shows by two times that differ: so they stay.
+    """
+    nobody_saved = {"$eq": ["$last_modified_at", "$synced_at"]}
+    times = {"last_modified_at": "$$NOW", "synced_at": {"$cond": [nobody_saved, "$$NOW", "$synced_at"]}}
+    return [{"$set": times | fields}]
 
 
 def label_list(labels: Sequence[Entry] | Entry) -> Entry:

@@ -89,6 +89,20 @@ def test_a_label_that_is_added_moved_or_taken_out_is_decided(opened, fiftyone):
     assert opened.take() == []
 
 
+def test_an_edit_stays_one_when_the_studio_writes_to_the_image_before_it_looks(opened, fiftyone):
+    a, b, _ = opened.ids
+    for image_id in (a, b):
+        sample = opened.dataset[image_id]
+        sample.positive_labels = fiftyone.Classifications(classifications=[fiftyone.Classification(label="bird")])
+        sample.save()
+    opened.ledger.decide([Decision(b, "cat", -1)], who="ann", origin="grid")
+    claims = np.array([[0, 0, 0], [0, 0, 0], [0, 1, 0]], dtype=np.int8)
+    opened.worker.write_proposals(1, claims, np.full((3, 3), 0.9))
+    assert opened.worker.flush(20)
+    assert opened.take() == [(a, "dog", 0), (a, "bird", 1), (b, "bird", 1)]
+    assert opened.take() == []
+
+
 def test_bulk_edits_and_renamed_labels_are_decided(opened, fiftyone):
     everywhere = [fiftyone.Classifications(classifications=[fiftyone.Classification(label="cat")]) for _ in range(3)]
     opened.dataset.set_values("positive_labels", everywhere)
