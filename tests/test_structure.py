@@ -96,7 +96,7 @@ def test_there_is_no_cycle() -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "most"),
-    [("assets/**/*.js", 1_200), ("assets/**/*.css", 1_200), ("logicmix_studio/**/*.py", 34_600)],
+    [("assets/**/*.js", 1_200), ("assets/**/*.css", 1_200), ("logicmix_studio/**/*.py", 34_700)],
 )
 def test_sizes_stay_within_their_budgets(pattern: str, most: int) -> None:
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in ROOT.glob(pattern))

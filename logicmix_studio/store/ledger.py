@@ -9,6 +9,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from logicmix_studio.errors import StudioError
 from logicmix_studio.labels import UNKNOWN, LabelTable
 from logicmix_studio.store.journal import Journal, new_action_id, utc_now
-from logicmix_studio.store.line import CellChange, CellValue, Line
+from logicmix_studio.store.line import CellChange, CellValue, Line, cell_value
 
 NEVER = -1
 """``unsure_run`` of a cell that nobody was unsure about."""
@@ -122,7 +123,7 @@ class Ledger:
     def value(self, row: int, column: int) -> CellValue:
         """Return what is known of one cell."""
         state, source, unsure_run = self.states[row, column], self.sources[row, column], self.unsure_run[row, column]
-        return CellValue(int(state), int(source), int(unsure_run))
+        return cell_value(int(state), int(source), int(unsure_run))
 
     def find_row(self, image_id: str) -> int:
         """Return the row of an image; a StudioError where there is none."""
@@ -332,21 +333,22 @@ class Ledger:
         row, column = self.position(decision.image_id, decision.class_name)
         before, answer = self.value(row, column), decision.answer
         if answer == "unsure":
-            after = before._replace(unsure_run=NEVER if run is None else run)
+            after = cell_value(before.state, before.source, NEVER if run is None else run)
         elif answer == "skip":
             after = before
         elif answer in ("accept", "reject"):
             if before.state != UNKNOWN:
                 return None
             source = Source.ACCEPTED if answer == "accept" else Source.HUMAN
-            after = CellValue(_checked_state(decision, (-1, 1)), int(source), before.unsure_run)
+            after = cell_value(_checked_state(decision, (-1, 1)), int(source), before.unsure_run)
         elif answer == "set":
             state = _checked_state(decision, (-1, 0, 1))
             source = Source.NOBODY if state == UNKNOWN else Source.HUMAN
-            after = CellValue(state, int(source), before.unsure_run)
+            after = cell_value(state, int(source), before.unsure_run)
         else:
             raise StudioError(f"unknown answer {answer!r}", "answers are: accept, reject, unsure, skip, set")
-        return CellChange(decision.image_id, self.table.class_names[column], answer, decision.score, before, after)
+        image_id, class_name = self.table.image_ids[row], self.table.class_names[column]  # not a request's copies
+        return CellChange(image_id, class_name, intern(answer), decision.score, before, after)
 
     def _reverse(self, target: Line, kind: str, who: str, action_id: str | None) -> Receipt:
         changes: list[CellChange] = []

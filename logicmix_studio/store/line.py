@@ -12,6 +12,8 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from functools import lru_cache
+from sys import intern
 from typing import Any, Final, NamedTuple
 
 from logicmix_studio.files import is_number, is_text, parse_json
@@ -42,6 +44,10 @@ class CellValue(NamedTuple):
     """Who it comes from: see :class:`~logicmix_studio.store.ledger.Source`."""
     unsure_run: int
     """The run whose queue the cell left as "unsure", or -1."""
+
+
+cell_value = lru_cache(maxsize=10_000, typed=True)(CellValue)
+"""Lines are kept by the hundred thousand, and few values differ: the same is the same object."""
 
 
 class CellChange(NamedTuple):
@@ -106,10 +112,13 @@ class Line:
             if "crc" in raw and raw["crc"] != zlib.crc32(data[: data.rfind(_CHECKSUM.encode())] + b"}"):
                 raise ValueError("it was changed: its checksum does not fit")
             cells = tuple(
-                CellChange(image_id, class_name, answer, score, CellValue(*before), CellValue(*after))
+                CellChange(
+                    intern(image_id), intern(class_name), intern(answer), score, cell_value(*before), cell_value(*after)
+                )
                 for image_id, class_name, answer, score, before, after in raw["cells"]
             )
             facts = {name: raw[name] for name in _LINE_FIELDS if raw.get(name) is not None}
+            facts |= {name: intern(facts[name]) for name in ("kind", "who", "origin")}
             line = cls(**{**facts, "cells": cells})
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a journal line: {error}") from error

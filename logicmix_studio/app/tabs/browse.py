@@ -94,15 +94,8 @@ def browse_tab(page: Page) -> None:
 
         Filters get choices, but no values: somebody may have chosen another meanwhile.
         """
-        start: dict[str, Any] = {
-            "query": query_of({}),
-            "seq": None,
-            "start": 0,
-            "image": None,
-            "selected": [],
-            "cleared": 0,
-        }
-        at = {**start, **at, **changes}
+        start = dict[str, Any](query=query_of({}), seq=None, start=0, image=None, selected=[], cleared=0)
+        at = start | at | changes
         at["cleared"] += changes.get("selected") == []
         images, version, query, is_new = studio.images, studio.proposed.version, at["query"], at["seq"] is None
         found = images.find(query, seq=at["seq"])

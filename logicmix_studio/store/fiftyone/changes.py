@@ -99,12 +99,8 @@ class ProposalJob:
         """Go on with newer arrays of the same run, and write its images, too, unless they come after the next ``size``."""
         to_come = self.rows[self.written + size :]
         self.rows = np.concatenate([self.rows, np.setdiff1d(newer.rows, to_come)])
-        self.proposals, self.scores, self.conflicts, self.seq = (
-            newer.proposals,
-            newer.scores,
-            newer.conflicts,
-            newer.seq,
-        )
+        self.proposals, self.scores = newer.proposals, newer.scores
+        self.conflicts, self.seq = newer.conflicts, newer.seq
 
     def note_changes(self, changes: Mapping[str, ImageChange]) -> None:
         """Remember decisions that the arrays do not know of."""
