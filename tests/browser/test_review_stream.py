@@ -226,6 +226,48 @@ def test_refill__does_not_ask_again_what_was_answered_while_it_was_read(
     assert len(set(seen)) == len(seen) == left
 
 
+def test_refill__does_not_show_what_was_undone_and_answered_while_it_was_read(
+    stream: Callable[..., Page], reviewed: Served
+) -> None:
+    page = stream(scope="proposals", order="confident")
+    first = cell_on_screen(page)
+    name = first.split(" ", 1)[1]
+    page.keyboard.press("y")
+    cell_on_screen(page)
+    wait_saved(page)
+    wait_until_quiet(page)
+    held: dict[str, list[Route]] = {"next_cards": [], "answer": []}
+
+    def hold(route: Route) -> None:
+        held.get(route.request.post_data_json["fn_name"], []).append(route)
+        if route.request.post_data_json["fn_name"] not in held:
+            route.continue_()
+
+    def wait_until_held(name: str) -> None:
+        while not held[name]:
+            page.evaluate("() => new Promise(requestAnimationFrame)")  # lets the handler run
+
+    page.route("**/component_server/", hold)
+    page.locator("#review-stream-tab").get_by_label("Class").fill(name[:4])
+    page.get_by_role("option", name=name).click()
+    wait_until_held("next_cards")
+    page.locator("#review-stream .stage").hover()
+    page.locator("body").press("z")
+    wait_for_cell(page, first)
+    wait_saved(page)
+    read = [(route, route.fetch()) for route in held["next_cards"]]
+    page.keyboard.press("n")
+    wait_until_held("answer")
+    for route, cards in read:
+        route.fulfill(response=cards)
+    shown = cell_on_screen(page)
+    assert shown != first
+    assert shown.endswith(name)
+    held["answer"][0].continue_()
+    wait_saved(page)
+    assert answers(reviewed.studio.ledger)[-1][0] == first
+
+
 def test_run__new_scores_keep_the_card_and_renew_the_rest(stream: Callable[..., Page], reviewed: Served) -> None:
     page = stream(scope="proposals")
     cell = cell_on_screen(page)

@@ -64,7 +64,7 @@ function answer(event) {
 
 function leave(said) { // go on to the next photograph that waits, or else to the first that was passed over
   facts.left -= Number(waits(items[at]));
-  items[at].said = said;
+  Object.assign(items[at], { said, since: asking });
   const next = items.findIndex((item, place) => place > at && waits(item));
   show(next >= 0 ? next : items.some(waits) ? items.findIndex(waits) : items.length);
 }
@@ -99,7 +99,7 @@ async function refill(again = false) {
   facts = { ...reply, left: Math.max(0, reply.left - unsent.length) };
   items = [...reply.recent.map((raw) => fresh(raw, "done")), ...items].filter((item) => item.said || item === items[at] || !reply.lost.includes(item.image_id));
   at += reply.recent.length;
-  items.push(...reply.images.filter((raw) => !unsent.includes(raw.image_id) && !items.some((item) => waits(item) && item.image_id === raw.image_id)).map((raw) => fresh(raw)));
+  items.push(...reply.images.filter((raw) => !unsent.includes(raw.image_id) && !items.some((item) => (waits(item) || item.since === mine) && item.image_id === raw.image_id)).map((raw) => fresh(raw)));
   if (reply.classes.length !== rows.size || reply.classes.some((name) => !rows.has(name))) build();
   wasEmpty ? show(at, true) : drawAround();
 }

@@ -3,8 +3,7 @@
 const [BATCH, REFILL_BELOW, PREFETCH, MOST_DECODED, MOST_UNDO, PACE_WINDOW] = [50, 16, 8, 24, 500, 20];
 const [PAUSE_MS, SUGGESTIONS] = [60000, ["hidden", "shown", "score"]];
 const { origin, store } = props.value;
-const isConflict = origin === "conflicts";
-const isAudit = origin === "audit";
+const [isConflict, isAudit] = ["conflicts", "audit"].map((name) => name === origin);
 const find = (selector) => element.querySelector(selector);
 const [stream, stage, saved] = [".stream", ".stage", ".saved"].map(find);
 const number = (value) => Number(value).toLocaleString("en");
@@ -15,7 +14,7 @@ let suggestion = lm.remember("lm-suggestion") ?? "shown";
 let [cards, past, undone, times] = [[], [], [], []];
 let [total, answered, shownAt, generation] = [0, 0, 0, 0];
 let [run, empty, isLoading, hasEnded] = [null, null, false, false];
-let asked = "";
+let [asked, since] = ["", new Set()]; // the filters, and the cells that were answered since the queue was asked
 const box = lm.outbox(`${origin}:${store}`, (content) => server[content.kind]({ ...content, holder }), told);
 /** Ask anew; some cards stay on screen. `again` takes what was skipped once more. */
 function restart(staying = [], again = false) {
@@ -26,7 +25,7 @@ function restart(staying = [], again = false) {
 
 async function refill(again = false) {
   if (isLoading || hasEnded || cards.length >= REFILL_BELOW) return;
-  isLoading = true;
+  [isLoading, since] = [true, new Set()];
   if (!cards.length) draw();
   const mine = generation;
   // what is on its way counts as had: the server would ask for it once more
@@ -43,7 +42,7 @@ async function refill(again = false) {
   if (mine !== generation) return;
   const wasEmpty = !cards.length;
   cards = cards.filter((card, place) => place === 0 || !reply.lost.includes(card.cell));
-  cards.push(...reply.cards.filter(({ cell }) => !cards.some((card) => card.cell === cell)));
+  cards.push(...reply.cards.filter(({ cell }) => !since.has(cell) && !cards.some((card) => card.cell === cell)));
   ({ run, empty } = reply);
   total = Math.max(cards.length, reply.total - box.unsent().filter((content) => content.counts).length);
   [isLoading, hasEnded] = [false, !reply.cards.length];
@@ -152,6 +151,7 @@ function answer(name) {
 /** Take a card away because it is answered. */
 function take(card, counts) {
   cards = cards.filter((other) => other.cell !== card.cell);
+  since.add(card.cell);
   if (counts) [answered, total] = [answered + 1, total - 1];
   draw();
 }
