@@ -140,6 +140,7 @@ def test_reload__keeps_card_order_and_what_can_be_undone(stream: Callable[..., P
     for key, shown in (("", second), ("z", first), ("x", second), ("z", first)):
         page.reload()
         page.locator(CARD).wait_for()
+        wait_until_quiet(page)  # the address's filters come after the first card
         if key:
             page.keyboard.press(key)
         wait_for_cell(page, shown)
@@ -175,6 +176,7 @@ def test_filters__are_the_views_own_and_stand_in_the_address(stream: Callable[..
     expect(question).to_have_text("Is there a star?")
     page.wait_for_function("() => location.search.includes('class_name=star')")
     page.reload()
+    wait_until_quiet(page)
     expect(question).to_have_text("Is there a star?")
     page.keyboard.press("c")
     expect(question).to_have_text("Is there a cross?")
