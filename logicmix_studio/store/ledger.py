@@ -333,7 +333,9 @@ class Ledger:
         row, column = self.position(decision.image_id, decision.class_name)
         before, answer = self.value(row, column), decision.answer
         if answer == "unsure":
-            after = cell_value(before.state, before.source, NEVER if run is None else run)
+            after = before._replace(
+                unsure_run=NEVER if run is None else run
+            )  # of any type: the line's schema refuses it
         elif answer == "skip":
             after = before
         elif answer in ("accept", "reject"):

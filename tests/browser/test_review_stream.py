@@ -235,14 +235,15 @@ def test_refill__does_not_show_what_was_undone_and_answered_while_it_was_read(
     first = cell_on_screen(page)
     name = first.split(" ", 1)[1]
     page.keyboard.press("y")
-    cell_on_screen(page)
     wait_saved(page)
     wait_until_quiet(page)
     held: dict[str, list[Route]] = {"next_cards": [], "answer": []}
 
     def hold(route: Route) -> None:
-        held.get(route.request.post_data_json["fn_name"], []).append(route)
-        if route.request.post_data_json["fn_name"] not in held:
+        name = route.request.post_data_json["fn_name"]
+        if name in held:
+            held[name].append(route)
+        else:
             route.continue_()
 
     def wait_until_held(name: str) -> None:
@@ -253,7 +254,6 @@ def test_refill__does_not_show_what_was_undone_and_answered_while_it_was_read(
     page.locator("#review-stream-tab").get_by_label("Class").fill(name[:4])
     page.get_by_role("option", name=name).click()
     wait_until_held("next_cards")
-    page.locator("#review-stream .stage").hover()
     page.locator("body").press("z")
     wait_for_cell(page, first)
     wait_saved(page)

@@ -153,6 +153,13 @@ def test_undo_of_an_undo_is_refused(ledger):
         ledger.undo("ann", of=2)
 
 
+@pytest.mark.parametrize("run", [[1], {}, "1", 40_000])
+def test_a_run_that_is_none_is_refused_in_words(ledger, run):
+    with pytest.raises(StudioError, match="is none: runs are whole numbers"):
+        ledger.decide([Decision(C, "dog", 0, "unsure")], who="ann", origin="stream", run=run)
+    assert ledger.lines == []
+
+
 def test_undo_of_unsure_brings_the_earlier_run_back(ledger):
     ledger.decide([Decision(C, "dog", 0, "unsure")], who="ann", origin="stream", run=1)
     ledger.decide([Decision(C, "dog", 0, "unsure")], who="ann", origin="stream", run=2)

@@ -56,6 +56,7 @@ class ClaimEncoder:
             for state in (POSITIVE, NEGATIVE):
                 if columns := np.flatnonzero(states == state).tolist():
                     field, *parts = self._shared(place, state)
+                    # One more than wanted: of a single place it would give no tuple.
                     start, middle, end = (itemgetter(*columns, columns[0])(part) for part in parts)
                     values = scores[columns].astype(np.float64)
                     confidences = (values if state == POSITIVE else 1.0 - values).view(f"V{_DOUBLE.size}").tolist()

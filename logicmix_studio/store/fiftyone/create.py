@@ -75,7 +75,7 @@ _FACTS = {
     "num_unknown": "how many classes nobody has looked at in this image",
     "split": "test images measure: no run learns from them",
     "run": "the run that this image's pseudo-labels and conflicts come from",
-    "synced_at": "when LogicMix Studio wrote here last",
+    "synced_at": "when LogicMix Studio wrote here last, before anybody else did",
 }
 OWN_FIELDS = (*_LABELS, *_FACTS)
 """All that the studio writes into an image."""
