@@ -267,12 +267,10 @@ def test_tuning_mends_a_spoilt_last_layer_class_by_class_and_is_not_praised_by_w
 def test_tuning_that_is_stopped_goes_on(make_run, run_context, monkeypatch):
     folder = make_run("2wayaug-pl", overrides={"schedule.epochs": 1, "finetune.is_enabled": True})
     context = run_context(folder)
-    said = context.reporter.stage
-    monkeypatch.setattr(
-        context.reporter, "stage", lambda text, *rest: (said(text, *rest), "tuning" in text and folder.ask("pause"))
-    )
+    told: list[str] = []
+    monkeypatch.setattr(context.reporter, "stage", lambda text, *_: told.append(text))
+    monkeypatch.setattr(context.control, "want", lambda: "pause" if any("tuning" in text for text in told) else None)
     with pytest.raises(Stopped):
         run_full(folder.config(), folder.snapshot(), context, ProcessGroup())
-    folder.ask(None)
 
     assert "tuned_classes" in run(folder, run_context)
