@@ -127,8 +127,7 @@ window.lm = (() => {
     const prefix = `lm-unsent:${name}:`;
     const entries = Object.keys(localStorage).filter((key) => key.startsWith(prefix)).map((key) => JSON.parse(localStorage.getItem(key)));
     entries.sort((one, other) => one.order - other.order);
-    let isSending = false;
-    let wait = 0;
+    let [isSending, wait] = [false, 0];
     const forget = (entry) => {
       entries.splice(entries.indexOf(entry), 1);
       localStorage.removeItem(prefix + entry.content.id);

@@ -222,4 +222,5 @@ function adopt() {
   asked = now;
 }
 watch("value", adopt);
-adopt();
+const wished = Object.fromEntries(new URLSearchParams(location.search)); // what the server is about to ask for, if it is other than what is asked
+if (wished.tab !== "review" || (wished.screen ?? "stream") !== origin || Object.entries(props.value.filters).every(([name, value]) => (wished[name] ?? value) === value)) adopt();
