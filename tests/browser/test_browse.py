@@ -110,6 +110,46 @@ def test_a_filter_chosen_while_another_is_applied_stays(
     expect(positive).to_be_checked()
 
 
+LATE = """
+(() => {
+  const [plainFetch, plainTimeout] = [window.fetch, window.setTimeout];
+  window.setTimeout = (call, ms, ...told) => plainTimeout(call, told[0]?.event_id ? 200 : ms, ...told);
+  window.fetch = async (...asked) => {
+    const answer = await plainFetch(...asked);
+    if (window.isLate && String(asked[0]).includes("queue/join")) await new Promise((done) => plainTimeout(done, 100));
+    return answer;
+  };
+})()
+"""
+"""Timers are late with what the queue answers, and, once `isLate` is set, so are the acknowledgements of calls."""
+
+
+def test_what_was_asked_last_is_shown_last(
+    served: Served, open_browse: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, find, is_pressed = open_browse(served), served.studio.images.find, threading.Event()
+
+    def find_once_pressed(query: ImageQuery, **options: Any) -> FoundImages:
+        if query.path:
+            is_pressed.wait(60)
+        return find(query, **options)
+
+    monkeypatch.setattr(served.studio.images, "find", find_once_pressed)
+    page.add_init_script(LATE)
+    page.reload()
+    expect(_count(page)).to_have_text("24 images")
+    wait_until_quiet(page)
+    with page.expect_response(re.compile("queue/join")):
+        page.get_by_label("Text in the path").press("?")
+    page.evaluate("window.isLate = true")
+    with page.expect_response(re.compile("queue/join")):
+        page.get_by_role("button", name="Clear the filters").click()
+    is_pressed.set()
+    wait_until_quiet(page)
+    expect(_count(page)).to_have_text("24 images")
+    expect(page).to_have_url(re.compile(r"\?tab=browse$"))
+
+
 def test_one_image_is_answered_by_keys(served: Served, open_browse: Callable[..., Page]) -> None:
     studio = served.studio
     row, column = np.argwhere(studio.proposed.array() == 1)[0]

@@ -108,7 +108,7 @@ window.lm = (() => {
     return reply;
   }
   // Calls that wait in the queue are sent one by one, others so for each event: an earlier one never answers last. And Gradio shows no message for a mistake outside its queue.
-  const [plainFetch, calls] = [window.fetch, {}];
+  const [plainFetch, plainTimeout, calls] = [window.fetch, window.setTimeout, {}];
   window.fetch = async (...asked) => {
     const [, kind] = /\/(run\/predict|queue\/join)\b/.exec(asked[0]) ?? [];
     const turn = kind === "run/predict" ? JSON.parse(asked[1].body).fn_index : kind;
@@ -116,6 +116,8 @@ window.lm = (() => {
     if (answer.status >= 400 && String(asked[0]).includes("/run/predict")) answer.clone().json().then(({ error }) => error && say(new DOMParser().parseFromString(error, "text/html").body.textContent, "error"));
     return answer;
   };
+  // Gradio's page takes an answer of the queue from a timer, but at once where it came before its call was acknowledged: a later one would be shown first.
+  window.setTimeout = (call, wait, ...told) => (told[0]?.event_id ? call(...told) : plainTimeout(call, wait, ...told));
   const complain = (error) => say(error.hint ? `${error.message}: ${error.hint}` : error.message, "error");
   const newId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
@@ -125,8 +127,7 @@ window.lm = (() => {
    */
   function outbox(name, send, told) {
     const prefix = `lm-unsent:${name}:`;
-    const entries = Object.keys(localStorage).filter((key) => key.startsWith(prefix)).map((key) => JSON.parse(localStorage.getItem(key)));
-    entries.sort((one, other) => one.order - other.order);
+    const entries = Object.keys(localStorage).filter((key) => key.startsWith(prefix)).map((key) => JSON.parse(localStorage.getItem(key))).sort((one, other) => one.order - other.order);
     let [isSending, wait] = [false, 0];
     const forget = (entry) => {
       entries.splice(entries.indexOf(entry), 1);

@@ -137,8 +137,7 @@ function answer(name) {
   if (!claim && ["accept", "reject"].includes(name)) return lm.say(`No pseudo-label is shown here: answer with ${lm.keyName(lm.keyOf("yes"))} or ${lm.keyName(lm.keyOf("no"))}`);
   const state = { yes: 1, no: -1, accept: claim, reject: -claim }[name] ?? card.state;
   const kind = ["unsure", "skip"].includes(name) ? name : card.state || !card.claim ? "set" : state === card.claim ? "accept" : "reject";
-  const ms = Math.round(performance.now() - shownAt);
-  const counts = name !== "skip";
+  const [ms, counts] = [Math.round(performance.now() - shownAt), name !== "skip"];
   take(card, counts);
   const id = box.add({ kind: "answer", image: card.image, name: card.name, cell: card.cell, state, answer: kind, score: card.score, run: card.run, ms, suggestion, counts, filters: props.value.filters });
   past = [...past, { id, card, counts }].slice(-MOST_UNDO);

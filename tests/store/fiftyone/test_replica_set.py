@@ -12,7 +12,7 @@ import pymongo
 import pytest
 
 from logicmix_studio.store.fiftyone.attach import identity_of
-from logicmix_studio.store.fiftyone.mongod import URI_VARIABLE, find_mongod
+from logicmix_studio.store.fiftyone.mongod import URI_VARIABLE, accepts, find_mongod
 from logicmix_studio.store.fiftyone.own_service import database_of
 from logicmix_studio.store.fiftyone.stored import differences
 from logicmix_studio.store.fiftyone.sync_worker import connect
@@ -48,6 +48,7 @@ def members(tmp_path: Path) -> Iterator[dict[int, subprocess.Popen[bytes]]]:
             command = [str(find_mongod()), "--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1"]
             with (folder / "log").open("wb") as log:
                 started[port] = subprocess.Popen([*command, "--replSet", NAME, *SMALL], stdout=log, stderr=log)
+        until(lambda: all(accepts(port, 1.0) for port in started))
         hosts = [{"_id": number, "host": f"127.0.0.1:{port}"} for number, port in enumerate(started)]
         wanted = {"_id": NAME, "members": hosts, "settings": QUICK}
         with pymongo.MongoClient(hosts[0]["host"], directConnection=True) as client:
