@@ -249,13 +249,12 @@ class DatasetSync:
                 continue
             wanted = json.dumps([current.run, dataset.settings.get("thresholds", {})], sort_keys=True)
             with ledger.lock:
-                lines, seen = ledger.lines[seen:], len(ledger.lines)
+                lines, seen, seq = ledger.lines[seen:], len(ledger.lines), ledger.seq
             rows = None if wanted != shown else _rows_of_conflicts(lines, ledger)
             if rows is not None and not len(rows):
                 continue
-            with ledger.lock:
-                seq = ledger.seq
-                proposals, conflicts = proposed.of(current), proposed.conflicts(current)
+            # Without the lock: nobody who decides waits, and what is decided meanwhile is written by the next look.
+            proposals, conflicts = proposed.of(current), proposed.conflicts(current)
             worker.write_proposals(current.run, proposals, current.scores, conflicts, seq=seq, rows=rows, shown=wanted)
             shown = wanted
 
