@@ -1,6 +1,7 @@
 """The FiftyOne data set of an open studio: it follows decisions, thresholds, dismissals and labels read anew."""
 
 import copy
+import threading
 import time
 from types import SimpleNamespace
 
@@ -138,6 +139,25 @@ def test_sync__comes_back_by_itself_when_the_database_can_be_had_again(served, m
     place.with_name("elsewhere").rename(place)
     assert soon(lambda: served.sync.status.state == "ready"), served.sync.status
     connect_to(served)
+    assert soon(lambda: equals_the_studio(served))
+
+
+def test_sync__who_decides_never_waits_for_it(served, monkeypatch):
+    studio, is_at_work, is_decided = served.studio, threading.Event(), threading.Event()
+    conflicts = studio.proposed.conflicts
+    assert soon(lambda: equals_the_studio_after_reload(served))
+
+    def conflicts_later(scores):
+        is_at_work.set()
+        assert is_decided.wait(PATIENCE)
+        return conflicts(scores)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(studio.proposed, "conflicts", conflicts_later)
+        studio.decide(*_a_contradiction(studio))
+        assert is_at_work.wait(PATIENCE)
+        studio.decide(*_a_contradiction(studio))
+        is_decided.set()
     assert soon(lambda: equals_the_studio(served))
 
 
