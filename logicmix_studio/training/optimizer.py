@@ -13,7 +13,7 @@ def backbone_share(wanted: float, num_positive: int) -> float:
     """Return the backbone's share of the learning rate: what the settings want, or for 0 what suits the known positives.
 
     Measured on voc12-animals at 224 px, one seed each, test mAP: with 220 known positives 0.443 at a share of 0.1 and
-    0.425 at 1; with 1,060 positives 0.519 and 0.547.
+    0.425 at 1; with 1,060 positives 0.519 and 0.547. Trials on held-out cells chose no better (docs/performance.md).
     """
     return wanted or float(np.interp(np.log(max(1, num_positive)), np.log([300, 1000]), [0.1, 1.0]))
 
