@@ -333,9 +333,8 @@ class Ledger:
         row, column = self.position(decision.image_id, decision.class_name)
         before, answer = self.value(row, column), decision.answer
         if answer == "unsure":
-            after = before._replace(
-                unsure_run=NEVER if run is None else run
-            )  # of any type: the line's schema refuses it
+            # Not cell_value, which remembers what it is called with: a run may be of any type until the line's schema sees it.
+            after = before._replace(unsure_run=NEVER if run is None else run)
         elif answer == "skip":
             after = before
         elif answer in ("accept", "reject"):
