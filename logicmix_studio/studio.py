@@ -36,7 +36,6 @@ from logicmix_studio.store import (
     locate_workspace,
     rename_class,
 )
-from logicmix_studio.training.config import DEFAULT_SEED
 from logicmix_studio.words import Progress
 
 if TYPE_CHECKING:
@@ -348,18 +347,6 @@ class Studio:
 
     # training ----------------------------------------------------------------
 
-    def start_run(
-        self,
-        recipe: str = "quick",
-        overrides: Mapping[str, Any] | None = None,
-        init_from: int | None = None,
-        *,
-        seed: int = DEFAULT_SEED,
-        is_started: bool = True,
-    ) -> int:
-        """Start the trainer process on today's labels, or prepare it, and return the run's number at once; see :meth:`train`."""
-        return self.runs.start(recipe, overrides, init_from, seed=seed, is_started=is_started)
-
     def train(
         self,
         recipe: str = "quick",
@@ -382,12 +369,8 @@ class Studio:
             StudioError: If the run can't be started or fails.
         """
         named = {name.replace("__", "."): value for name, value in overrides.items()}
-        run = self.start_run(recipe, named, init_from)
+        run = self.runs.start(recipe, named, init_from)
         return self.runs.wait(run, watch) if wait else self.jobs.info(run)
-
-    def refresh(self) -> bool:
-        """Look at the run folders, as a server does about once a second; return whether anything changed."""
-        return self.registry.refresh()
 
     # leaving -----------------------------------------------------------------
 

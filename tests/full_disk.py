@@ -52,7 +52,7 @@ def main(root: Path) -> None:
         attempts: dict[str, Callable[[], Any]] = {
             "decide": lambda: studio.decide(image, "circle", 1),
             "settings": lambda: studio.settings.update({"goal": 0.5}),
-            "train": lambda: studio.start_run("quick", is_started=False),
+            "train": lambda: studio.runs.start("quick", is_started=False),
             "export": lambda: studio.export(root / "out.csv"),
             "back up": lambda: back_up(studio.workspace, root / "backup.zip"),
             "add a class": lambda: studio.add_class("kite"),

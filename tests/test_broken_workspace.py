@@ -278,7 +278,7 @@ def test_run__is_whole_again_when_its_file_is(workspace: Workspace) -> None:
     with Studio(workspace, who="ann") as studio:
         assert studio.registry.choice()[0] == 1
         logits.write_bytes(data)
-        studio.refresh()
+        studio.registry.refresh()
         assert studio.registry.choice()[0] == 2
 
 

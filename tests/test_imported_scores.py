@@ -100,7 +100,7 @@ def test_nothing_misses_features_or_figures(photos: Path) -> None:
         assert studio.runs.forecast("fast").line
         assert studio.audits.start([Scope(POSITIVE)], who="ada", count=1).number == 1
         with pytest.raises(StudioError, match="run 1 is imported: it has no weights"):
-            studio.start_run("fast", init_from=1)
+            studio.runs.start("fast", init_from=1)
         with pytest.raises(StudioError, match="run 1 has finished"):
             studio.jobs.resume(1)
         assert studio.runs.deletion(1).next_current is None

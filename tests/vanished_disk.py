@@ -45,7 +45,7 @@ def attempts(studio: Studio, state: int) -> dict[str, Any]:
     work: dict[str, Callable[[], Any]] = {
         "decide": lambda: studio.decide(image, name, state),
         "settings": lambda: studio.settings.update({"goal": 0.5}),
-        "train": lambda: studio.jobs.cancel(studio.start_run("quick")),
+        "train": lambda: studio.jobs.cancel(studio.runs.start("quick")),
         "add a class": lambda: studio.add_class(f"kite {state}"),
     }
     return {what: outcome(one) for what, one in work.items()} | {"pictures": pictures(studio)}

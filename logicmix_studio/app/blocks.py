@@ -30,6 +30,14 @@ LAYOUTS: Final = {
     "label": label_tab,
     "train": train_tab,
 }
+ARRIVE: Final = f"""() => {{
+  const {{ tab, ...filters }} = Object.fromEntries(new URLSearchParams(location.search));
+  const [names, skip] = [{list(TAB_TITLES)}, {{ __type__: "update" }}];
+  lm.hasArrived = true;
+  const targets = names.map((name) => (name === tab ? {{ ...filters, at: Date.now() / 1000 }} : skip));
+  return [names.includes(tab) ? {{ ...skip, selected: tab }} : skip, ...targets];
+}}"""
+"""Leads to where the address says, before anybody can press a tab: an answer of the server would undo that."""
 
 
 def build_blocks(studio: Studio) -> gr.Blocks:
@@ -46,6 +54,8 @@ def build_blocks(studio: Studio) -> gr.Blocks:
             for name, title in TAB_TITLES.items():
                 with gr.Tab(title, id=name, elem_id=f"tab-{name}") as tab:
                     page.shown[name] = tab
+                    # first of the tab's listeners, of which each waits for those before
+                    tab.select(None, js=f"() => lm.address('{name}')", **QUICK)
                     LAYOUTS[name](page)
         wire_header(page, blocks, line)
         page.wire_timers()
@@ -67,13 +77,8 @@ def wire_header(page: Page, blocks: gr.Blocks, line: gr.HTML) -> None:
     def look(request: gr.Request) -> dict[str, Any]:
         return header_value(studio, person(studio, request))
 
-    def arrive(request: gr.Request) -> dict[Any, Any]:
-        asked = dict(request.query_params)
-        tab = asked.pop("tab", None)
-        return page.go(tab, **asked) if tab in TAB_TITLES else {page.tabs: gr.skip()}
-
     gr.on([timer.tick, blocks.load], look, None, line, **TICK)
-    blocks.load(arrive, None, page.way, **QUICK)
+    blocks.load(None, None, page.way, js=ARRIVE, **QUICK)
 
 
 def header_value(studio: Studio, who: str) -> dict[str, Any]:

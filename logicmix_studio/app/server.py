@@ -191,7 +191,7 @@ def _announce(studio: Studio, url: str, token: str, on_ready: Callable[[str], No
 async def _tick(studio: Studio) -> None:
     while True:
         try:
-            await run_in_threadpool(studio.refresh)
+            await run_in_threadpool(studio.registry.refresh)
         except Exception:
             # A broken run folder must not end the watch over the others.
             _log.exception("the run folders could not be read")

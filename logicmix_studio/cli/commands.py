@@ -83,7 +83,7 @@ def run_training(dataset: Path, workspace: Path | None, plan: TrainingPlan) -> d
     """Start or resume a run and, unless detached, wait for its end; Ctrl-C cancels it."""
     studio = Studio.open(dataset, workspace=workspace, read_only=True)
     if plan.resume is None:
-        run = studio.start_run(plan.recipe, plan.overrides, plan.init_from, seed=plan.seed, is_started=plan.is_started)
+        run = studio.runs.start(plan.recipe, plan.overrides, plan.init_from, seed=plan.seed, is_started=plan.is_started)
     else:
         run = plan.resume
         studio.jobs.resume(run)
@@ -241,7 +241,7 @@ def import_run(dataset: Path, workspace: Path | None, file: Path) -> dict[str, A
     studio = Studio.open(dataset, workspace=workspace, read_only=True)
     with progress_bar() as progress:
         run = studio.jobs.unpack(file, root=studio.workspace.root, table=studio.table, progress=progress)
-    studio.refresh()
+    studio.registry.refresh()
     current, why = studio.proposed.choice()
     return {**_run_json(studio.jobs.info(run)), "current_run": current, "current_run_reason": why}
 

@@ -10,6 +10,7 @@ import webbrowser
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from logicmix_studio.words import counted
 
 FIRST_RECIPE = "quick"
 DEMO_NOTE = "The demo drew these scenes itself, so the truth is known: the pages say how right the pseudo-labels are."
+AHEAD_SECONDS = 10.0
+"""After which torch is imported, so that the first visit to Blend finds it there; the page itself comes first."""
 REBUILD_SECONDS = 600.0
 """How long the journal may take to be written into a new data set."""
 
@@ -102,7 +105,7 @@ def launch_demo(folder: Path | None, *, num_images: int, seed: int, train_first:
         store_tables(place, made.known, made.complete, [DEMO_NOTE])
     with _opened(place, serving) as studio:
         if train_first and not studio.jobs.list():
-            run = studio.start_run(FIRST_RECIPE)
+            run = studio.runs.start(FIRST_RECIPE)
             note(f"run {run} has started: pseudo-labels appear in the browser within a minute or two")
         _serve(studio, serving)
 
@@ -154,8 +157,10 @@ def _opened(place: Workspace, serving: Serving) -> Iterator[Studio]:
 
 def _serve(studio: Studio, serving: Serving, *, app_browser: bool | None = None) -> None:
     """Serve a studio; with ``app_browser`` given, open the FiftyOne App as well."""
+    ahead = threading.Timer(AHEAD_SECONDS, import_module, ["logicmix_studio.explore.blends"])
 
     def announce(url: str) -> None:
+        ahead.start()
         say(f"LogicMix Studio is open at {url}")
         if serving.mcp:
             say(f"assistants find it at {url}gradio_api/mcp/")
@@ -179,6 +184,7 @@ def _serve(studio: Studio, serving: Serving, *, app_browser: bool | None = None)
                 on_ready=announce,
             )
         finally:
+            ahead.cancel()
             note("closing: writing what is left into the data set")
             studio.sync = None
             sync.close()

@@ -111,4 +111,4 @@ class LocalClient:
 
     def train(self, recipe: str) -> int:
         """Start a run and return its number."""
-        return self.studio.start_run(recipe)
+        return self.studio.runs.start(recipe)

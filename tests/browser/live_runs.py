@@ -33,7 +33,7 @@ def make_live(served: Served, run: int = 2) -> RunFolder:
         file.unlink()
     write_progress(folder, 0.4)
     write_events(folder, epochs=3)
-    served.studio.refresh()
+    served.studio.registry.refresh()
     return folder
 
 

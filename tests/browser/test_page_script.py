@@ -14,7 +14,8 @@ from logicmix_studio.environment import assets_folder
 pytestmark = pytest.mark.browser
 ADDRESS = "http://127.0.0.1:9/"
 SCRIPT = (assets_folder() / "components" / "page" / "script.js").read_text(encoding="utf-8")
-HTML = f"<!doctype html><body><div id=place tabindex=0><button>B</button><input></div></body><script>{SCRIPT}</script>"
+TABS = "<p role=tab aria-selected=true data-tab-id=browse></p><p role=tab data-tab-id=blend></p>"
+HTML = f"<!doctype html><body>{TABS}<div id=place tabindex=0><button>B</button><input></div></body><script>{SCRIPT}</script>"
 
 
 @pytest.fixture
@@ -152,8 +153,17 @@ def test_outbox__gives_up_what_the_server_refuses_and_says_so(page: Page) -> Non
 
 
 def test_address__keeps_the_tab_and_what_is_chosen(page: Page) -> None:
+    page.evaluate("lm.address('browse', {page: 1})")  # before the page has gone where its address says
+    assert page.url == ADDRESS
+    page.evaluate("lm.hasArrived = true")
     page.evaluate("lm.address('browse', {class_name: 'a&b', state: '', run: null, page: 2})")
+    page.evaluate("lm.address('blend', {seed: 1})")  # not looked at
     assert page.url == f"{ADDRESS}?tab=browse&class_name=a%26b&page=2"
+    page.evaluate(
+        "for (const tab of document.querySelectorAll('[role=tab]')) tab.ariaSelected = tab.dataset.tabId === 'blend'"
+    )
+    page.evaluate("lm.address('blend')")
+    assert page.url == f"{ADDRESS}?tab=blend&seed=1"
 
 
 def test_say__goes_by_itself(page: Page) -> None:

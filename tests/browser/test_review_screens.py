@@ -117,6 +117,22 @@ def test_grid__opens_on_the_largest_pile_and_moves_on_by_itself(
     page.wait_for_function(f"() => location.search.includes('sign={following[1]}')")
 
 
+def test_cells_that_nobody_looks_at_are_left_to_others(open_page: Callable[..., Page], reviewed: Served) -> None:
+    def num_leased() -> int:
+        return len(reviewed.studio.review.leases.held_by_others("", reviewed.studio.review.clock()))
+
+    page = open_grid(open_page, reviewed)
+    assert num_leased() == 12
+    page.get_by_role("tab", name="Stream").click()
+    page.wait_for_selector("#review-stream .stream[data-state=card]")
+    assert num_leased() >= 12 + 50
+    with page.expect_response(
+        lambda answer: "component_server" in answer.url and "release" in (answer.request.post_data or "")
+    ):
+        page.get_by_role("tab", name="History").click()
+    assert num_leased() == 12
+
+
 def test_grid__where_positives_are_likely(open_page: Callable[..., Page], reviewed: Served) -> None:
     studio, filters = reviewed.studio, {"scope": "likeliest", "class_name": "circle"}
     while (likely := studio.review.likeliest_page(who="eve", holder="test", class_name="circle")).sign == 1:

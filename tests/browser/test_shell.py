@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.checks import TABS, assert_accessible, expect_tab, go_to_tab, keep_picture, look_at, wait_until_quiet
 from tests.browser.conftest import Served
@@ -28,6 +28,33 @@ ODD_SETS: dict[str, dict[str, Any]] = {
 def test_the_address_leads_to_a_tab(open_page: Callable[..., Page], server_url: str) -> None:
     expect_tab(open_page(server_url, "?tab=blend"), "blend")
     expect_tab(open_page(server_url, "?tab=nonsense"), "overview")
+
+
+def test_a_tab_that_is_pressed_while_the_page_loads_stays(open_page: Callable[..., Page], server_url: str) -> None:
+    held: list[Route] = []
+    is_loading = True
+
+    def hold(route: Route) -> None:
+        if is_loading:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page = open_page(server_url)
+    page.route("**/run/predict", hold)
+    page.reload()
+    page.wait_for_selector("#header .help")
+    go_to_tab(page, "browse")
+    is_loading = False
+    for route in held:
+        route.continue_()
+    wait_until_quiet(page)
+    expect_tab(page, "browse")
+    assert "tab=browse" in page.url
+    go_to_tab(page, "blend")
+    expect(page).to_have_url(re.compile("tab=blend"))
+    go_to_tab(page, "browse")
+    expect(page).to_have_url(re.compile("tab=browse"))
 
 
 @pytest.mark.parametrize("size", [(1400, 900), (1024, 768)])

@@ -63,6 +63,7 @@ def test_a_finished_benchmark_is_shown_and_the_recommendation_cites_it(
     ]
     found = {"made": "2026-11-27T20:00:00+00:00", "settings": {"backbone.image_size": 64}, "rows": rows}
     write_json(served.studio.workspace.benchmark_file, found)
+    expect(page).to_have_url(re.compile("run=1&view=benchmark"))
     page.reload()
     expect(page.get_by_text("made 2026-11-27, 3 seeds; Network: image size 64.")).to_be_visible()
     expect(page.get_by_text("<b>LogicMix</b> with DP-ASL").locator("visible=true").first).to_be_visible()

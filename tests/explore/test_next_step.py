@@ -184,7 +184,7 @@ def test_a_step_of_a_running_run(open_studio: Callable[..., Studio]) -> None:
     (run.folder / "state.json").write_text(
         '{"status": "queued", "message": "waiting for the device", "fraction": 0.0}', encoding="utf-8"
     )
-    studio.refresh()
+    studio.registry.refresh()
     assert keys(studio)[0] == "watch"
     assert studio.overview.next_steps()[0].reason == "waiting for the device"
 

@@ -21,7 +21,7 @@ def next_run(studio: Studio, *, noise: float, seed: int = 5) -> None:
     number = max(studio.proposed.runs()) + 1
     table = LabelTable.build(studio.table.paths, studio.class_names, studio.states.copy(), studio.table.splits)
     add_run(studio.workspace, table, learned, run=number, noise=noise, seed=seed)
-    studio.refresh()
+    studio.registry.refresh()
 
 
 def test_known__is_carried_to_the_next_run_as_far_as_the_claims_agree(big: Studio) -> None:
@@ -93,7 +93,7 @@ def test_known__audits_of_a_run_that_is_gone_are_no_evidence(big: Studio) -> Non
     next_run(big, noise=0.35)
     assert big.audits.known(ABSENT).checked == 59
     big.jobs.delete(1)
-    big.refresh()
+    big.registry.refresh()
     assert big.audits.known(ABSENT).checked == 0
     assert big.audits.result(1).signs[0].checked == 59
 

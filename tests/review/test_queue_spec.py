@@ -52,7 +52,7 @@ def test_a_change_that_is_none_is_refused():
 
 def test_wide_orders_range_over_all_unknown_cells():
     wide = [order for order in ORDERS if not QueueSpec(order=order).takes_only_proposals(has_run=True)]
-    assert wide == ["uncertain", "useful"]
+    assert wide == ["useful", "uncertain"]
     assert QueueSpec(order="uncertain", only_proposals=True).takes_only_proposals(has_run=True)
     assert not QueueSpec(order="confident").takes_only_proposals(has_run=False)
     assert not QueueSpec(order="confident", unsure_before=True).takes_only_proposals(has_run=True)

@@ -186,7 +186,7 @@ def test_readiness__nothing_known(open_studio: Callable[..., Studio]) -> None:
     assert readiness.since_last is None
     assert "nothing to learn from yet" in readiness.words
     with pytest.raises(StudioError, match="nothing to learn from"):
-        studio.start_run("fast")
+        studio.runs.start("fast")
 
 
 def test_start__writes_what_was_chosen(studio: Studio, started: list[int]) -> None:
@@ -374,7 +374,7 @@ def test_change__is_said_at_the_labels_of_its_time(two_runs: Studio) -> None:
 
 def test_table__tells_why_a_run_is_broken(studio: Studio) -> None:
     add_run(studio.workspace, studio.table, np.asarray(studio.states), run=2).logits_file.unlink()
-    studio.refresh()
+    studio.registry.refresh()
     first = studio.runs.table().iloc[0]
     assert (first["state"], first["changed"]) == ("broken", "logits.npy is missing")
     assert studio.runs.change_line(studio.jobs.info(2)) == ""

@@ -103,10 +103,7 @@ function showPreview(place) {
   preview.hidden = false;
 }
 
-function hidePreview() {
-  clearTimeout(timer);
-  preview.hidden = true;
-}
+const hidePreview = () => (clearTimeout(timer), (preview.hidden = true));
 function told() {
   paint();
   const now = items().filter((item) => chosen.has(item.key));
@@ -185,11 +182,7 @@ tiles.addEventListener("focusin", (event) => {
   const place = [...tiles.children].indexOf(event.target);
   if (place >= 0 && place !== at) ((at = place), paint());
 });
-all.addEventListener("click", () => {
-  if (chosen.size) chosen.clear();
-  else for (const item of items()) chosen.add(item.key);
-  told();
-});
+all.addEventListener("click", () => (chosen.size ? chosen.clear() : items().forEach(({ key }) => chosen.add(key)), told()));
 confirm.addEventListener("click", submit);
 document.addEventListener("lm-image", ({ detail: { id, isClosed } }) => {
   const place = items().findIndex((item) => item.id === id);

@@ -78,9 +78,7 @@ window.lm = (() => {
   });
 
   /** Write the key of each `<kbd data-key="action">` below an element. */
-  function showKeys(element) {
-    for (const place of element.querySelectorAll("kbd[data-key]")) place.textContent = keyName(keyOf(place.dataset.key));
-  }
+  const showKeys = (element) => element.querySelectorAll("kbd[data-key]").forEach((place) => (place.textContent = keyName(keyOf(place.dataset.key))));
 
   /** Choose a key; null brings every default back. Returns who has it already, or null. */
   function bind(action, key) {
@@ -165,14 +163,14 @@ window.lm = (() => {
       unsent: () => entries.map((entry) => entry.content),
     };
   }
-  /** Keep the tab and its filters in the address, so that a reload or a link shows the same; without filters, its last. */
+  /** Keep the tab that is looked at and its filters in the address, so that a reload or a link shows the same; without filters, its last. */
   const lastFilters = {};
   function address(tab, filters = lastFilters[tab]) {
-    if (!filters && new URLSearchParams(location.search).get("tab") === tab) return;
+    if (!filters && (new URLSearchParams(location.search).get("tab") ?? "overview") === tab) return;
     lastFilters[tab] = filters ??= {};
-    const query = new URLSearchParams({ tab });
-    for (const [name, value] of Object.entries(filters)) if (value !== null && value !== undefined && value !== "" && value !== false) query.set(name, value);
-    history.replaceState(null, "", `?${query}`);
+    if (!window.lm.hasArrived || document.querySelector("[role=tab][aria-selected=true]")?.dataset.tabId !== tab) return;
+    const said = Object.entries(filters).filter(([, value]) => ![null, undefined, "", false].includes(value));
+    history.replaceState(null, "", `?${new URLSearchParams([["tab", tab], ...said])}`);
   }
   const wished = localStorage.getItem("lm-theme");
   const showTheme = (theme) => document.body.classList.toggle("dark", theme === "dark");

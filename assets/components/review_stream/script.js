@@ -13,7 +13,7 @@ const pictures = new Map(); // address → img
 let suggestion = lm.remember("lm-suggestion") ?? "shown";
 let [cards, past, undone, times] = [[], [], [], []];
 let [total, answered, shownAt, generation] = [0, 0, 0, 0];
-let [run, empty, isLoading, hasEnded] = [null, null, false, false];
+let [run, empty, isLoading, hasEnded, isSeen, loading, released] = [null, null, false, false, false];
 let [asked, since] = ["", new Set()]; // the filters, and the cells that were answered since the queue was asked
 const box = lm.outbox(`${origin}:${store}`, (content) => server[content.kind]({ ...content, holder }), told);
 /** Ask anew; some cards stay on screen. `again` takes what was skipped once more. */
@@ -24,15 +24,17 @@ function restart(staying = [], again = false) {
 }
 
 async function refill(again = false) {
-  if (isLoading || hasEnded || cards.length >= REFILL_BELOW) return;
+  isSeen = stream.checkVisibility(); // cards that nobody looks at are left to others
+  if (!isSeen || isLoading || hasEnded || cards.length >= REFILL_BELOW) return;
   [isLoading, since] = [true, new Set()];
   if (!cards.length) draw();
   const mine = generation;
+  await released;
   // what is on its way counts as had: the server would ask for it once more
   const have = [...cards, ...box.unsent()].flatMap((one) => one.cell ?? []);
   let reply;
   try {
-    reply = lm.checked(await server.next_cards({ filters: props.value.filters, want: BATCH, have, holder, again }));
+    reply = lm.checked(await (loading = server.next_cards({ filters: props.value.filters, want: BATCH, have, holder, again })));
   } catch (error) {
     if (mine !== generation) return;
     isLoading = false;
@@ -212,11 +214,17 @@ else {
 }
 lm.keys(element, actions);
 element.addEventListener("click", (event) => actions[event.target.closest("button")?.dataset.action]?.());
-new ResizeObserver(() => stream.offsetParent && stream.style.setProperty("--top", `${Math.round(stream.getBoundingClientRect().top + scrollY)}px`)).observe(document.body);
-addEventListener("pagehide", () => void server.release({ holder }).catch(() => {})); // leases end by themselves, too
+const release = () => (released = Promise.allSettled([loading]).then(() => server.release({ holder })).catch(() => {})); // leases end by themselves, too
+addEventListener("pagehide", release);
+const onResize = new ResizeObserver(() => {
+  if (!stream.checkVisibility()) return isSeen && (restart(cards.slice(0, 1)), release());
+  stream.style.setProperty("--top", `${Math.round(stream.getBoundingClientRect().top + scrollY)}px`);
+  if (!isSeen && asked) refill();
+});
+for (const one of [document.body, stream]) onResize.observe(one);
 function adopt() {
   const now = JSON.stringify(props.value.filters);
-  if (props.value.address && stream.checkVisibility()) lm.address("review", props.value.address);
+  if (props.value.address && (lm.led ?? origin) === origin && stream.checkVisibility()) lm.address("review", props.value.address);
   restart(now === asked ? cards.slice(0, 1) : []);
   asked = now;
 }

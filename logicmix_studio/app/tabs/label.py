@@ -20,8 +20,7 @@ from logicmix_studio.studio import Studio
 SUGGESTIONS: Final = ("hidden", "shown", "filled in")
 THRESHOLD: Final = 0.9
 """The score from which suggestions are filled in, until a person moves it."""
-ADDRESS: Final = """(order, class_name, nothing_known, suggestions, threshold) =>
-    document.querySelector("#tab-label")?.checkVisibility() && lm.address("label",
+ADDRESS: Final = """(order, class_name, nothing_known, suggestions, threshold) => lm.address("label",
     { order, class_name: order === "like these" && class_name, nothing_known, suggestions, threshold })"""
 
 REORDER: Final = "document.dispatchEvent(new Event('lm-pinned'))"

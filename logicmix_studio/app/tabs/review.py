@@ -25,8 +25,10 @@ PARTS: Final[dict[str, Callable[[Page, gr.Tab], None]]] = {
 }
 """The views by the name that addresses use."""
 _SHOWN: Final = "document.querySelector('.lm-views [role=tab][aria-selected=true]')?.dataset.tabId ?? 'stream'"
-NOTE: Final = f"() => {{ lm.view = {_SHOWN}; }}"
+NOTE: Final = f"(target) => {{ [lm.view, lm.led] = [{_SHOWN}, target.screen ?? 'stream']; }}"
+"""Remembers, until that view is selected, where an address leads and what was shown before."""
 SELECT: Final = f"""(target) => {{
+  lm.led = null;
   const wanted = {json.dumps(list(PARTS))}.find((name) => name === target.screen) ?? "stream";
   return {{ __type__: "update", selected: lm.view === ({_SHOWN}) ? wanted : {_SHOWN} }};
 }}"""
@@ -37,7 +39,7 @@ def review_tab(page: Page) -> None:
     """Lay out the tab, then wire it."""
     views: dict[str, gr.Tab] = {}
     target = page.targets["review"]
-    target.change(None, None, None, js=NOTE, **QUICK)
+    target.change(None, target, None, js=NOTE, **QUICK)
     with gr.Tabs(selected="stream", elem_classes="lm-views") as screens:
         for name, part in PARTS.items():
             with gr.Tab(name.title(), id=name, elem_id=f"review-{name}-tab") as views[name]:
@@ -45,4 +47,3 @@ def review_tab(page: Page) -> None:
     review_api(page.studio)
     views["audits"].select(None, js="() => lm.address('review', { screen: 'audits' })", **QUICK)
     target.change(None, target, screens, js=SELECT, **QUICK)  # after the views, which find what to show first
-    page.shown["review"].select(None, js="() => lm.address('review')", **QUICK)

@@ -12,7 +12,7 @@ from logicmix_studio.app.api import HOLDER, offer, plain
 from logicmix_studio.review.audit import DEFAULT_TARGET, Scope
 from logicmix_studio.review.cards import Batch, Card
 from logicmix_studio.review.history import HistoryFilter
-from logicmix_studio.review.queue_spec import QueueSpec
+from logicmix_studio.review.queue_spec import DEFAULT_ORDER, QueueSpec
 from logicmix_studio.store import Receipt
 from logicmix_studio.studio import Studio
 
@@ -26,7 +26,7 @@ def review_api(studio: Studio) -> None:
 
     def questions(
         caller: str,
-        order: str = "uncertain",
+        order: str = DEFAULT_ORDER,
         scope: str = "",
         class_name: str = "",
         sign: int = 0,

@@ -10,7 +10,7 @@ import gradio as gr
 
 from logicmix_studio.app.page import QUICK, any_of
 from logicmix_studio.labels import TEST_SPLIT
-from logicmix_studio.review.queue_spec import ORDERS, SCOPES
+from logicmix_studio.review.queue_spec import DEFAULT_ORDER, ORDERS, SCOPES
 from logicmix_studio.studio import Studio
 
 LABELS: Final = {
@@ -23,7 +23,7 @@ LABELS: Final = {
     "split": "Split",
     "size": "Tiles",
 }
-DEFAULTS: Final = {"order": "uncertain", "sign": "0", "size": "24"}
+DEFAULTS: Final = {"order": DEFAULT_ORDER, "sign": "0", "size": "24"}
 """Of the filters that are not empty by default."""
 
 _SIGNS: Final = [("Both", "0"), ("● likely present", "1"), ("○ likely absent", "-1")]

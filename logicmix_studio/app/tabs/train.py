@@ -39,6 +39,11 @@ METHODS = {
     "benchmark": "runs.benchmark",
 }
 """What a program can do here: name of the endpoint → the studio's service and its method."""
+ADDRESS = """(run, ...pair) => {
+  const view = document.querySelector(".lm-runs [role=tab][aria-selected=true]")?.dataset.tabId;
+  lm.address("train", { run: run || null, view, compare: view === "compare" && pair.every(Boolean) ? pair.join() : null });
+}"""
+"""Writes the chosen run and the view into the address."""
 OF_OWNERS = ("train", "pause", "cancel", "resume", "choose_run", "delete_run")
 
 
@@ -56,8 +61,8 @@ def train_tab(page: Page) -> None:
                 free = gr.Button("Let the studio choose", size="sm", visible=False, scale=0, min_width=190)
             widths = [f"{width}px" for width in (44, 88, 80, 84, 66, 172, 62, 94, 136)]
             table = gr.Dataframe(label="Runs", interactive=False, max_height=240, wrap=True, column_widths=widths)
-            with gr.Tabs(selected="run") as views:
-                with gr.Tab("This run", id="run"):
+            with gr.Tabs(selected="run", elem_classes="lm-runs") as views:
+                with gr.Tab("This run", id="run") as alone:
                     run_view(page, chosen, known)
                 with gr.Tab("Two runs", id="compare") as comparing:
                     with gr.Row():
@@ -91,7 +96,8 @@ def train_tab(page: Page) -> None:
     table.select(pick, None, [views, chosen], **QUICK)
     free.click(owners_only(lambda: studio.registry.choose(None)), None, None, **ACTION).then(**looks)
     page.targets["train"].change(arrive, page.targets["train"], [views, chosen, *pair], **QUICK)
-    chosen.change(None, chosen, None, js="(run) => lm.address('train', {run})", **QUICK)
+    shown = [chosen.change, *(tab.select for tab in (alone, comparing, ahead, measured)), *(one.change for one in pair)]
+    gr.on(shown, None, [chosen, *pair], None, js=ADDRESS, **QUICK)
 
 
 def start_panel(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
