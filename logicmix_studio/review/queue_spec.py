@@ -9,7 +9,7 @@ from typing import Any, Final
 from logicmix_studio.errors import StudioError
 
 ORDERS: Final = {
-    "useful": "Most useful for training",
+    "useful": "Most useful",
     "uncertain": "Most uncertain",
     "confident": "Most confident",
     "rarest": "Rarest class first",
