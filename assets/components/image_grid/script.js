@@ -88,10 +88,7 @@ function paint() {
   summary.textContent = [unseen ? `${plural(unseen, "tile")} not on screen yet: scroll to see them all` : "", plural(wrong, "exception"), marked.length > wrong ? `${marked.length - wrong} unsure` : ""].filter(Boolean).join(" · ");
 }
 
-function see(entries) {
-  for (const entry of entries) if (entry.isIntersecting) seen.add(entry.target.dataset.key);
-  paint();
-}
+const see = (entries) => (entries.forEach(({ isIntersecting, target }) => isIntersecting && seen.add(target.dataset.key)), paint());
 const watcher = new IntersectionObserver(see, { threshold: SEEN_SHARE });
 
 function showPreview(place) {

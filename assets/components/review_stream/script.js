@@ -16,6 +16,8 @@ let [total, answered, shownAt, generation] = [0, 0, 0, 0];
 let [run, empty, isLoading, hasEnded, isSeen, loading, released] = [null, null, false, false, false];
 let [asked, since] = ["", new Set()]; // the filters, and the cells that were answered since the queue was asked
 const box = lm.outbox(`${origin}:${store}`, (content) => server[content.kind]({ ...content, holder }), told);
+/** Whether this view is looked at, and no address is about to lead to another. */
+const isShown = () => stream.checkVisibility() && (lm.view !== origin || (lm.led ?? origin) === origin);
 /** Ask anew; some cards stay on screen. `again` takes what was skipped once more. */
 function restart(staying = [], again = false) {
   generation += 1;
@@ -24,7 +26,8 @@ function restart(staying = [], again = false) {
 }
 
 async function refill(again = false) {
-  isSeen = stream.checkVisibility(); // cards that nobody looks at are left to others
+  if (isSeen && !isShown()) release(); // cards that nobody looks at are left to others
+  isSeen = isShown();
   if (!isSeen || isLoading || hasEnded || cards.length >= REFILL_BELOW) return;
   [isLoading, since] = [true, new Set()];
   if (!cards.length) draw();
@@ -34,7 +37,8 @@ async function refill(again = false) {
   const have = [...cards, ...box.unsent()].flatMap((one) => one.cell ?? []);
   let reply;
   try {
-    reply = lm.checked(await (loading = server.next_cards({ filters: props.value.filters, want: BATCH, have, holder, again })));
+    const call = server.next_cards({ filters: props.value.filters, want: BATCH, have, holder, again });
+    reply = lm.checked(await ((loading = Promise.allSettled([loading, call])), call));
   } catch (error) {
     if (mine !== generation) return;
     isLoading = false;
@@ -196,8 +200,7 @@ function told(unsent, reply, error, content) {
 }
 
 function suggest(value) {
-  suggestion = value;
-  lm.remember("lm-suggestion", value);
+  lm.remember("lm-suggestion", (suggestion = value));
   for (const radio of element.querySelectorAll(".suggestion input")) radio.checked = radio.value === value;
   if (cards.length) drawQuestion(cards[0]);
 }
@@ -217,14 +220,14 @@ element.addEventListener("click", (event) => actions[event.target.closest("butto
 const release = () => (released = Promise.allSettled([loading]).then(() => server.release({ holder })).catch(() => {})); // leases end by themselves, too
 addEventListener("pagehide", release);
 const onResize = new ResizeObserver(() => {
-  if (!stream.checkVisibility()) return isSeen && (restart(cards.slice(0, 1)), release());
+  if (!isShown()) return isSeen && restart(cards.slice(0, 1));
   stream.style.setProperty("--top", `${Math.round(stream.getBoundingClientRect().top + scrollY)}px`);
   if (!isSeen && asked) refill();
 });
 for (const one of [document.body, stream]) onResize.observe(one);
 function adopt() {
   const now = JSON.stringify(props.value.filters);
-  if (props.value.address && (lm.led ?? origin) === origin && stream.checkVisibility()) lm.address("review", props.value.address);
+  if (props.value.address && isShown()) lm.address("review", props.value.address);
   restart(now === asked ? cards.slice(0, 1) : []);
   asked = now;
 }

@@ -28,7 +28,7 @@ def folder_bytes(folder: Path) -> int:
 def kill(running: Mongod) -> None:
     process = psutil.Process(running.pid)
     process.kill()
-    psutil.wait_procs([process], timeout=10)
+    psutil.wait_procs([process], timeout=60)
 
 
 def test_find_mongod_without_importing_fiftyone():

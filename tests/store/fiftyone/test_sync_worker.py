@@ -350,7 +350,7 @@ def test_a_run_gets_into_the_data_set_while_people_answer_without_pause(make_syn
 def kill(running: Mongod) -> None:
     process = psutil.Process(running.pid)
     process.kill()
-    psutil.wait_procs([process], timeout=10)
+    psutil.wait_procs([process], timeout=60)
 
 
 @pytest.fixture
@@ -399,8 +399,8 @@ def test_a_database_that_is_down_is_reported_and_the_tail_kept(tmp_path, make_sy
         assert flushed(synced)
         kill(own)
         decide(synced, 1, "class 0", 1)
-        assert synced.worker._changed.acquire(timeout=5)
-        synced.worker._changed.wait_for(lambda: synced.worker._error, 20)
+        assert synced.worker._changed.acquire(timeout=60)
+        synced.worker._changed.wait_for(lambda: synced.worker._error, 60)
         synced.worker._changed.release()
         status = synced.worker.status()
         assert (status.applied_seq, status.lag) == (1, 1)
