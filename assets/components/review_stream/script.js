@@ -38,7 +38,7 @@ async function refill(again = false) {
   let reply;
   try {
     const call = server.next_cards({ filters: props.value.filters, want: BATCH, have, holder, again });
-    reply = lm.checked(await ((loading = Promise.allSettled([loading, call])), call));
+    reply = lm.checked(await ((loading = Promise.allSettled([loading, call]).then(() => null)), call));
   } catch (error) {
     if (mine !== generation) return;
     isLoading = false;
