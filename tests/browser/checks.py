@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 GRAVE = ("serious", "critical")
 Scheme = Literal["light", "dark"]
@@ -63,6 +64,13 @@ def expect_tab(page: Page, name: str) -> None:
     """Wait until a tab is the one that is looked at."""
     expect(page.locator(f'[role=tab][data-tab-id="{name}"]')).to_have_attribute("aria-selected", "true")
     expect(page.locator(f"#tab-{name}")).to_be_visible()
+
+
+def take_requests(page: Page, pattern: str, handler: Callable[[Route], None]) -> None:
+    """Let a handler have an open page's requests, and return when one was seen to be taken."""
+    page.route(pattern, handler)
+    page.route("**/is-routed", lambda route: route.fulfill(body="yes"))
+    page.wait_for_function("async () => (await fetch('/is-routed')).ok")
 
 
 WATCH_EVENTS = """

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.checks import assert_accessible, go_to_tab, keep_picture, look_at
+from tests.browser.checks import assert_accessible, go_to_tab, keep_picture, look_at, take_requests
 from tests.browser.conftest import Served
 
 ODD = ("<b>bold</b>", "🦓 zebra", "شجرة", "${1+1}", "`tick`", "{{name}}", *(f"class {i}" for i in range(30)))
@@ -100,11 +100,12 @@ def test_answers_survive_a_reload_and_the_strip_leads_back(open_page: Callable[.
         else:
             route.continue_()
 
-    page.route("**/component_server/", no_way)
+    take_requests(page, "**/component_server/", no_way)
     for number, row in (("1", 1), ("2", 2)):
         page.keyboard.press(number)
         page.keyboard.press("Enter")
         expect_row(page, bare, row)
+    assert bare.studio.ledger.seq == 0, "an answer got through"
     expect(page.locator(".label .saved")).to_contain_text("2 not saved yet")
     page.unroute_all()
     page.reload()

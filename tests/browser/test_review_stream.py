@@ -11,7 +11,7 @@ from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
 from logicmix_studio.store import Ledger, load_table, locate_workspace, read_journal
 from logicmix_studio.studio import Studio
-from tests.browser.checks import wait_until_quiet
+from tests.browser.checks import take_requests, wait_until_quiet
 from tests.browser.conftest import PATIENCE_MS, Served
 from tests.review_server import ServerProcess
 from tests.workspaces import add_run, make_workspace
@@ -211,7 +211,7 @@ def test_refill__does_not_ask_again_what_was_answered_while_it_was_read(
         else:
             held[name] = route
 
-    page.route("**/component_server/", hold)
+    take_requests(page, "**/component_server/", hold)
     left = int(page.locator("#review-stream .left").inner_text())
     seen = [cell_on_screen(page)]
     page.keyboard.press("y")
@@ -249,7 +249,7 @@ def test_refill__does_not_show_what_was_undone_and_answered_while_it_was_read(
         while not held[name]:
             page.evaluate("() => new Promise(requestAnimationFrame)")  # lets the handler run
 
-    page.route("**/component_server/", hold)
+    take_requests(page, "**/component_server/", hold)
     page.locator("#review-stream-tab").get_by_label("Class").fill(name[:4])
     page.get_by_role("option", name=name).click()
     wait_until_held("next_cards")
