@@ -42,7 +42,7 @@ AGAIN: Final = (
 def overview_tab(page: Page) -> None:
     """Lay out the tab, then wire it."""
     studio = page.studio
-    seen = gr.JSON({}, visible="hidden")  # in the browser: where two answers cross, the next look mends it
+    seen = gr.State({})
     steps = gr.State([])
     with gr.Row():
         with gr.Column(scale=7, min_width=480):
@@ -77,7 +77,7 @@ def overview_tab(page: Page) -> None:
     def look(before: dict[str, Any], size: int) -> list[Any]:
         """Show what has changed since the last look; leave the rest alone."""
         overview = studio.overview
-        version = repr((id(overview), overview.version, size))
+        version = (id(overview), overview.version, size)
         if before.get("version") == version:
             return [gr.skip()] * (1 + len(shown))
         values = {
@@ -91,7 +91,7 @@ def overview_tab(page: Page) -> None:
             "steps": (overview.next_steps(), bool(overview.put_off())),
         }
         texts = {name: value.to_csv() if hasattr(value, "to_csv") else repr(value) for name, value in values.items()}
-        now = {name: str(hash(text)) for name, text in texts.items()}  # JavaScript's numbers are too small for it
+        now = {name: hash(text) for name, text in texts.items()}
         new = {name: gr.skip() if before.get(name) == now[name] else values[name] for name in values}
         if new["together"] is values["together"]:
             new["together"] = together_table(values["together"])

@@ -32,7 +32,7 @@ LINE_COLOURS = {
 def run_view(page: Page, chosen: gr.Number, known: gr.JSON) -> None:
     """Lay out the chosen run (0 for the one at work or the latest), then wire it; see :func:`train_tab`."""
     studio = page.studio
-    seen, active = gr.JSON({}, visible="hidden"), gr.State([])
+    seen, active = gr.State({}), gr.State([])
     head = custom("run_head", {})
     with gr.Row():
         small: dict[str, Any] = {"size": "sm", "visible": False, "scale": 0, "min_width": 130}
